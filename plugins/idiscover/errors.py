@@ -1,0 +1,60 @@
+"""The errors of the platform, named by what the caller should do about them.
+
+`orchestration/` maps them to Airflow's retry or fail in one place: `RetriableError` is retried,
+all others fail the task at once, because a second try would meet the same cause.
+"""
+
+from __future__ import annotations
+
+
+class IdiscoverError(Exception):
+    """Base of all errors of the platform.
+
+    A message says where, what was found, what was expected and what to do.
+
+    Args:
+        what: one sentence that names the fault.
+        where: file, S3 key, object or table that it concerns.
+        key: the key or column inside `where`.
+        got: what was found.
+        expected: what should have been there.
+        remedy: what a person can do now.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        key: str | None = None,
+        got: object = None,
+        expected: object = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.what, self.where, self.key = what, where, key
+        self.got, self.expected, self.remedy = got, expected, remedy
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        parts = [self.what]
+        for name in ("where", "key", "got", "expected", "remedy"):
+            value = getattr(self, name)
+            if value is not None:
+                parts.append(f"  {name}: {value}")
+        return "\n".join(parts)
+
+
+class ConfigError(IdiscoverError):
+    """Metadata, context or a parameter is wrong; a person has to change it."""
+
+
+class RetriableError(IdiscoverError):
+    """A passing fault (network, throttling, lock); the same call may succeed later."""
+
+
+class FatalError(IdiscoverError):
+    """A fault that no retry mends; a person has to look."""
+
+
+class DataQualityError(IdiscoverError):
+    """Counts or contents differ between two places that must agree."""

@@ -1,0 +1,1 @@
+"""Keys, manifests and status documents of the bucket. Pure."""

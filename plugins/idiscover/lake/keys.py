@@ -1,0 +1,45 @@
+"""Where things lie in the data bucket. Every key the platform writes is made here."""
+
+from __future__ import annotations
+
+import re
+
+
+def _segment(text: str) -> str:
+    """`text` as one path segment: Airflow's run ids hold `:` and `+`."""
+    return re.sub(r"[^A-Za-z0-9_.=-]", "_", text)
+
+
+def source_prefix(object_name: str, batch_id: str) -> str:
+    """Folder of a batch that is not yet applied."""
+    return f"source/{object_name}/{batch_id}/"
+
+
+def archive_prefix(object_name: str, batch_id: str) -> str:
+    """Folder of a batch that itg holds."""
+    return f"archive/{object_name}/{batch_id}/"
+
+
+def manifest_key(prefix: str) -> str:
+    """The batch's own manifest inside its folder."""
+    return f"{prefix}manifest.json"
+
+
+def status_key(dag_id: str, run_id: str, step: str) -> str:
+    """One JSON log per run and step."""
+    return f"status/{dag_id}/{_segment(run_id)}/{_segment(step)}.json"
+
+
+def script_prefix(sha: str) -> str:
+    """Folder of one immutable version of the PySpark code."""
+    return f"script/{sha}/"
+
+
+def metadata_key(relative_path: str) -> str:
+    """Key of a metadata file given its path below `metadata/`."""
+    return f"metadata/{relative_path}"
+
+
+def context_key(environment: str) -> str:
+    """Key of an environment's settings."""
+    return f"context/{environment}.yaml"

@@ -1,0 +1,1 @@
+"""What an object, a delta filter, a table and an environment are: models, loading, validation."""

@@ -1,0 +1,1 @@
+"""What each DAG does, as data. Pure."""

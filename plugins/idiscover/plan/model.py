@@ -1,0 +1,165 @@
+"""What each DAG does, as data.
+
+A plan holds all that a DAG needs at parse and at run time, so that a DAG file reads one JSON
+document and nothing else. Plans are made from a `Catalog` and a `Context` by `plan/build.py`,
+written beside the DAG file by the compiler, and bound to operators by `orchestration/`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from idiscover.metadata.models import (
+    Context,
+    Family,
+    FieldType,
+    FilterCondition,
+    Owner,
+    SalesforceSettings,
+    SecretNames,
+)
+
+
+class PlanModel(BaseModel):
+    """Base: immutable, unknown keys refused, JSON both ways."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunKind(StrEnum):
+    """Why a run exists; it decides the window and how its changes are refreshed."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    BACKFILL = "backfill"
+
+
+class DagHeader(PlanModel):
+    """What every DAG has, whatever its family."""
+
+    dag_id: str
+    family: Family
+    description: str
+    doc_md: str
+    owner: Owner
+    tags: tuple[str, ...]
+    wakes_on: tuple[str, ...]  # asset URIs, any of which starts a run
+    outlet: str  # asset URI that a successful `end` emits
+    pools: dict[str, int]  # name → slots; they exist before the DAG's file does
+    metadata_versions: dict[str, str]  # file → version that this plan was made from
+
+
+class ColumnPlan(PlanModel):
+    """One extracted field: Salesforce name, type, target column."""
+
+    salesforce: str
+    type: FieldType
+    column: str
+
+
+class ConsumerPlan(PlanModel):
+    """A table that is computed from this one, and which of its slices a change makes stale."""
+
+    table: str
+    marks: Literal["same", "all"]
+
+
+class ExtractionPlan(PlanModel):
+    """`sfdc_to_s3__<object>`."""
+
+    kind: Literal["extraction"] = "extraction"
+    header: DagHeader
+    context: Context
+    schedule: str  # cron, UTC
+    object: str
+    salesforce_object: str
+    operation: Literal["query", "queryAll"]
+    columns: tuple[ColumnPlan, ...]
+    delta_field: str
+    lookback_minutes: int
+    start: datetime
+    filter: tuple[FilterCondition, ...]
+    code_sha: str
+
+
+class LoadPlan(PlanModel):
+    """`s3_to_redshift__<object>`."""
+
+    kind: Literal["load"] = "load"
+    header: DagHeader
+    context: Context
+    object: str
+    table: str  # stg.<object>
+    columns: tuple[str, ...]  # as in the files: target columns, _read_at_utc, _batch_id
+    consumers: tuple[ConsumerPlan, ...]
+
+
+class RefreshPlan(PlanModel):
+    """`stg_to_itg__…`, `itg_to_dm__…`, `dm_to_dm__…`.
+
+    `stale_slices_sql` (stg_to_itg only) returns (country_code): the owners of winners that are not yet
+    in place. `batches_sql` (stg_to_itg only) returns (batch_id, rows, distinct_ids, rows_not_in_place) of
+    every batch in stg. `statements` are those of compile time; a run reads `metadata_key` anew.
+    """
+
+    kind: Literal["refresh"] = "refresh"
+    header: DagHeader
+    context: Context
+    table: str
+    object: str | None  # stg_to_itg only
+    inputs: tuple[str, ...]
+    consumers: tuple[ConsumerPlan, ...]
+    uses_as_of_date: bool
+    cut_off_hours: int
+    metadata_key: str
+    statements: tuple[str, ...]
+    target_pool: str  # one slot: write locks are per table
+    stale_slices_sql: str | None
+    batches_sql: str | None
+
+
+Plan = Annotated[ExtractionPlan | LoadPlan | RefreshPlan, Field(discriminator="kind")]
+
+
+class Window(PlanModel):
+    """Half-open on SystemModstamp, UTC, frozen per (object, run_id, run_type)."""
+
+    object: str
+    run_id: str
+    run_kind: RunKind
+    order_date: date
+    batch_id: str
+    start_utc: datetime
+    end_utc: datetime
+
+    @property
+    def is_empty(self) -> bool:
+        """An empty window makes an empty batch and spends no job."""
+        return self.start_utc >= self.end_utc
+
+
+class ExtractionRequest(PlanModel):
+    """All that one EMR step is told; lies in S3 at `status/<dag_id>/<run_id>/request.json`.
+
+    The step's arguments are `--request s3://<bucket>/<key>` and nothing else. No credentials: their
+    names in Secrets Manager only.
+    """
+
+    window: Window
+    object: str
+    salesforce_object: str
+    operation: Literal["query", "queryAll"]
+    columns: tuple[ColumnPlan, ...]
+    delta_field: str
+    filter: tuple[FilterCondition, ...]
+    data_bucket: str
+    target_prefix: str  # source/<object>/<batch_id>/
+    status_key: str  # where the step writes its own JSON log
+    secrets: SecretNames
+    salesforce: SalesforceSettings
+    region: str
+    code_sha: str

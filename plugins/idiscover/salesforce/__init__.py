@@ -1,0 +1,1 @@
+"""SOQL, session, describe, counting and the Bulk API 2.0 download."""

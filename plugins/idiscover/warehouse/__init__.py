@@ -1,0 +1,1 @@
+"""DDL, COPY, CALL and procedures as text. Pure."""
