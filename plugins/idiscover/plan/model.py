@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from idiscover.metadata.models import (
     Context,
+    CountryRule,
     Family,
     FieldType,
     FilterCondition,
@@ -98,19 +99,28 @@ class LoadPlan(PlanModel):
     consumers: tuple[ConsumerPlan, ...]
 
 
+class ItgPlan(PlanModel):
+    """What the SQL around an itg table has to know: `warehouse/queries.py` renders from it."""
+
+    object: str
+    key: str
+    version_column: str
+    columns: tuple[str, ...]  # target columns, without system columns
+    country: CountryRule
+
+
 class RefreshPlan(PlanModel):
     """`stg_to_itg__…`, `itg_to_dm__…`, `dm_to_dm__…`.
 
-    `stale_slices_sql` (stg_to_itg only) returns (country_code): the owners of winners that are not yet
-    in place. `batches_sql` (stg_to_itg only) returns (batch_id, rows, distinct_ids, rows_not_in_place) of
-    every batch in stg. `statements` are those of compile time; a run reads `metadata_key` anew.
+    `statements` are those of compile time; a run reads `metadata_key` anew. `itg` is there for
+    stg_to_itg only.
     """
 
     kind: Literal["refresh"] = "refresh"
     header: DagHeader
     context: Context
     table: str
-    object: str | None  # stg_to_itg only
+    itg: ItgPlan | None
     inputs: tuple[str, ...]
     consumers: tuple[ConsumerPlan, ...]
     uses_as_of_date: bool
@@ -118,11 +128,22 @@ class RefreshPlan(PlanModel):
     metadata_key: str
     statements: tuple[str, ...]
     target_pool: str  # one slot: write locks are per table
-    stale_slices_sql: str | None
-    batches_sql: str | None
 
 
 Plan = Annotated[ExtractionPlan | LoadPlan | RefreshPlan, Field(discriminator="kind")]
+
+
+class RunIdentity(PlanModel):
+    """Which DAG run is meant, as the functions under `aws/` that do its work need it."""
+
+    dag_id: str
+    run_id: str
+    run_type: str  # Airflow's: scheduled, manual, backfill, asset_triggered, …
+    interval_start_utc: datetime | None = None
+    interval_end_utc: datetime | None = None
+    order_date: date | None = None  # DAG parameter
+    window_start_utc: datetime | None = None  # DAG parameter
+    window_end_utc: datetime | None = None  # DAG parameter
 
 
 class Window(PlanModel):
