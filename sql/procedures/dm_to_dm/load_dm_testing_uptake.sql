@@ -1,0 +1,175 @@
+-- Purpose:    replace one country of dm.dm_testing_uptake; every column is defined in docs/marts.md.
+-- Grain:      country_code, therapeutic_area_id, biomarker_id, month (a cell).
+-- Parameters: p_country_code (the slice), p_as_of_date (order date), p_run_id.
+-- Call:       call dm.load_dm_testing_uptake('DE', '2026-01-05', 'by hand');
+create or replace procedure dm.load_dm_testing_uptake(
+    p_country_code varchar(2), p_as_of_date date, p_run_id varchar(256)
+)
+as $$
+begin
+    delete from dm.dm_testing_uptake
+    where country_code = p_country_code;
+
+    insert into dm.dm_testing_uptake (
+        country_code, therapeutic_area_id, therapeutic_area_name, biomarker_id, biomarker_name, month,
+        eligible_patients, tested_patients, positive_patients, testing_rate, positivity_rate,
+        testing_rate_change_month, testing_rate_change_year,
+        eligible_patients_3_months, tested_patients_3_months, testing_rate_3_months,
+        eligible_patients_12_months, tested_patients_12_months, testing_rate_12_months,
+        mean_tat_days, p50_tat_days, p90_tat_days,
+        testing_labs, active_testing_labs, active_labs, active_lab_testing_share,
+        _as_of_date, _run_id, _loaded_at_utc
+    )
+    with volume as (
+        select
+            biomarker.therapeutic_area_id,
+            biomarker.therapeutic_area_name,
+            biomarker.biomarker_id,
+            biomarker.biomarker_name,
+            fact.month,
+            fact.lab_id,
+            coalesce(lab.is_active_lab, false) as is_active_lab,
+            coalesce(fact.eligible_patients, 0) as eligible_patients,
+            coalesce(fact.tested_patients, 0) as tested_patients,
+            coalesce(fact.positive_patients, 0) as positive_patients,
+            -- a turnaround time counts by the tests behind it: without a test it says nothing
+            case
+                when fact.median_tat_days is not null and fact.tested_patients > 0 then fact.tested_patients
+            end as timed_patients,
+            fact.median_tat_days
+        from dm.fact_testing_volume as fact
+        inner join dm.dim_biomarker as biomarker on fact.biomarker_id = biomarker.biomarker_id
+        left join dm.dim_lab as lab
+            on fact.lab_id = lab.lab_id and fact.country_code = lab.country_code
+        where fact.country_code = p_country_code
+    ),
+
+    cell as (
+        select
+            therapeutic_area_id,
+            therapeutic_area_name,
+            biomarker_id,
+            biomarker_name,
+            month,
+            sum(eligible_patients) as eligible_patients,
+            sum(tested_patients) as tested_patients,
+            sum(positive_patients) as positive_patients,
+            cast(
+                sum(median_tat_days * timed_patients) / nullif(sum(timed_patients), 0) as numeric(18, 6)
+            ) as mean_tat_days,
+            count(distinct case when lab_id <> 'UNKNOWN' and tested_patients > 0 then lab_id end) as testing_labs,
+            count(distinct case when is_active_lab and tested_patients > 0 then lab_id end) as active_testing_labs
+        from volume
+        group by therapeutic_area_id, therapeutic_area_name, biomarker_id, biomarker_name, month
+    ),
+
+    rated as (
+        select
+            cell.*,
+            cast(
+                cast(tested_patients as numeric(28, 10)) / nullif(eligible_patients, 0) as numeric(18, 6)
+            ) as testing_rate,
+            cast(
+                cast(positive_patients as numeric(28, 10)) / nullif(tested_patients, 0) as numeric(18, 6)
+            ) as positivity_rate
+        from cell
+    ),
+
+    lab_tat as (
+        select
+            biomarker_id,
+            month,
+            lab_id,
+            cast(
+                sum(median_tat_days * timed_patients) / nullif(sum(timed_patients), 0) as numeric(18, 2)
+            ) as tat_days
+        from volume
+        where lab_id <> 'UNKNOWN' and timed_patients is not null
+        group by biomarker_id, month, lab_id
+    ),
+
+    tat as (
+        select
+            biomarker_id,
+            month,
+            cast(percentile_cont(0.5) within group (order by tat_days) as numeric(18, 6)) as p50_tat_days,
+            cast(percentile_cont(0.9) within group (order by tat_days) as numeric(18, 6)) as p90_tat_days
+        from lab_tat
+        group by biomarker_id, month
+    ),
+
+    rolling as (
+        -- by calendar month, so a month without a cell counts as nothing instead of moving the window
+        select
+            this.biomarker_id,
+            this.month,
+            sum(case when earlier.month >= dateadd(month, -2, this.month) then earlier.eligible_patients end)
+                as eligible_patients_3_months,
+            sum(case when earlier.month >= dateadd(month, -2, this.month) then earlier.tested_patients end)
+                as tested_patients_3_months,
+            sum(earlier.eligible_patients) as eligible_patients_12_months,
+            sum(earlier.tested_patients) as tested_patients_12_months
+        from cell as this
+        inner join cell as earlier
+            on this.biomarker_id = earlier.biomarker_id
+            and earlier.month >= dateadd(month, -11, this.month)
+            and earlier.month <= this.month
+        group by this.biomarker_id, this.month
+    ),
+
+    country as (
+        select count(*) as active_labs
+        from dm.dim_lab
+        where country_code = p_country_code and is_active_lab
+    )
+
+    select
+        p_country_code,
+        rated.therapeutic_area_id,
+        rated.therapeutic_area_name,
+        rated.biomarker_id,
+        rated.biomarker_name,
+        rated.month,
+        rated.eligible_patients,
+        rated.tested_patients,
+        rated.positive_patients,
+        rated.testing_rate,
+        rated.positivity_rate,
+        rated.testing_rate - month_before.testing_rate,
+        rated.testing_rate - year_before.testing_rate,
+        rolling.eligible_patients_3_months,
+        rolling.tested_patients_3_months,
+        cast(
+            cast(rolling.tested_patients_3_months as numeric(28, 10))
+            / nullif(rolling.eligible_patients_3_months, 0) as numeric(18, 6)
+        ),
+        rolling.eligible_patients_12_months,
+        rolling.tested_patients_12_months,
+        cast(
+            cast(rolling.tested_patients_12_months as numeric(28, 10))
+            / nullif(rolling.eligible_patients_12_months, 0) as numeric(18, 6)
+        ),
+        rated.mean_tat_days,
+        tat.p50_tat_days,
+        tat.p90_tat_days,
+        rated.testing_labs,
+        rated.active_testing_labs,
+        country.active_labs,
+        cast(
+            cast(rated.active_testing_labs as numeric(28, 10)) / nullif(country.active_labs, 0) as numeric(18, 6)
+        ),
+        p_as_of_date,
+        p_run_id,
+        getdate()
+    from rated
+    inner join rolling on rated.biomarker_id = rolling.biomarker_id and rated.month = rolling.month
+    cross join country
+    left join tat on rated.biomarker_id = tat.biomarker_id and rated.month = tat.month
+    left join rated as month_before
+        on rated.biomarker_id = month_before.biomarker_id
+        and month_before.month = dateadd(month, -1, rated.month)
+    left join rated as year_before
+        on rated.biomarker_id = year_before.biomarker_id
+        and year_before.month = dateadd(month, -12, rated.month);
+end;
+$$ language plpgsql;
