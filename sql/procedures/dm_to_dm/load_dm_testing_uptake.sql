@@ -22,10 +22,10 @@ begin
     )
     with volume as (
         select
-            biomarker.therapeutic_area_id,
-            biomarker.therapeutic_area_name,
-            biomarker.biomarker_id,
-            biomarker.biomarker_name,
+            coalesce(biomarker.therapeutic_area_id, 'UNKNOWN') as therapeutic_area_id,
+            coalesce(biomarker.therapeutic_area_name, 'Unknown') as therapeutic_area_name,
+            coalesce(biomarker.biomarker_id, 'UNKNOWN') as biomarker_id,
+            coalesce(biomarker.biomarker_name, 'Unknown') as biomarker_name,
             fact.month,
             fact.lab_id,
             coalesce(lab.is_active_lab, false) as is_active_lab,
@@ -38,7 +38,7 @@ begin
             end as timed_patients,
             fact.median_tat_days
         from dm.fact_testing_volume as fact
-        inner join dm.dim_biomarker as biomarker on fact.biomarker_id = biomarker.biomarker_id
+        left join dm.dim_biomarker as biomarker on fact.biomarker_id = biomarker.biomarker_id
         left join dm.dim_lab as lab
             on fact.lab_id = lab.lab_id and fact.country_code = lab.country_code
         where fact.country_code = p_country_code
