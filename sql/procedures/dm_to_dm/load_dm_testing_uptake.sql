@@ -2,7 +2,7 @@
 -- Grain:      country_code, therapeutic_area_id, biomarker_id, month (a cell).
 -- Parameters: p_country_code (the slice), p_as_of_date (order date), p_run_id.
 -- Call:       call dm.load_dm_testing_uptake('DE', '2026-01-05', 'by hand');
-create or replace procedure dm.load_dm_testing_uptake(
+create or replace procedure dm.load_dm_testing_uptake (
     p_country_code varchar(2), p_as_of_date date, p_run_id varchar(256)
 )
 as $$

@@ -2,7 +2,7 @@
 -- Grain:      biomarker_id.
 -- Parameters: p_country_code (the slice, ZZ for reference data), p_as_of_date (order date), p_run_id.
 -- Call:       call dm.load_dim_biomarker('ZZ', '2026-01-05', 'by hand');
-create or replace procedure dm.load_dim_biomarker(
+create or replace procedure dm.load_dim_biomarker (
     p_country_code varchar(2), p_as_of_date date, p_run_id varchar(256)
 )
 as $$

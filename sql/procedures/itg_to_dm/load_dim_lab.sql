@@ -2,7 +2,7 @@
 -- Grain:      lab_id.
 -- Parameters: p_country_code (the slice), p_as_of_date (order date), p_run_id.
 -- Call:       call dm.load_dim_lab('DE', '2026-01-05', 'by hand');
-create or replace procedure dm.load_dim_lab(
+create or replace procedure dm.load_dim_lab (
     p_country_code varchar(2), p_as_of_date date, p_run_id varchar(256)
 )
 as $$
