@@ -1,0 +1,1 @@
+"""Stand-ins for the services the platform talks to. Nothing that is deployed imports this package."""
