@@ -1,0 +1,188 @@
+"""Reads metadata and context files into models, and says all that is wrong with them at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from idiscover.errors import ConfigError
+from idiscover.metadata.explain import explain
+from idiscover.metadata.models import Catalog, Context, DeltaFilter, Model, ObjectSpec, TableSpec
+from idiscover.metadata.validation import problems as cross_file_problems
+from idiscover.metadata.yaml_text import Document, read_yaml
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+OBJECTS, DELTA_FILTERS, TABLES = "objects", "delta_filter", "tables"
+_MODELS: Mapping[str, type[Model]] = {OBJECTS: ObjectSpec, DELTA_FILTERS: DeltaFilter, TABLES: TableSpec}
+_NAMED_BY = {OBJECTS: "object", DELTA_FILTERS: "object", TABLES: "table"}
+
+
+class CatalogError(ConfigError):
+    """Everything that is wrong with the metadata; each `problems` entry is a fault of its own."""
+
+    def __init__(self, problems: Iterable[ConfigError]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        head = f"the metadata has {count} problem{'s' if count != 1 else ''}"
+        super().__init__("\n\n".join([head, *(str(problem) for problem in self.problems)]))
+
+
+class Reader(Protocol):
+    """Where metadata lies: a folder, or a bucket's prefix."""
+
+    def list(self) -> list[str]:
+        """Paths of all files, relative to `metadata/`, with `/`."""
+
+    def read(self, path: str) -> tuple[str, str]:
+        """Text of a file, and the version of that text."""
+
+
+class FolderReader:
+    """Metadata in a folder; a file's version is the hash of its content."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def list(self) -> list[str]:
+        """Paths of all files below the folder, sorted."""
+        return sorted(path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file())
+
+    def read(self, path: str) -> tuple[str, str]:
+        """Text and `sha256:<hex>` of a file.
+
+        Raises:
+            ConfigError: the file is not UTF-8.
+        """
+        content = (self._root / path).read_bytes()
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError("the file is not UTF-8", where=path, got=str(error), remedy="save it as UTF-8") from error
+        return text, f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+@dataclass
+class _Files:
+    """What reading has found so far, by path."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    documents: dict[str, Document] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    problems: list[ConfigError] = field(default_factory=list)
+
+    def of(self, kind: type[ModelT]) -> list[ModelT]:
+        """All models of one kind, in the order of their paths."""
+        return [model for _, model in sorted(self.models.items()) if isinstance(model, kind)]
+
+
+def load_catalog(reader: Reader) -> Catalog:
+    """Read and check all metadata.
+
+    Raises:
+        CatalogError: something is wrong; it lists every problem of every file with file, line and column.
+    """
+    files = _Files()
+    for path in sorted(reader.list()):
+        if path.endswith((".yaml", ".yml")):
+            _read(path, reader, files)
+    catalog = Catalog(
+        objects={spec.object: spec for spec in files.of(ObjectSpec)},
+        delta_filters={spec.object: spec for spec in files.of(DeltaFilter)},
+        tables={spec.table: spec for spec in files.of(TableSpec)},
+        versions=dict(sorted(files.versions.items())),
+    )
+    unread = {path for path in files.versions if path not in files.models}
+    found = files.problems + [_placed(problem, files) for problem in cross_file_problems(catalog, unread)]
+    if found:
+        raise CatalogError(found)
+    return catalog
+
+
+def parse_table(text: str, where: str) -> TableSpec:
+    """One table file, as a run reads it anew.
+
+    Raises:
+        CatalogError: it is not a valid table file.
+    """
+    return _parse(TableSpec, read_yaml(text, where))
+
+
+def parse_context(text: str, where: str) -> Context:
+    """The settings of one environment.
+
+    Raises:
+        CatalogError: they are not valid.
+    """
+    return _parse(Context, read_yaml(text, where))
+
+
+def _parse(kind: type[ModelT], document: Document) -> ModelT:
+    try:
+        return kind.model_validate(document.data)
+    except ValidationError as error:
+        raise CatalogError(explain(error, kind, document)) from error
+
+
+def _read(path: str, reader: Reader, files: _Files) -> None:
+    """Read one file into `files`: its model, or its problems."""
+    folder, _, name = path.rpartition("/")
+    try:
+        text, version = reader.read(path)
+        files.versions[path] = version
+        kind = _kind(path, folder)
+        files.documents[path] = read_yaml(text, path)
+        model = _parse(kind, files.documents[path])
+        _check_name(model, folder, name, files.documents[path])
+    except CatalogError as error:
+        files.problems.extend(error.problems)
+    except ConfigError as error:
+        files.problems.append(error)
+    else:
+        files.models[path] = model
+
+
+def _kind(path: str, folder: str) -> type[Model]:
+    if folder not in _MODELS or not path.endswith(".yaml"):
+        raise ConfigError(
+            "the file lies where no metadata belongs",
+            where=path,
+            expected="objects/<object>.yaml, delta_filter/<object>.yaml or tables/<schema>.<table>.yaml",
+            remedy="move or rename it",
+        )
+    return _MODELS[folder]
+
+
+def _check_name(model: Model, folder: str, name: str, document: Document) -> None:
+    key = _NAMED_BY[folder]
+    content = getattr(model, key)
+    if name != f"{content}.yaml":
+        raise ConfigError(
+            "file name and content differ",
+            where=document.place((key,)),
+            key=key,
+            got=content,
+            expected=name.removesuffix(".yaml"),
+            remedy=f"rename the file to {content}.yaml, or correct {key}",
+        )
+
+
+def _placed(problem: ConfigError, files: _Files) -> ConfigError:
+    """The problem with line and column, where its file and key are known."""
+    document = files.documents.get(problem.where or "")
+    if document is None:
+        return problem
+    steps = [int(step) if step.isdigit() else step for step in (problem.key or "").split(".") if step]
+    return ConfigError(
+        problem.what,
+        where=document.place(steps),
+        key=problem.key,
+        got=problem.got,
+        expected=problem.expected,
+        remedy=problem.remedy,
+    )

@@ -1,0 +1,35 @@
+"""Salesforce's field types as Redshift's column types."""
+
+from __future__ import annotations
+
+from idiscover.errors import ConfigError
+from idiscover.metadata.models import DECIMAL_TYPES, TEXT_TYPES, FieldSpec, FieldType
+
+VARCHAR_MAX_BYTES = 65535
+# VARCHAR(n) counts bytes, Salesforce counts characters, and UTF-8 takes up to four bytes for one
+BYTES_PER_CHARACTER = 4
+
+_FIXED = {
+    FieldType.ID: "varchar(18)",
+    FieldType.REFERENCE: "varchar(18)",
+    FieldType.BOOLEAN: "boolean",
+    FieldType.INT: "bigint",
+    FieldType.DATE: "date",
+    FieldType.DATETIME: "timestamp",
+}
+
+
+def column_type(field: FieldSpec) -> str:
+    """The Redshift type that holds every value of `field`."""
+    if field.type in TEXT_TYPES and field.length is not None:
+        return f"varchar({min(BYTES_PER_CHARACTER * field.length, VARCHAR_MAX_BYTES)})"
+    if field.type in DECIMAL_TYPES:
+        return f"numeric({field.precision}, {field.scale})"
+    if field.type in _FIXED:
+        return _FIXED[field.type]
+    raise ConfigError("a field type has no column type", key=field.column, got=field.type.value)
+
+
+def quoted(identifier: str) -> str:
+    """`identifier` in double quotes: a name of metadata may be a reserved word."""
+    return '"' + identifier.replace('"', '""') + '"'
