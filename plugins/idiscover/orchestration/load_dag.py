@@ -1,0 +1,47 @@
+"""`s3_to_redshift__<object>`: pending batches into stg, counted again, announced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Asset, chain, get_current_context, task
+
+from idiscover.orchestration.callbacks import after_load_failure
+from idiscover.orchestration.dag_settings import any_of, dag_arguments, table_pool
+from idiscover.orchestration.errors import airflow_errors
+from idiscover.orchestration.identity import run_identity
+from idiscover.plan.model import LoadPlan
+
+
+def build(plan: LoadPlan) -> DAG:
+    """The DAG of one object's load: copy, reconcile, end."""
+    dag = DAG(schedule=any_of(plan.header.wakes_on), max_active_runs=1, **dag_arguments(plan))
+    failed = after_load_failure(plan)
+
+    @task(task_id="copy", pool=table_pool(plan), on_failure_callback=failed)
+    def copy() -> dict[str, Any]:
+        """Copies all pending batches into stg, in one transaction."""
+        from idiscover.aws.loader import copy_pending
+
+        with airflow_errors():
+            return copy_pending(plan, run_identity(get_current_context()))
+
+    @task(task_id="reconcile", on_failure_callback=failed)
+    def reconcile() -> dict[str, Any]:
+        """Compares manifests, ledger and stg anew."""
+        from idiscover.aws.loader import reconcile as compare
+
+        with airflow_errors():
+            return compare(plan, run_identity(get_current_context()))
+
+    @task(task_id="end", outlets=[Asset(plan.header.outlet)], on_failure_callback=failed)
+    def end() -> dict[str, Any]:
+        """Marks the batches loaded and records their arrival at the consumers."""
+        from idiscover.aws.loader import finish_load
+
+        with airflow_errors():
+            return finish_load(plan, run_identity(get_current_context()))
+
+    with dag:
+        chain(copy(), reconcile(), end())
+    return dag

@@ -1,0 +1,65 @@
+"""`stg_to_itg__…`, `itg_to_dm__…`, `dm_to_dm__…`: the slices that changed, one mapped task per unit of countries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Asset, TaskGroup, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from idiscover.orchestration.callbacks import after_refresh_failure
+from idiscover.orchestration.dag_settings import any_of, dag_arguments, table_pool
+from idiscover.orchestration.errors import airflow_errors
+from idiscover.orchestration.identity import run_identity
+from idiscover.plan.model import RefreshPlan
+
+
+def build(plan: RefreshPlan) -> DAG:
+    """The DAG of one table's refresh: `t1.slices >> t1.call` (mapped) `>> end`."""
+    dag = DAG(schedule=any_of(plan.header.wakes_on), max_active_runs=1, **dag_arguments(plan))
+    failed = after_refresh_failure(plan)
+
+    @task(task_id="slices", on_failure_callback=failed)
+    def slices() -> list[list[str]]:
+        """Claims what is pending for the table; returns the units of countries that are stale."""
+        from idiscover.aws.refresher import claim_slices
+
+        with airflow_errors():
+            return claim_slices(plan, run_identity(get_current_context()))
+
+    @task(
+        task_id="call",
+        pool=table_pool(plan),
+        map_index_template="{{ ', '.join(unit | default([])) }}",
+        on_failure_callback=failed,
+    )
+    def call(unit: list[str]) -> dict[str, Any]:
+        """Runs the table's statements for each country of the unit, in one transaction."""
+        from idiscover.aws.refresher import call_unit
+
+        context = get_current_context()
+        context["unit"] = unit
+        with airflow_errors():
+            return call_unit(plan, run_identity(context), unit)
+
+    @task(
+        task_id="end",
+        trigger_rule="none_failed",  # an empty map skips, and is no failure
+        outlets=[Asset(plan.header.outlet)],
+        on_failure_callback=failed,
+    )
+    def end() -> dict[str, Any]:
+        """Finishes the claim and records the arrival of the table at its consumers."""
+        from idiscover.aws.refresher import finish_refresh
+
+        with airflow_errors():
+            result = finish_refresh(plan, run_identity(get_current_context()))
+        if result is None:
+            raise AirflowSkipException("nothing was claimed")
+        return result
+
+    with dag:
+        with TaskGroup("t1", tooltip=f"Refresh of {plan.table}, by country") as t1:
+            call.expand(unit=slices())
+        t1 >> end()
+    return dag

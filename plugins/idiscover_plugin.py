@@ -1,0 +1,14 @@
+"""The one module of this folder that Airflow loads as a plugin; everything else lies in the package beside it."""
+
+from __future__ import annotations
+
+from airflow.plugins_manager import AirflowPlugin
+
+from idiscover.orchestration.timetable import OrgDayTimetable
+
+
+class IdiscoverPlugin(AirflowPlugin):
+    """Registers what serialized DAGs refer to by import path."""
+
+    name = "idiscover"
+    timetables = [OrgDayTimetable]
