@@ -1,0 +1,112 @@
+"""What a field and an object of the org are. `schema` holds the org's own, as data; everything else reads these types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+
+
+class FieldType(Enum):
+    """Field types as describe names them."""
+
+    ID = "id"
+    REFERENCE = "reference"
+    STRING = "string"
+    PICKLIST = "picklist"
+    MULTIPICKLIST = "multipicklist"
+    BOOLEAN = "boolean"
+    DOUBLE = "double"
+    DATE = "date"
+    DATETIME = "datetime"
+    PHONE = "phone"
+    URL = "url"
+    TEXTAREA = "textarea"
+    ADDRESS = "address"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether SOQL compares it as text, without regard to case."""
+        return self in _TEXT_TYPES
+
+
+_TEXT_TYPES = frozenset(
+    {
+        FieldType.STRING,
+        FieldType.PICKLIST,
+        FieldType.MULTIPICKLIST,
+        FieldType.PHONE,
+        FieldType.URL,
+        FieldType.TEXTAREA,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. `length` is in characters, `precision` and `scale` in decimal digits (0 where they mean nothing)."""
+
+    name: str
+    type: FieldType
+    label: str
+    length: int = 0
+    precision: int = 0
+    scale: int = 0
+    nillable: bool = True
+    updateable: bool = True
+    auto_number: bool = False
+    name_field: bool = False
+    picklist: tuple[str, ...] = ()
+    reference_to: tuple[str, ...] = ()
+    relationship_name: str | None = None
+    compound_field: str | None = None
+    components: tuple[str, ...] = ()
+    default_value: bool | None = None
+
+    @property
+    def custom(self) -> bool:
+        """Whether the customer added it, which its name says."""
+        return self.name.endswith("__c")
+
+    @property
+    def is_compound(self) -> bool:
+        """Whether it is made of other fields, which Bulk refuses."""
+        return self.type is FieldType.ADDRESS
+
+
+@dataclass(frozen=True)
+class SObject:
+    """One object: its fields in describe's order, and the first three characters of its ids."""
+
+    name: str
+    label: str
+    label_plural: str
+    key_prefix: str
+    fields: tuple[Field, ...]
+    updateable: bool = True
+    pk_chunking: bool = True
+    record_type_ids: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def custom(self) -> bool:
+        """Whether the customer added it."""
+        return self.name.endswith("__c")
+
+    @cached_property
+    def by_lower_name(self) -> Mapping[str, Field]:
+        """Fields by lower-case name: SOQL names are not case-sensitive."""
+        return {item.name.lower(): item for item in self.fields}
+
+    @cached_property
+    def by_lower_relationship(self) -> Mapping[str, Field]:
+        """Reference fields by lower-case relationship name (`lab__r`)."""
+        return {item.relationship_name.lower(): item for item in self.fields if item.relationship_name}
+
+    @property
+    def has_is_deleted(self) -> bool:
+        """Whether deleted rows of it can be seen at all."""
+        return "isdeleted" in self.by_lower_name
+
+    @property
+    def stored_fields(self) -> tuple[Field, ...]:
+        """Fields with a value of their own (compound ones have none)."""
+        return tuple(item for item in self.fields if not item.is_compound)

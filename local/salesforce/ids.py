@@ -1,0 +1,47 @@
+"""Salesforce record ids: key prefix, base-62 number, and the 3-character checksum of the 18-character form."""
+
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CHECKSUM_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_POD = "8d00"
+SHORT_LENGTH = 15
+LONG_LENGTH = 18
+
+
+def checksum(short_id: str) -> str:
+    """The suffix that makes a 15-character id safe where case is lost: one digit per 5 characters, a bit per capital."""
+    suffix = ""
+    for start in (0, 5, 10):
+        bits = sum(1 << i for i, char in enumerate(short_id[start : start + 5]) if "A" <= char <= "Z")
+        suffix += _CHECKSUM_DIGITS[bits]
+    return suffix
+
+
+def base62(number: int, width: int) -> str:
+    """`number` in base 62 (0-9A-Za-z), zero-padded to `width`. Raises ValueError when it does not fit."""
+    text = ""
+    while number:
+        number, digit = divmod(number, 62)
+        text = DIGITS[digit] + text
+    if len(text) > width:
+        raise ValueError(f"number needs {len(text)} base-62 digits; expected at most {width}")
+    return text.rjust(width, "0")
+
+
+def make_id(key_prefix: str, number: int) -> str:
+    """The 18-character id of record `number` (0, 1, …) of the object with this 3-character prefix."""
+    short_id = key_prefix + _POD + base62(number, SHORT_LENGTH - len(key_prefix) - len(_POD))
+    return short_id + checksum(short_id)
+
+
+def is_valid(record_id: str) -> bool:
+    """Whether this is a well-formed id: 15 base-62 characters, or 18 whose suffix is right (in any case)."""
+    short_id = record_id[:SHORT_LENGTH]
+    if len(short_id) != SHORT_LENGTH or any(char not in DIGITS for char in short_id):
+        return False
+    suffix = record_id[SHORT_LENGTH:]
+    return suffix == "" or suffix.upper() == checksum(short_id)
+
+
+def to_long(record_id: str) -> str:
+    """The 18-character form of a valid 15- or 18-character id."""
+    return record_id[:SHORT_LENGTH] + checksum(record_id[:SHORT_LENGTH])

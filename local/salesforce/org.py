@@ -1,0 +1,101 @@
+"""The org's records at its present time, from the event log; and the log's making on first start."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from local.salesforce import generate, schema
+from local.salesforce.clock import OrgClock
+from local.salesforce.events import EventLog, Record, fold_into
+from local.salesforce.store import Store
+from local.salesforce.times import day_of, to_iso
+
+DEFAULT_SEED = 20260105
+DEFAULT_SCALE = 1.0
+DAYS_AHEAD = 60
+
+
+@dataclass(frozen=True)
+class OrgView:
+    """All records at one org time. Never changed, so a long read sees one state; `records` is object → id → record."""
+
+    as_of: datetime
+    records: Mapping[str, Mapping[str, Record]]
+
+
+class Org:
+    """The simulator's org: opens or makes the log, and keeps the view of now."""
+
+    def __init__(
+        self,
+        store: Store,
+        seed: int | None = None,
+        scale: float | None = None,
+        clock: Callable[[Store], OrgClock] = OrgClock,
+    ) -> None:
+        self._store = store
+        self._log = EventLog(store)
+        self._lock = threading.Lock()
+        self.seed, self.scale = _settle(store, seed, scale)
+        self._make_log_through(DAYS_AHEAD)
+        self.clock = clock(store)
+        empty: dict[str, Mapping[str, Record]] = {name: {} for name in schema.OBJECTS}
+        self._seen = ""
+        self._records: Mapping[str, Mapping[str, Record]] = empty
+        self._view_to(self.clock.now())
+
+    def view(self) -> OrgView:
+        """The org as it is now."""
+        now = self.clock.now()
+        with self._lock:
+            self._view_to(now)
+            return OrgView(now, self._records)
+
+    def advance(self, days: int) -> datetime:
+        """Move the clock `days` on and make more of the log when it runs out. Raises ValueError for days < 1."""
+        with self._lock:
+            self._make_log_through(day_of(self.clock.now()) + days + 1)
+            return self.clock.advance(days)
+
+    def _view_to(self, now: datetime) -> None:
+        until = to_iso(now)
+        if until <= self._seen:
+            return
+        events = self._log.between(self._seen, until)
+        self._seen = until
+        if not events:
+            return
+        changed = {name: dict(self._records[name]) for name in sorted({event.object for event in events})}
+        for event in events:
+            fold_into(changed[event.object], event)
+        self._records = MappingProxyType({**self._records, **changed})
+
+    def _make_log_through(self, day: int) -> None:
+        through = self._store.get_meta("log_through_day")
+        if through is None:
+            world = generate.new_world(self.seed, self.scale, day)
+        elif day > int(through):
+            world = generate.resumed_world(self.seed, self.scale, self._log.between("", "9"))
+            day = max(day, int(through) + DAYS_AHEAD)
+            generate.add_days(world, int(through) + 1, day)
+        else:
+            return
+        settings = {"seed": str(self.seed), "scale": repr(self.scale), "log_through_day": str(day)}
+        self._log.append(world.pending, settings)
+
+
+def _settle(store: Store, seed: int | None, scale: float | None) -> tuple[int, float]:
+    """Seed and scale of the state that stands there, or the given ones, or the defaults."""
+    stored_seed, stored_scale = store.get_meta("seed"), store.get_meta("scale")
+    if stored_seed is None or stored_scale is None:
+        return (DEFAULT_SEED if seed is None else seed, DEFAULT_SCALE if scale is None else float(scale))
+    found = (int(stored_seed), float(stored_scale))
+    wanted = (found[0] if seed is None else seed, found[1] if scale is None else float(scale))
+    if wanted != found:
+        raise ValueError(
+            f"state directory: got seed and scale {wanted}; expected {found}, with which it was made. "
+            "Leave the options out, or take another directory."
+        )
+    return found

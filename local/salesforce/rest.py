@@ -1,0 +1,141 @@
+"""REST queries: pages of records, cursors that outlive a restart, counts."""
+
+import json
+import secrets
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from local.salesforce import schema
+from local.salesforce.events import Record, Value
+from local.salesforce.fields import SObject
+from local.salesforce.org import Org
+from local.salesforce.request_log import ReadKind, RequestLog
+from local.salesforce.soql.binding import Column, Records
+from local.salesforce.soql.errors import SoqlError
+from local.salesforce.soql.execution import BoundQuery, bind
+from local.salesforce.store import Store
+from local.salesforce.times import to_iso
+from local.salesforce.values import json_value
+
+PAGE_RECORDS = 2000
+CURSOR_DAYS = 2
+Json = dict[str, object]
+_ADDRESS_PARTS: Mapping[str, str] = {"BillingCity": "city", "BillingState": "state", "BillingPostalCode": "postalCode"}
+_ADDRESS_EMPTY: Json = dict.fromkeys(
+    ("city", "country", "geocodeAccuracy", "latitude", "longitude", "postalCode", "state", "street")
+)
+
+
+class RestQueries:
+    """Answers `/query` and `/queryAll`."""
+
+    def __init__(self, store: Store, org: Org, log: RequestLog) -> None:
+        self._store = store
+        self._org = org
+        self._log = log
+
+    def first_page(self, operation: str, soql: str, version: str, page_records: int) -> Json:
+        """Run a query; the first page, with a URL of the next where there is one. Raises SoqlError."""
+        bound = bind(soql)
+        view = self._org.view()
+        kind = ReadKind.COUNT if bound.query.is_count else ReadKind.REST
+        org_time = to_iso(view.as_of)
+        seq = self._log.read(org_time, kind, operation, bound.sobject.name, soql, bound.window)
+        rows = bound.select(view, with_deleted=operation == "queryAll")
+        self._log.counted(seq, len(rows))
+        if bound.query.is_count:
+            return {"totalSize": len(rows), "done": True, "records": []}
+        cursor = ""
+        if len(rows) > page_records:
+            cursor = self._keep(operation, soql, [str(row["Id"]) for row in rows])
+        return _page(bound, view.records, rows[:page_records], (len(rows), 0, cursor, version))
+
+    def next_page(self, locator: str, version: str, page_records: int) -> Json:
+        """The page a locator names. Raises SoqlError (INVALID_QUERY_LOCATOR)."""
+        cursor, _, start_text = locator.rpartition("-")
+        row = self._store.row("SELECT * FROM cursors WHERE id = ?", (cursor,))
+        if row is None or not start_text.isdigit():
+            raise SoqlError("INVALID_QUERY_LOCATOR", "invalid query locator")
+        ids = json.loads(zlib.decompress(row["ids"]))
+        start = int(start_text)
+        bound, view = bind(row["soql"]), self._org.view()
+        here = view.records[bound.sobject.name]
+        records = [here[record_id] for record_id in ids[start : start + page_records]]
+        return _page(bound, view.records, records, (len(ids), start, cursor, version))
+
+    def _keep(self, operation: str, soql: str, ids: list[str]) -> str:
+        cursor = "0r8" + secrets.token_hex(8)
+        now = self._org.clock.now()
+        with self._store.transaction() as connection:
+            connection.execute("DELETE FROM cursors WHERE created_at < ?", (to_iso(now - timedelta(days=CURSOR_DAYS)),))
+            packed = zlib.compress(json.dumps(ids).encode(), 1)
+            row = (cursor, operation, soql, to_iso(now), packed)
+            connection.execute("INSERT INTO cursors VALUES (?, ?, ?, ?, ?)", row)
+        return cursor
+
+
+def _page(bound: BoundQuery, records: Records, rows: list[Record], place: tuple[int, int, str, str]) -> Json:
+    total, start, cursor, version = place
+    build = _builder(bound, version)
+    following = start + len(rows)
+    page: Json = {"totalSize": total, "done": following >= total}
+    if following < total:
+        page["nextRecordsUrl"] = f"/services/data/v{version}/query/{cursor}-{following}"
+    page["records"] = [build(row, records) for row in rows]
+    return page
+
+
+def _builder(bound: BoundQuery, version: str) -> Callable[[Record, Records], Json]:
+    """Builds a record's JSON: parents nest, and are null where the reference is."""
+    readers = [(column, _reader(column)) for column in bound.columns]
+    attributes = _attributes(bound.sobject, version)
+
+    def build(record: Record, records: Records) -> Json:
+        out: Json = {"attributes": attributes(record)}
+        for column, read in readers:
+            _put(out, column, read(record, records), (record, records, version))
+        return out
+
+    return build
+
+
+def _put(out: Json, column: Column, value: object, context: tuple[Record, Records, str]) -> None:
+    record, records, version = context
+    for depth, (field, target) in enumerate(column.hops):
+        found = records[target.name].get(str(record[field.name]))
+        name = column.path[depth]
+        if found is None:
+            out.setdefault(name, None)
+            return
+        nested = out.get(name)
+        if not isinstance(nested, dict):
+            nested = out[name] = {"attributes": _attributes(target, version)(found)}
+        out, record = nested, found
+    out[column.path[-1]] = value
+
+
+def _attributes(sobject: SObject, version: str) -> Callable[[Record], Json]:
+    base = f"/services/data/v{version}/sobjects/{sobject.name}/"
+    return lambda record: {"type": sobject.name, "url": f"{base}{record['Id']}"}
+
+
+def _reader(column: Column) -> Callable[[Record, Records], object]:
+    if column.field.is_compound:
+        return _address_reader(column)
+    get = column.getter()
+    return lambda record, records: json_value(column.field, get(record, records))
+
+
+def _address_reader(column: Column) -> Callable[[Record, Records], object]:
+    target = column.hops[-1][1] if column.hops else schema.ACCOUNT
+    parts: list[tuple[str, Callable[[Record, Records], Value]]] = []
+    for name in column.field.components:
+        part = target.by_lower_name[name.lower()]
+        parts.append((_ADDRESS_PARTS[name], Column((name,), column.hops, part).getter()))
+
+    def read(record: Record, records: Records) -> object:
+        values = {key: get(record, records) for key, get in parts}
+        return {**_ADDRESS_EMPTY, **values} if any(values.values()) else None
+
+    return read
