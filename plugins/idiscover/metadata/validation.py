@@ -165,6 +165,15 @@ def _country_rule_fits(spec: ObjectSpec, catalog: Catalog, unread: Collection[st
             expected=_names(name for name, item in catalog.objects.items() if isinstance(item.country, CountryColumn)),
             remedy="name another object whose country rule is column",
         )
+    elif other.key != spec.key:
+        yield ConfigError(
+            "the keys of an object and of the one its country comes from have different names",
+            where=object_path(spec.object),
+            key="key",
+            got=f"{spec.key}, and {other.key} in {object_path(other.object)}",
+            expected="the same name: the look-up relies on it",
+            remedy="rename one of the columns",
+        )
 
 
 def _schedule_is_cron(spec: ObjectSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:

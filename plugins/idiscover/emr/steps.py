@@ -1,0 +1,41 @@
+"""The step that extracts one object, as `AddJobFlowSteps` takes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from idiscover.lake.keys import script_prefix
+from idiscover.plan.model import ExtractionPlan
+
+ENTRY_POINT = "extract.py"
+LIBRARY = "idiscover.zip"
+
+
+def extraction_step(plan: ExtractionPlan, request_uri: str) -> dict[str, Any]:
+    """One spark-submit.
+
+    It is told where its request lies and nothing else: arguments are shown to everyone who may list steps. A failed
+    step leaves the cluster alone (CONTINUE), because terminating it is a task of its own.
+
+    Args:
+        plan: the extraction.
+        request_uri: `s3://…/request.json`; may be a template that Airflow renders.
+    """
+    folder = f"s3://{plan.context.buckets.data}/{script_prefix(plan.code_sha)}"
+    return {
+        "Name": f"extract {plan.object}",
+        "ActionOnFailure": "CONTINUE",
+        "HadoopJarStep": {
+            "Jar": "command-runner.jar",
+            "Args": [
+                "spark-submit",
+                "--deploy-mode",
+                "cluster",
+                "--py-files",
+                f"{folder}{LIBRARY}",
+                f"{folder}{ENTRY_POINT}",
+                "--request",
+                request_uri,
+            ],
+        },
+    }

@@ -1,0 +1,202 @@
+"""Plans from metadata: a pure function, one plan per DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from idiscover.metadata.models import Catalog, Context, CountryVia, Family, ObjectSpec, Owner, TableSpec
+from idiscover.metadata.paths import delta_filter_path, object_path, table_path
+from idiscover.plan.describe import describe_extraction, describe_load, describe_refresh
+from idiscover.plan.model import (
+    ColumnPlan,
+    ConsumerPlan,
+    DagHeader,
+    ExtractionPlan,
+    ItgPlan,
+    LoadPlan,
+    Plan,
+    RefreshPlan,
+)
+
+EMR_POOL = "emr"
+BATCH_COLUMNS = ("_read_at_utc", "_batch_id")  # the last two of every file and of every stg table
+
+
+def build_plans(catalog: Catalog, context: Context, code_sha: str) -> list[Plan]:
+    """The plans of all DAGs, sorted by dag_id.
+
+    Args:
+        catalog: checked metadata (`metadata.loading.load_catalog`).
+        context: the environment that the DAGs run in.
+        code_sha: version of the PySpark code under `script/`.
+    """
+    plans: list[Plan] = []
+    for spec in catalog.objects.values():
+        plans.append(_extraction(spec, catalog, context, code_sha))
+        plans.append(_load(spec, catalog, context))
+    plans.extend(_refresh(table, catalog, context) for table in catalog.tables.values())
+    return sorted(plans, key=lambda plan: plan.header.dag_id)
+
+
+def asset_uri(table: str) -> str:
+    """URI of the asset of a table, or of `source.<object>` for an object's batches in S3."""
+    schema, name = table.split(".")
+    return f"idiscover://{schema}/{name}"
+
+
+def target_pool(table: str) -> str:
+    """The pool whose one slot is the right to write to `table`: Redshift's write locks are per table."""
+    return f"table__{table.replace('.', '__')}"
+
+
+def dag_id(family: Family, name: str) -> str:
+    """`<family>__<object or table>`."""
+    return f"{family.value}__{name}"
+
+
+def _extraction(spec: ObjectSpec, catalog: Catalog, context: Context, code_sha: str) -> ExtractionPlan:
+    delta = catalog.delta_filters[spec.object]
+    header = _header(
+        Family.SFDC_TO_S3,
+        spec.object,
+        context,
+        owner=spec.owner,
+        description=f"{spec.salesforce_object} from Salesforce to S3",
+        doc_md=describe_extraction(spec, delta),
+        wakes_on=(),
+        outlet=asset_uri(f"source.{spec.object}"),
+        pools={EMR_POOL: context.airflow.emr_pool_slots},
+        versions=_versions(catalog, [object_path(spec.object), delta_filter_path(spec.object)]),
+    )
+    return ExtractionPlan(
+        header=header,
+        context=context,
+        schedule=spec.schedule,
+        object=spec.object,
+        salesforce_object=spec.salesforce_object,
+        operation="queryAll" if spec.has_is_deleted else "query",
+        columns=tuple(ColumnPlan(salesforce=f.salesforce, type=f.type, column=f.column) for f in spec.fields),
+        delta_field=delta.field,
+        lookback_minutes=delta.lookback_minutes,
+        start=_as_utc(delta.start),
+        filter=delta.filter,
+        code_sha=code_sha,
+    )
+
+
+def _load(spec: ObjectSpec, catalog: Catalog, context: Context) -> LoadPlan:
+    table = f"stg.{spec.object}"
+    consumers = _consumers(table, catalog)
+    header = _header(
+        Family.S3_TO_REDSHIFT,
+        spec.object,
+        context,
+        owner=spec.owner,
+        description=f"batches of {spec.object} from S3 to {table}",
+        doc_md=describe_load(spec, consumers),
+        wakes_on=(asset_uri(f"source.{spec.object}"),),
+        outlet=asset_uri(table),
+        pools={target_pool(table): 1},
+        versions=_versions(catalog, [object_path(spec.object)]),
+    )
+    return LoadPlan(
+        header=header,
+        context=context,
+        object=spec.object,
+        table=table,
+        columns=(*(field.column for field in spec.fields), *BATCH_COLUMNS),
+        consumers=consumers,
+    )
+
+
+def _refresh(table: TableSpec, catalog: Catalog, context: Context) -> RefreshPlan:
+    spec = catalog.objects[table.name] if table.family is Family.STG_TO_ITG else None
+    consumers = _consumers(table.table, catalog)
+    files = [table_path(table.table)]
+    if spec is not None:
+        files.append(object_path(spec.object))
+        if isinstance(spec.country, CountryVia):
+            files.append(object_path(spec.country.object))
+    header = _header(
+        table.family,
+        table.name,
+        context,
+        owner=table.owner,
+        description=f"{table.table}, refreshed slice by slice",
+        doc_md=describe_refresh(table, spec, consumers),
+        wakes_on=tuple(sorted(asset_uri(item.table) for item in table.inputs)),
+        outlet=asset_uri(table.table),
+        pools={target_pool(table.table): 1},
+        versions=_versions(catalog, files),
+    )
+    return RefreshPlan(
+        header=header,
+        context=context,
+        table=table.table,
+        itg=itg_plan(spec) if spec is not None else None,
+        inputs=tuple(item.table for item in table.inputs),
+        consumers=consumers,
+        uses_as_of_date=table.uses_as_of_date,
+        cut_off_hours=table.cut_off_hours,
+        metadata_key=f"metadata/{table_path(table.table)}",
+        statements=table.statements,
+        target_pool=target_pool(table.table),
+    )
+
+
+def itg_plan(spec: ObjectSpec) -> ItgPlan:
+    """What the SQL around an object's itg table has to know."""
+    return ItgPlan(
+        object=spec.object,
+        key=spec.key,
+        version_column=spec.version_column,
+        columns=tuple(field.column for field in spec.fields),
+        country=spec.country,
+    )
+
+
+def _header(
+    family: Family,
+    name: str,
+    context: Context,
+    *,
+    owner: Owner,
+    description: str,
+    doc_md: str,
+    wakes_on: tuple[str, ...],
+    outlet: str,
+    pools: dict[str, int],
+    versions: dict[str, str],
+) -> DagHeader:
+    return DagHeader(
+        dag_id=dag_id(family, name),
+        family=family,
+        description=description,
+        doc_md=doc_md,
+        owner=owner,
+        tags=(family.value, name, context.environment),
+        wakes_on=wakes_on,
+        outlet=outlet,
+        pools=pools,
+        metadata_versions=versions,
+    )
+
+
+def _consumers(table: str, catalog: Catalog) -> tuple[ConsumerPlan, ...]:
+    """Tables that have `table` among their inputs, sorted by name."""
+    return tuple(
+        ConsumerPlan(table=consumer.table, marks=item.marks)
+        for _, consumer in sorted(catalog.tables.items())
+        for item in consumer.inputs
+        if item.table == table
+    )
+
+
+def _versions(catalog: Catalog, paths: Iterable[str]) -> dict[str, str]:
+    return {path: catalog.versions[path] for path in sorted(paths) if path in catalog.versions}
+
+
+def _as_utc(moment: datetime) -> datetime:
+    """Metadata's times are UTC whether they say so or not."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

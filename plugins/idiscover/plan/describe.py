@@ -1,0 +1,106 @@
+"""The documentation that a DAG shows in the UI: Markdown made from metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from idiscover.metadata.models import (
+    DECIMAL_TYPES,
+    CountryColumn,
+    CountryVia,
+    DeltaFilter,
+    FieldSpec,
+    ObjectSpec,
+    TableSpec,
+)
+from idiscover.plan.model import ConsumerPlan
+
+
+def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
+    """Documentation of `sfdc_to_s3__<object>`."""
+    deleted = "yes (queryAll)" if spec.has_is_deleted else "no (the object has no IsDeleted)"
+    conditions = "; ".join(f"`{c.field} {c.op} {c.value!r}`" for c in delta.filter) or "none"
+    facts = [
+        ("Object", f"`{spec.salesforce_object}`"),
+        ("Grain", spec.grain),
+        ("Owner", _owner(spec)),
+        ("Schedule", f"`{spec.schedule}` (UTC)"),
+        ("Delta", f"`{delta.field}`, read again for {delta.lookback_minutes} minutes back"),
+        ("Filter", conditions),
+        ("Deleted rows", deleted),
+        ("Country", _country(spec)),
+        ("Writes", f"`source/{spec.object}/<batch>/`, announced as `idiscover://source/{spec.object}`"),
+    ]
+    return _page(f"{spec.salesforce_object} → S3", spec.description, facts, _columns(spec.fields))
+
+
+def describe_load(spec: ObjectSpec, consumers: Sequence[ConsumerPlan]) -> str:
+    """Documentation of `s3_to_redshift__<object>`."""
+    facts = [
+        ("Grain", f"{spec.grain}, per batch"),
+        ("Owner", _owner(spec)),
+        ("Schedule", f"when a batch of {spec.object} has arrived in S3"),
+        ("Inputs", f"`source/{spec.object}/`"),
+        ("Consumers", _consumers(consumers)),
+    ]
+    return _page(f"S3 → stg.{spec.object}", spec.description, facts, _columns(spec.fields))
+
+
+def describe_refresh(table: TableSpec, spec: ObjectSpec | None, consumers: Sequence[ConsumerPlan]) -> str:
+    """Documentation of a DAG that refreshes a table of itg or dm; `spec` is there for itg."""
+    facts = [
+        ("Grain", ", ".join(f"`{column}`" for column in table.grain)),
+        ("Owner", _owner(table)),
+        ("Schedule", f"when its inputs have arrived, at the latest {table.cut_off_hours} h after the order date's end"),
+        ("Inputs", ", ".join(f"`{item.table}` (marks {item.marks})" for item in table.inputs)),
+        ("Consumers", _consumers(consumers)),
+        ("As-of date", "a new order date changes every slice" if table.uses_as_of_date else "not used"),
+    ]
+    if spec is not None:
+        facts.append(("Country", _country(spec)))
+    statements = "### Statements\n\nRun for each stale country, in one transaction:\n\n```sql"
+    parts = [f"{statements}\n" + "\n".join(table.statements) + "\n```"]
+    if spec is not None:
+        parts.append(_columns(spec.fields))
+    return _page(table.table, table.description, facts, *parts)
+
+
+def _page(title: str, description: str, facts: Iterable[tuple[str, str]], *parts: str) -> str:
+    rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in facts)
+    return "\n\n".join([f"## {title}", description, f"| | |\n|---|---|\n{rows}", *parts]) + "\n"
+
+
+def _columns(fields: Iterable[FieldSpec]) -> str:
+    rows = [
+        f"| `{item.column}` | `{item.salesforce}` | {_type(item)} | {item.pii.value} | {_cell(item.description)} |"
+        for item in fields
+    ]
+    head = "### Columns\n\n| column | Salesforce | type | PII | meaning |\n|---|---|---|---|---|"
+    return "\n".join([head, *rows])
+
+
+def _type(item: FieldSpec) -> str:
+    if item.type in DECIMAL_TYPES:
+        return f"{item.type.value}({item.precision}, {item.scale})"
+    return f"{item.type.value}({item.length})" if item.length else item.type.value
+
+
+def _country(spec: ObjectSpec) -> str:
+    if isinstance(spec.country, CountryColumn):
+        return f"its own `{spec.country.column}`"
+    if isinstance(spec.country, CountryVia):
+        return f"that of the {spec.country.object} in `{spec.country.column}`"
+    return "none: reference data in slice ZZ"
+
+
+def _consumers(consumers: Sequence[ConsumerPlan]) -> str:
+    return ", ".join(f"`{consumer.table}`" for consumer in consumers) or "none"
+
+
+def _owner(spec: ObjectSpec | TableSpec) -> str:
+    return f"{spec.owner.name} <{spec.owner.email}>"
+
+
+def _cell(text: str) -> str:
+    """`text` inside a Markdown table: on one line, without column marks."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,136 @@
+"""CREATE TABLE of stg and itg, rendered from metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from idiscover.metadata.models import CountryNone, FieldSpec, ObjectSpec, PiiClass
+from idiscover.warehouse.types import column_type, quoted
+
+BATCH_LOAD = """-- stg.batch_load: the ledger of what COPY brought. grain: batch_id. A batch that stands here is not copied again.
+-- On every node: it is small, and each load reads all of it.
+create table if not exists stg.batch_load (
+    batch_id varchar(128) not null,
+    object varchar(63) not null,
+    "rows" bigint not null,
+    run_id varchar(256) not null,
+    loaded_at_utc timestamp not null
+)
+diststyle all
+sortkey (object, batch_id);"""
+
+
+def create_stg_table(spec: ObjectSpec) -> str:
+    """`stg.<object>`: rows of batches that itg does not hold yet, as they came."""
+    key = quoted(spec.key)
+    head = [
+        f"-- stg.{spec.object}: batches of {spec.salesforce_object} that itg does not hold yet. grain: {spec.key} and _batch_id.",
+        "-- Spread by the key, as the itg table is, so that finding winners moves no rows between nodes; sorted by",
+        "-- batch, because a batch comes and goes as a whole.",
+    ]
+    columns = [*_columns(spec), "_read_at_utc timestamp not null", "_batch_id varchar(128) not null"]
+    return _table(f"stg.{spec.object}", head, columns, ["diststyle key", f"distkey ({key})", "sortkey (_batch_id)"])
+
+
+def create_itg_table(spec: ObjectSpec) -> str:
+    """`itg.<object>`: one row per record at its newest version."""
+    key = quoted(spec.key)
+    columns = [
+        *_columns(spec),
+        "_read_at_utc timestamp not null",
+        "_batch_id varchar(128) not null",
+        "_country_code varchar(2) not null",
+        "_run_id varchar(256) not null",
+        "_loaded_at_utc timestamp not null",
+    ]
+    head = [f"-- itg.{spec.object}: {spec.salesforce_object}, current state, deleted records too. grain: {spec.key}."]
+    if isinstance(spec.country, CountryNone):
+        head.append("-- On every node: reference data is small, and joined from everywhere.")
+        options = ["diststyle all", f"sortkey ({key})"]
+    else:
+        head.append("-- Spread by the key, as stg is, so that finding winners moves no rows between nodes; sorted by slice,")
+        head.append("-- because the marts read one country at a time.")
+        options = ["diststyle key", f"distkey ({key})", f"sortkey (_country_code, {key})"]
+    return _table(f"itg.{spec.object}", head, columns, options)
+
+
+def create_side_tables(spec: ObjectSpec) -> list[tuple[str, str]]:
+    """Name and text of the two tables that the itg procedure writes beside the rows, in the same transaction."""
+    changes, audit = f"itg.{spec.object}__changes", f"itg.{spec.object}__load_audit"
+    changes_head = [
+        f"-- {changes}: slices of itg.{spec.object} that a run changed, until job metadata has them.",
+        "-- grain: change_id. Few rows that live for minutes: spread evenly, in the order they came.",
+    ]
+    audit_head = [
+        f"-- {audit}: what became of the Ids of each batch. grain: one row per call and batch.",
+        "-- Appended to and read by time, joined with nothing.",
+    ]
+    return [
+        (
+            changes,
+            _table(
+                changes,
+                changes_head,
+                [
+                    "change_id bigint identity(1, 1) not null",
+                    "country_code varchar(2) not null",
+                    "moved_from_country_code varchar(2)",
+                    "run_id varchar(256) not null",
+                    "changed_at_utc timestamp not null",
+                ],
+                ["diststyle even", "sortkey (change_id)"],
+            ),
+        ),
+        (
+            audit,
+            _table(
+                audit,
+                audit_head,
+                [
+                    "country_code varchar(2) not null",
+                    "batch_id varchar(128) not null",
+                    "run_id varchar(256) not null",
+                    "inserted bigint not null",
+                    "updated bigint not null",
+                    "unchanged bigint not null",
+                    "superseded bigint not null",
+                    "loaded_at_utc timestamp not null",
+                ],
+                ["diststyle even", "sortkey (loaded_at_utc)"],
+            ),
+        ),
+    ]
+
+
+def column_comments(table: str, fields: Iterable[FieldSpec]) -> list[tuple[str, str]]:
+    """Name and text of one COMMENT per column of `table`."""
+    return [
+        (
+            f"comment {table}.{field.column}",
+            f"comment on column {table}.{quoted(field.column)} is {_text(_comment(field))};",
+        )
+        for field in fields
+    ]
+
+
+def _columns(spec: ObjectSpec) -> list[str]:
+    needed = {spec.key, spec.version_column}
+    return [
+        f"{quoted(field.column)} {column_type(field)}{' not null' if field.column in needed else ''}"
+        for field in spec.fields
+    ]
+
+
+def _comment(field: FieldSpec) -> str:
+    pii = "" if field.pii is PiiClass.NONE else f" PII: {field.pii.value}."
+    return f"{field.description}{pii} From {field.salesforce}."
+
+
+def _table(name: str, head: Sequence[str], columns: Sequence[str], options: Sequence[str]) -> str:
+    body = ",\n".join(f"    {column}" for column in columns)
+    return "\n".join([*head, f"create table if not exists {name} (", body, ")", *options[:-1], f"{options[-1]};"])
+
+
+def _text(text: str) -> str:
+    """`text` as a literal. Databases differ in what a backslash in one means, and a comment can do without."""
+    return "'" + text.replace("\\", "/").replace("'", "''") + "'"

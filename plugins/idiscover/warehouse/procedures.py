@@ -1,0 +1,52 @@
+"""Procedures of itg, rendered from one template; those of dm are written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from idiscover.metadata.models import CountryColumn, CountryVia, ObjectSpec
+from idiscover.plan.build import itg_plan
+from idiscover.warehouse.types import quoted
+from idiscover.warehouse.winners import winner_ctes
+
+TEMPLATE = Path("procedures") / "stg_to_itg" / "load.sql.j2"
+
+
+def render_itg_procedure(spec: ObjectSpec, sql_root: Path) -> str:
+    """`itg.load_<object>` as text.
+
+    Args:
+        spec: the object; its names passed the models' patterns, and are quoted.
+        sql_root: the folder `sql/`.
+    """
+    template = _environment(sql_root).get_template(TEMPLATE.as_posix())
+    return template.render(
+        object=spec.object,
+        salesforce_object=spec.salesforce_object,
+        country=_country(spec),
+        key=quoted(spec.key),
+        version=quoted(spec.version_column),
+        columns=[quoted(field.column) for field in spec.fields],
+        winner_ctes=winner_ctes(itg_plan(spec)),
+    )
+
+
+def _country(spec: ObjectSpec) -> str:
+    if isinstance(spec.country, CountryColumn):
+        return f"its own {spec.country.column}"
+    if isinstance(spec.country, CountryVia):
+        return f"that of the row of itg.{spec.country.object} in {spec.country.column}"
+    return "none: all rows lie in slice ZZ"
+
+
+def _environment(sql_root: Path) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(sql_root),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # SQL, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,74 @@
+"""What a release brings to the warehouse, in the order in which it has to stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from idiscover.metadata.models import Catalog
+from idiscover.warehouse.ddl import (
+    BATCH_LOAD,
+    column_comments,
+    create_itg_table,
+    create_side_tables,
+    create_stg_table,
+)
+from idiscover.warehouse.procedures import render_itg_procedure
+
+SCHEMAS = ("stg", "itg", "dm")
+HAND_WRITTEN = ("procedures/stg_to_itg", "procedures/itg_to_dm", "procedures/dm_to_dm")
+
+
+@dataclass(frozen=True)
+class ReleaseStatement:
+    """One statement, to be run as it is; running all of them again changes nothing."""
+
+    name: str
+    sql: str
+
+
+def release(catalog: Catalog, sql_root: Path) -> list[ReleaseStatement]:
+    """All statements of a release.
+
+    Args:
+        catalog: checked metadata.
+        sql_root: the folder `sql/`.
+
+    Returns:
+        Schemas, tables of stg and itg with their comments, tables of dm, the ledger, then procedures.
+    """
+    return [
+        *(ReleaseStatement(f"schema {name}", f"create schema if not exists {name};") for name in SCHEMAS),
+        *_tables(catalog),
+        *_files(sql_root, "ddl/dm"),
+        ReleaseStatement("table stg.batch_load", BATCH_LOAD),
+        *_itg_procedures(catalog, sql_root),
+        *(statement for folder in HAND_WRITTEN for statement in _files(sql_root, folder)),
+    ]
+
+
+def _tables(catalog: Catalog) -> Iterator[ReleaseStatement]:
+    for name, spec in sorted(catalog.objects.items()):
+        yield ReleaseStatement(f"table stg.{name}", create_stg_table(spec))
+        for comment, sql in column_comments(f"stg.{name}", spec.fields):
+            yield ReleaseStatement(comment, sql)
+        if f"itg.{name}" not in catalog.tables:
+            continue
+        yield ReleaseStatement(f"table itg.{name}", create_itg_table(spec))
+        for comment, sql in column_comments(f"itg.{name}", spec.fields):
+            yield ReleaseStatement(comment, sql)
+        for table, sql in create_side_tables(spec):
+            yield ReleaseStatement(f"table {table}", sql)
+
+
+def _itg_procedures(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStatement]:
+    for name, spec in sorted(catalog.objects.items()):
+        if f"itg.{name}" in catalog.tables:
+            yield ReleaseStatement(f"procedure itg.load_{name}", render_itg_procedure(spec, sql_root))
+
+
+def _files(sql_root: Path, folder: str) -> Iterator[ReleaseStatement]:
+    """Hand-written files, one statement each, by name."""
+    for path in sorted((sql_root / folder).glob("*.sql")):
+        yield ReleaseStatement(path.relative_to(sql_root).as_posix(), path.read_text(encoding="utf-8"))
