@@ -69,6 +69,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             server_header=False,
             log_level="info",
             timeout_keep_alive=60,
+            timeout_graceful_shutdown=3,
         )
     finally:
         service.close()

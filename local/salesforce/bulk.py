@@ -16,7 +16,13 @@ from local.salesforce.ids import make_id
 from local.salesforce.org import Org, OrgView
 from local.salesforce.request_log import ReadKind, insert_read
 from local.salesforce.results import CsvDialect, Page, ResultFiles
-from local.salesforce.soql.errors import INVALID_FIELD, INVALID_TYPE, MALFORMED_QUERY, SoqlError, error_at
+from local.salesforce.soql.errors import (
+    INVALID_FIELD,
+    INVALID_TYPE,
+    MALFORMED_QUERY,
+    SoqlError,
+    error_at,
+)
 from local.salesforce.soql.execution import BoundQuery, bind
 from local.salesforce.soql.nodes import OtherItem, Query
 from local.salesforce.soql.parser import parse
@@ -81,7 +87,9 @@ def _bind_fields(query: Query) -> BoundQuery:
         bound = bind(query.text)
     except SoqlError as error:
         if error.code == INVALID_TYPE:
-            raise SoqlError("INVALIDENTITY", f"Entity '{query.object_name}' is not supported by the Bulk API.") from error
+            raise SoqlError(
+                "INVALIDENTITY", f"Entity '{query.object_name}' is not supported by the Bulk API."
+            ) from error
         raise
     for column in bound.columns:
         if column.field.is_compound:
@@ -184,7 +192,7 @@ class BulkJobs:
         while (job_id := self._waiting.get()) is not None:
             try:
                 self._process(job_id)
-            except Exception as error:  # the platform, too, turns any failure of a job into a Failed job
+            except Exception as error:  # noqa: BLE001 - any failure makes a Failed job, and the next one runs
                 traceback.print_exc()
                 self._fail(job_id, f"{type(error).__name__}: {error}")
 
@@ -208,7 +216,9 @@ class BulkJobs:
         org_time = to_iso(view.as_of)
         what = (org_time, ReadKind.BULK.value, job["operation"], job["object"], job["soql"])
         with self._store.transaction() as connection:
-            connection.execute("UPDATE jobs SET snapshot_at = ?, row_count = ? WHERE id = ?", (org_time, rows, job["id"]))
+            connection.execute(
+                "UPDATE jobs SET snapshot_at = ?, row_count = ? WHERE id = ?", (org_time, rows, job["id"])
+            )
             insert_read(connection, what, bound.window, job["id"], rows)
 
     def _complete(self, job_id: str, processing_ms: int) -> None:

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from local.salesforce.store import Store
-from local.salesforce.times import WINDOW_CLOSES_SECONDS, WINDOW_OPENS_SECONDS, at, day_of, from_iso, to_iso
+from local.salesforce.times import (
+    WINDOW_CLOSES_SECONDS,
+    WINDOW_OPENS_SECONDS,
+    at,
+    day_of,
+    from_iso,
+    to_iso,
+)
 
 _ANCHOR, _ANCHOR_WALL, _HIGH = "clock_anchor", "clock_anchor_wall", "clock_high"
 

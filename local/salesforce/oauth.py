@@ -77,9 +77,7 @@ def ensure_credentials(state_dir: Path, login_url: str) -> Credentials:
 
 def _new_credentials(login_url: str) -> Credentials:
     key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Credentials(
         login_url=login_url,
         client_id="3MVG9" + secrets.token_urlsafe(60).replace("-", "a"),
@@ -153,7 +151,9 @@ class TokenServer:
         self._check_client(form, secret_required=True)
         # Callers from trusted addresses may leave the security token out, as on the platform.
         password = self._credentials.password
-        fits = any(_same(form.get("password"), item) for item in (password, password + self._credentials.security_token))
+        fits = any(
+            _same(form.get("password"), item) for item in (password, password + self._credentials.security_token)
+        )
         if not fits or form.get("username") != self._credentials.username:
             raise OAuthError("invalid_grant", "authentication failure")
         return True

@@ -30,9 +30,7 @@ def _datetime(name: str, label: str) -> Field:
 
 
 _ID = Field("Id", FieldType.ID, "Record ID", 18, nillable=False, updateable=False)
-_IS_DELETED = Field(
-    "IsDeleted", FieldType.BOOLEAN, "Deleted", nillable=False, updateable=False, default_value=False
-)
+_IS_DELETED = Field("IsDeleted", FieldType.BOOLEAN, "Deleted", nillable=False, updateable=False, default_value=False)
 _OWNER = _reference("OwnerId", "Owner ID", "User", "Owner", nillable=False)
 _AUDIT = (
     _datetime("CreatedDate", "Created Date"),

@@ -15,7 +15,7 @@ def to_iso(moment: datetime) -> str:
 
 def from_iso(text: str) -> datetime:
     """The aware datetime of `to_iso`'s text."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 def at(day: int, seconds: int) -> datetime:

@@ -8,7 +8,7 @@ from local.salesforce.fields import Field, FieldType
 _PLAIN_FROM, _PLAIN_BELOW = Decimal("0.001"), Decimal(10_000_000)
 
 
-def double_text(value: int | float) -> str:
+def double_text(value: float) -> str:
     """A double as the platform prints it, which is Java's way: `12.0`, `0.5`, `1.2E7`."""
     number = Decimal(str(value)).normalize()
     if number == 0 or _PLAIN_FROM <= abs(number) < _PLAIN_BELOW:

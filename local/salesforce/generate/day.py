@@ -9,7 +9,12 @@ from local.salesforce.events import EventKind, Record, Value
 from local.salesforce.fields import SObject
 from local.salesforce.generate import records as make
 from local.salesforce.generate.vocabulary import COUNTRIES
-from local.salesforce.generate.world import Pool, World, audit_of_change, audit_of_insert
+from local.salesforce.generate.world import (
+    Pool,
+    World,
+    audit_of_change,
+    audit_of_insert,
+)
 from local.salesforce.times import at, month_start, to_iso
 
 DAY_STARTS_SECONDS, DAY_ENDS_SECONDS = 8 * 3600, 22 * 3600 - 60
@@ -114,7 +119,7 @@ class _Day:
             areas = [item for item in self.world.pool(AREA).ids if item != record["Therapeutic_Area__c"]]
             values: dict[str, Value] = {"Therapeutic_Area__c": self.rng.choice(areas)}
         elif turn == 1:
-            values = {"Indication__c": f"Reviewed {stamp:%Y-%m-%d}, \"line {self.rng.randrange(1, 4)}\""}
+            values = {"Indication__c": f'Reviewed {stamp:%Y-%m-%d}, "line {self.rng.randrange(1, 4)}"'}
         else:
             values = {"Name": f"{str(record['Name']).split(' (')[0]} ({stamp:%d.%m.%Y})"}
         self._change(name, record, EventKind.UPDATE, stamp, values, committed_at)
@@ -197,4 +202,3 @@ def _repeated(world: World, counts: tuple[tuple[Action, int], ...]) -> list[Acti
 
 def _seconds(rng: random.Random, count: int, start: int, end: int) -> list[int]:
     return sorted(rng.randrange(start, end) for _ in range(count))
-

@@ -11,7 +11,7 @@ from local.salesforce.fields import SObject
 from local.salesforce.generate import records as make
 from local.salesforce.generate.vocabulary import BIOMARKERS, THERAPEUTIC_AREAS
 from local.salesforce.generate.world import World, audit_of_change, audit_of_insert
-from local.salesforce.times import ORG_DAY_ZERO, month_start
+from local.salesforce.times import ORG_DAY_ZERO, from_iso, month_start
 
 LABS, HOSPITALS, PROFESSIONALS, VOLUMES = 600, 60, 3000, 30_000
 VOLUME_MONTHS = 18
@@ -152,7 +152,7 @@ def _live_on(
     history: _History, rng: random.Random, object_name: str, record: Record, change: Change, deleted: bool
 ) -> None:
     """One in ten is changed before day 0; a deleted one sometimes comes back."""
-    start = datetime.fromisoformat(str(record["CreatedDate"]).replace("Z", "+00:00")) + timedelta(minutes=5)
+    start = from_iso(str(record["CreatedDate"])) + timedelta(minutes=5)
     if rng.randrange(10) == 0:
         stamp = _between(rng, start, _HISTORY_ENDS)
         record = history.follow(object_name, record, EventKind.UPDATE, stamp, change(rng, record))

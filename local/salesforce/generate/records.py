@@ -5,7 +5,14 @@ from datetime import date
 
 from local.salesforce import schema
 from local.salesforce.events import Record, Value
-from local.salesforce.generate.vocabulary import COUNTRIES, COUNTRY_WHEEL, SPECIALTIES, WORDS, CountryWords, hurting_name
+from local.salesforce.generate.vocabulary import (
+    COUNTRIES,
+    COUNTRY_WHEEL,
+    SPECIALTIES,
+    WORDS,
+    CountryWords,
+    hurting_name,
+)
 
 HURTING_EVERY = 40
 HURTING_FIRST = 11
@@ -122,9 +129,7 @@ def patients(rng: random.Random, number: int) -> dict[str, Value]:
     }
 
 
-def new_volume(
-    rng: random.Random, number: int, lab_id: str | None, biomarker_id: str, month: date
-) -> dict[str, Value]:
+def new_volume(rng: random.Random, number: int, lab_id: str | None, biomarker_id: str, month: date) -> dict[str, Value]:
     """A lab's month for a biomarker; volume 4 and every 400th has lost its lab."""
     return {
         "Name": f"TV-{number + 1:08d}",

@@ -1,6 +1,5 @@
 """The Starlette application: routes, authentication, call counting, and the org's time in every answer."""
 
-import json
 import traceback
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
@@ -18,7 +17,13 @@ from local.salesforce.clock import http_date
 from local.salesforce.describe import describe, summary
 from local.salesforce.fields import SObject
 from local.salesforce.http import bulk_routes
-from local.salesforce.http.answers import VERSIONS, ApiError, json_response, not_found, parse_version
+from local.salesforce.http.answers import (
+    VERSIONS,
+    ApiError,
+    json_response,
+    not_found,
+    parse_version,
+)
 from local.salesforce.http.service import Service
 from local.salesforce.oauth import OAuthError
 from local.salesforce.rest import PAGE_RECORDS
@@ -94,9 +99,7 @@ def _with_trailing_slashes(routes: list[Route]) -> list[Route]:
     return [*routes, *more]
 
 
-def _answer(
-    service: Service, request: Request, body: bytes, handlers: Mapping[str, Handler], public: bool
-) -> Response:
+def _answer(service: Service, request: Request, body: bytes, handlers: Mapping[str, Handler], public: bool) -> Response:
     handler = handlers.get(request.method)
     headers: dict[str, str] = {}
     try:
@@ -154,14 +157,11 @@ def _clock(service: Service, request: Request, body: bytes) -> Response:
 
 
 def _advance(service: Service, request: Request, body: bytes) -> Response:
-    try:
-        content = json.loads(body) if body else {"days": 1}
-        days = content["days"] if isinstance(content, dict) else None
-        if not isinstance(days, int) or isinstance(days, bool):
-            raise ValueError(f"days: got {days!r}; expected a whole number")
-        service.org.advance(days)
-    except (ValueError, KeyError) as error:
-        raise ApiError(400, "INVALID_INPUT", f"{error}") from error
+    content = clean_json_object(body or b'{"days": 1}')
+    days = content.get("days")
+    if not isinstance(days, int) or isinstance(days, bool) or days < 1:
+        raise ApiError(400, "INVALID_INPUT", f"days: got {days!r}; expected a whole number of at least 1")
+    service.org.advance(days)
     return _clock(service, request, body)
 
 
@@ -180,9 +180,7 @@ def _token(service: Service, request: Request, body: bytes) -> Response:
 
 
 def _versions(service: Service, request: Request, body: bytes) -> Response:
-    return json_response(
-        [{"label": f"v{n}.0", "url": f"/services/data/v{n}.0", "version": f"{n}.0"} for n in VERSIONS]
-    )
+    return json_response([{"label": f"v{n}.0", "url": f"/services/data/v{n}.0", "version": f"{n}.0"} for n in VERSIONS])
 
 
 def _resources(service: Service, request: Request, body: bytes) -> Response:

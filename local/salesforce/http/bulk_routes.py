@@ -6,8 +6,19 @@ from datetime import timedelta
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from local.salesforce.bulk import DELIMITERS, LINE_ENDINGS, JobRequest, JobState, bind_for_bulk
-from local.salesforce.http.answers import ApiError, clean_json_object, json_response, not_found
+from local.salesforce.bulk import (
+    DELIMITERS,
+    LINE_ENDINGS,
+    JobRequest,
+    JobState,
+    bind_for_bulk,
+)
+from local.salesforce.http.answers import (
+    ApiError,
+    clean_json_object,
+    json_response,
+    not_found,
+)
 from local.salesforce.http.service import ResultPagesShape, Service
 from local.salesforce.results import Page, gzipped
 from local.salesforce.schema import OBJECTS, USER_IDS

@@ -6,7 +6,12 @@ from enum import Enum
 from pathlib import Path
 
 from local.salesforce.bulk import BulkJobs
-from local.salesforce.oauth import TOKEN_SECONDS, Credentials, TokenServer, ensure_credentials
+from local.salesforce.oauth import (
+    TOKEN_SECONDS,
+    Credentials,
+    TokenServer,
+    ensure_credentials,
+)
 from local.salesforce.org import Org
 from local.salesforce.request_log import RequestLog
 from local.salesforce.rest import RestQueries

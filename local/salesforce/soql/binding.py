@@ -10,7 +10,14 @@ from local.salesforce import schema
 from local.salesforce.events import Record, Value
 from local.salesforce.fields import Field, FieldType, SObject
 from local.salesforce.ids import SHORT_LENGTH, is_valid
-from local.salesforce.soql.errors import INVALID_FIELD, INVALID_FILTER, INVALID_TYPE, MALFORMED_QUERY, SoqlError, error_at
+from local.salesforce.soql.errors import (
+    INVALID_FIELD,
+    INVALID_FILTER,
+    INVALID_TYPE,
+    MALFORMED_QUERY,
+    SoqlError,
+    error_at,
+)
 from local.salesforce.soql.nodes import (
     Comparison,
     Condition,
@@ -192,7 +199,9 @@ def _literal_key(query: Query, comparison: Comparison, field: Field, literal: Li
         return None
     expected = _expected_literal(field)
     if literal.kind is not expected:
-        quotes = "should be enclosed in quotes" if expected is LiteralKind.STRING else "should not be enclosed in quotes"
+        quotes = (
+            "should be enclosed in quotes" if expected is LiteralKind.STRING else "should not be enclosed in quotes"
+        )
         shown = "string" if expected is LiteralKind.STRING else _TYPE_WORDS[expected]
         detail = f"value of filter criterion for field '{field.name}' must be of type {shown} and {quotes}"
         raise error_at(INVALID_FIELD, query.text, comparison.path.position, detail)

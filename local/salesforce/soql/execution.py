@@ -74,7 +74,7 @@ def bind(text: str) -> BoundQuery:
     query = parse(text)
     sobject = bind_object(query)
     columns = tuple(column for item in query.items for column in _columns(query, sobject, item))
-    predicate: Predicate = lambda record, records: True  # noqa: E731
+    predicate: Predicate = lambda record, records: True
     if query.where is not None:
         predicate = bind_condition(query, sobject, query.where)
     if (query.offset or 0) > OFFSET_LIMIT:
@@ -119,9 +119,7 @@ def _sorter(query: Query, sobject: SObject) -> Callable[[list[Record], OrgView],
     return sort
 
 
-def _order_key(
-    query: Query, sobject: SObject, item: OrderItem
-) -> tuple[OrderItem, Getter, Callable[[Value], object]]:
+def _order_key(query: Query, sobject: SObject, item: OrderItem) -> tuple[OrderItem, Getter, Callable[[Value], object]]:
     column = bind_path(query, sobject, item.path)
     if column.field.type in (FieldType.MULTIPICKLIST, FieldType.ADDRESS):
         detail = f"field '{column.field.name}' can not be sorted in a query call"
