@@ -20,6 +20,7 @@ from local.salesforce.http import bulk_routes
 from local.salesforce.http.answers import (
     VERSIONS,
     ApiError,
+    clean_json_object,
     json_response,
     not_found,
     parse_version,
