@@ -127,7 +127,8 @@ def _remedy(detail: dict[str, Any]) -> str:
     value = detail.get("input")
     if detail["type"] == "string_type" and isinstance(value, int | float):
         return f'put it in quotes: "{value}"'
-    choices = [part.strip("' ") for part in str((detail.get("ctx") or {}).get("expected", "")).replace(" or ", ",").split(",")]
+    listed = str((detail.get("ctx") or {}).get("expected", "")).replace(" or ", ",")
+    choices = [part.strip("' ") for part in listed.split(",")]
     near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.6) if isinstance(value, str) else []
     return f"did you mean {near[0]}?" if near else "correct the value"
 

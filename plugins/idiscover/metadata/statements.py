@@ -147,7 +147,7 @@ class _Parser:
         while at < len(text):
             match = _TOKEN.match(text, at)
             if match is None:
-                raise self._error(f"cannot read {text[at:at + 20].strip()!r}")
+                raise self._error(f"cannot read {text[at : at + 20].strip()!r}")
             tokens.append(_Token(str(match.lastgroup), match.group(str(match.lastgroup))))
             at = match.end()
         return tokens

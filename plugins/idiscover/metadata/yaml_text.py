@@ -78,7 +78,8 @@ def read_yaml(text: str, where: str) -> Document:
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, where) from error
     except yaml.YAMLError as error:
-        raise ConfigError("the file is not YAML", where=where, got=str(error), remedy="save it as UTF-8 text") from error
+        remedy = "save it as UTF-8 text"
+        raise ConfigError("the file is not YAML", where=where, got=str(error), remedy=remedy) from error
     finally:
         loader.dispose()
     document = Document(where, None)
@@ -112,8 +113,8 @@ def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str
             raise ConfigError("a key is not a text", where=place, expected="a plain word", remedy="write key: value")
         key = key_node.value
         if key in data:
-            first = document.keys[*path, key].line
-            raise ConfigError("a key stands twice", where=place, key=key, got=f"first in line {first}", remedy="keep one")
+            first = f"first in line {document.keys[*path, key].line}"
+            raise ConfigError("a key stands twice", where=place, key=key, got=first, remedy="keep one")
         document.keys[*path, key] = mark
         data[key] = _plain(value_node, (*path, key), document)
     return data

@@ -28,7 +28,10 @@ dag = build_dag(Path(__file__).with_suffix(".json"))
 
 
 def render_dag_files(plans: Sequence[Plan]) -> dict[str, str]:
-    """Relative file name → text, for every plan `<dag_id>.py` and `<dag_id>.json`; the same plans give the same bytes."""
+    """Relative file name → text: `<dag_id>.py` and `<dag_id>.json` of each plan.
+
+    The same plans give the same bytes, so that a file whose bytes changed is a DAG that changed.
+    """
     files: dict[str, str] = {}
     for plan in sorted(plans, key=lambda item: item.header.dag_id):
         name = plan.header.dag_id

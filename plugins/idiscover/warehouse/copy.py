@@ -11,8 +11,8 @@ def copy_sql(table: str, columns: Sequence[str], manifest_uri: str, role_arn: st
     """One COPY of all files that a COPY manifest names.
 
     The files are csv as `emr_jobs/extract.py` writes them: gzip, one header line each, every value quoted, null empty
-    and without quotes. Salesforce has no empty text, so EMPTYASNULL makes null of both ways to write nothing. COPY cuts decimals off unless
-    ROUNDEC; MAXERROR stays 0, so that one bad value loads nothing.
+    and without quotes. Salesforce has no empty text, so EMPTYASNULL makes null of both ways to write nothing. COPY
+    cuts decimals off unless ROUNDEC; MAXERROR stays 0, so that one bad value loads nothing.
 
     Args:
         table: qualified name of the target.

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from idiscover.metadata.models import CountryNone, FieldSpec, ObjectSpec, PiiClass
 from idiscover.warehouse.types import column_type, quoted
 
-BATCH_LOAD = """-- stg.batch_load: the ledger of what COPY brought. grain: batch_id. A batch that stands here is not copied again.
--- On every node: it is small, and each load reads all of it.
+BATCH_LOAD = """-- stg.batch_load: the ledger of what COPY brought. grain: batch_id. A batch that it has is not copied again.
+-- On every node: it is small, and every load reads it.
 create table if not exists stg.batch_load (
     batch_id varchar(128) not null,
     object varchar(63) not null,
@@ -24,7 +24,8 @@ def create_stg_table(spec: ObjectSpec) -> str:
     """`stg.<object>`: rows of batches that itg does not hold yet, as they came."""
     key = quoted(spec.key)
     head = [
-        f"-- stg.{spec.object}: batches of {spec.salesforce_object} that itg does not hold yet. grain: {spec.key} and _batch_id.",
+        f"-- stg.{spec.object}: batches of {spec.salesforce_object} that itg does not hold yet.",
+        f"-- grain: {spec.key} and _batch_id.",
         "-- Spread by the key, as the itg table is, so that finding winners moves no rows between nodes; sorted by",
         "-- batch, because a batch comes and goes as a whole.",
     ]
@@ -48,8 +49,8 @@ def create_itg_table(spec: ObjectSpec) -> str:
         head.append("-- On every node: reference data is small, and joined from everywhere.")
         options = ["diststyle all", f"sortkey ({key})"]
     else:
-        head.append("-- Spread by the key, as stg is, so that finding winners moves no rows between nodes; sorted by slice,")
-        head.append("-- because the marts read one country at a time.")
+        head.append("-- Spread by the key, as stg is, so that finding winners moves no rows between nodes; sorted by")
+        head.append("-- slice, because the marts read one country at a time.")
         options = ["diststyle key", f"distkey ({key})", f"sortkey (_country_code, {key})"]
     return _table(f"itg.{spec.object}", head, columns, options)
 
