@@ -1,0 +1,117 @@
+"""Bulk API CSV in, the lake's CSV out, a block at a time.
+
+In: UTF-8, every value quoted, a header row on every page; values hold newlines, quotes, NULs.
+Out: the same rows with constant columns added; every non-empty value quoted, an empty one left
+empty and unquoted (null: Salesforce's CSV does not tell it from an empty text), LF at row ends. NUL
+characters are dropped and counted, as Redshift refuses them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+
+from idiscover.errors import DataQualityError
+
+_MAX_VALUE_CHARACTERS = 1 << 20  # a long text area holds 131,072
+_MAX_LINE_CHARACTERS = 64 << 20  # what a broken page without line ends may pile up at most
+_ROWS_PER_BLOCK = 256
+
+
+class CsvRewriter:
+    """Rewrites one page. `rows` and `nul_characters` count what went through so far.
+
+    Args:
+        source_columns: Salesforce names in SELECT order, as the page's header must have them.
+        target_columns: the names to write for them.
+        constants: (column, value) pairs added at the end of every row.
+        where: named in errors.
+    """
+
+    def __init__(
+        self,
+        source_columns: Sequence[str],
+        target_columns: Sequence[str],
+        constants: Sequence[tuple[str, str]],
+        where: str,
+    ) -> None:
+        self._source_columns = tuple(source_columns)
+        self._header = _line((*target_columns, *(name for name, _ in constants)))
+        self._suffix = "," + _line([value for _, value in constants]) if constants else "\n"
+        self._where = where
+        self.rows = 0
+        self.nul_characters = 0
+
+    def rewrite(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The page's rows as blocks of whole lines, the header line first.
+
+        Raises:
+            DataQualityError: no header, another header, a row of another width, broken quoting or
+                encoding; a page that was cut inside a row is one of these.
+        """
+        csv.field_size_limit(_MAX_VALUE_CHARACTERS)
+        reader = csv.reader(self._lines(chunks), strict=True)
+        try:
+            self._check_header(next(reader, None))
+            yield self._header.encode()
+            yield from self._blocks(reader)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise self._fault("A page is not valid CSV", got=f"{error} after {self.rows} rows") from error
+
+    def _blocks(self, reader: Iterable[list[str]]) -> Iterator[bytes]:
+        width, suffix = len(self._source_columns), self._suffix
+        block: list[str] = []
+        for row in reader:
+            if len(row) != width:
+                got = f"{len(row)} values in row {self.rows + 1}"
+                raise self._fault("A row has another number of values than the header", got=got, expected=width)
+            block.append(_values(row))
+            self.rows += 1
+            if len(block) == _ROWS_PER_BLOCK:
+                yield (suffix.join(block) + suffix).encode()
+                block.clear()
+        if block:
+            yield (suffix.join(block) + suffix).encode()
+
+    def _lines(self, chunks: Iterable[bytes]) -> Iterator[str]:
+        """Lines split at LF alone: other line ends of Unicode belong to the values."""
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        rest = ""
+        for chunk in chunks:
+            lines = (rest + decoder.decode(self._without_nuls(chunk))).split("\n")
+            rest = lines.pop()
+            for line in lines:
+                yield line + "\n"
+            if len(rest) > _MAX_LINE_CHARACTERS:
+                raise self._fault("A line of a page does not end", got=f"{len(rest)} characters")
+        rest += decoder.decode(b"", final=True)
+        if rest:
+            yield rest
+
+    def _without_nuls(self, chunk: bytes) -> bytes:
+        nuls = chunk.count(0)
+        if not nuls:
+            return chunk
+        self.nul_characters += nuls
+        return chunk.replace(b"\0", b"")
+
+    def _check_header(self, header: list[str] | None) -> None:
+        found = tuple(name.casefold() for name in header or ())
+        if found != tuple(name.casefold() for name in self._source_columns):
+            raise self._fault(
+                "A page's header is not what was selected",
+                got=",".join(header) if header else "no header row",
+                expected=",".join(self._source_columns),
+            )
+
+    def _fault(self, what: str, got: str, expected: object = None) -> DataQualityError:
+        return DataQualityError(what, where=self._where, got=got, expected=expected, remedy="run the extraction again")
+
+
+def _values(values: Iterable[str]) -> str:
+    return ",".join(['"' + value.replace('"', '""') + '"' if value else "" for value in values])
+
+
+def _line(values: Iterable[str]) -> str:
+    return _values(values) + "\n"

@@ -1,0 +1,118 @@
+"""One result page as a stream of bytes that survives being cut.
+
+A page whose connection breaks is asked for again. The bytes that were already passed on are read
+again, compared by SHA-256 with those of the first time, and dropped; so what comes out is either the
+page, byte for byte and once, or an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import requests
+
+from idiscover.errors import RetriableError
+from idiscover.salesforce.session import SalesforceSession
+
+CHUNK_BYTES = 64 * 1024
+_MOST_STALLS = 5  # cuts in a row that brought nothing new
+_NO_MORE_PAGES = "null"
+
+
+class PageChanged(RetriableError):
+    """A page that was asked for again did not begin with the bytes it had before."""
+
+
+class PageStream:
+    """Reads one page.
+
+    Attributes:
+        announced_rows: Sforce-NumberOfRecords; None before the first byte or where a proxy strips it.
+        next_locator: Sforce-Locator; None at the end of the chain.
+        resumes: how often the page was cut and taken up again.
+        bytes: decoded bytes passed on so far.
+    """
+
+    def __init__(self, session: SalesforceSession, path: str) -> None:
+        self._session = session
+        self._path = path
+        self._digest = hashlib.sha256()
+        self.announced_rows: int | None = None
+        self.next_locator: str | None = None
+        self.resumes = 0
+        self.bytes = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """The page's bytes, at most `CHUNK_BYTES` at a time.
+
+        Raises:
+            PageChanged: the page is not what it was before the cut; start it over.
+            RetriableError: the page is cut again and again at the same place.
+        """
+        stalls = 0
+        while True:
+            before = self.bytes
+            try:
+                yield from self._attempt()
+                return
+            except requests.RequestException as error:
+                stalls = stalls + 1 if self.bytes == before else 0
+                if stalls >= _MOST_STALLS:
+                    raise RetriableError(
+                        f"A result page is cut {stalls} times at byte {self.bytes}",
+                        where=self._path,
+                        got=f"{type(error).__name__}: {error}",
+                        remedy="run the extraction again",
+                    ) from error
+                self._session.retry.pause(stalls)
+                self.resumes += 1
+
+    def _attempt(self) -> Iterator[bytes]:
+        answer = self._session.send("GET", self._path, stream=True)
+        try:
+            self._read_headers(answer)
+            body = answer.iter_content(CHUNK_BYTES)
+            first = self._skip_taken(body)
+            if first:
+                yield self._took(first)
+            for chunk in body:
+                yield self._took(chunk)
+        finally:
+            answer.close()
+
+    def _took(self, chunk: bytes) -> bytes:
+        self._digest.update(chunk)
+        self.bytes += len(chunk)
+        return chunk
+
+    def _skip_taken(self, body: Iterator[bytes]) -> bytes:
+        """Read what was passed on before; what follows it in the same chunk is returned."""
+        again = hashlib.sha256()
+        left = self.bytes
+        while left:
+            chunk = next(body, None)
+            if chunk is None:
+                break
+            again.update(chunk[:left])
+            if len(chunk) >= left:
+                self._check(again.digest())
+                return chunk[left:]
+            left -= len(chunk)
+        self._check(again.digest())
+        return b""
+
+    def _check(self, digest: bytes) -> None:
+        if digest != self._digest.digest():
+            raise PageChanged(
+                "A result page that was cut came back with other contents",
+                where=self._path,
+                got=f"a difference within the first {self.bytes} bytes",
+                remedy="read the page from its beginning",
+            )
+
+    def _read_headers(self, answer: requests.Response) -> None:
+        rows = answer.headers.get("Sforce-NumberOfRecords", "")
+        self.announced_rows = int(rows) if rows.isdigit() else None
+        locator = answer.headers.get("Sforce-Locator") or _NO_MORE_PAGES
+        self.next_locator = None if locator == _NO_MORE_PAGES else locator
