@@ -1,0 +1,226 @@
+"""A bucket as the platform uses it: small texts whole, large objects as streams."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from idiscover.aws.clients import CLIENT_CONFIG
+from idiscover.errors import ConfigError, FatalError
+
+PART_BYTES = 8 * 1024 * 1024  # S3 takes parts of 5 MiB and more, at most 10,000 of them
+_DELETE_KEYS = 1000  # as many as one DeleteObjects takes
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Temporary or static keys; `repr` shows none of them."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def assume_target_role(secret: Mapping[str, str], region: str) -> Credentials:
+    """Credentials that may write `source/`: the secret's role assumed, or its keys.
+
+    Raises:
+        ConfigError: the secret has neither `role_arn` nor `access_key_id` and `secret_access_key`.
+    """
+    if "role_arn" in secret:
+        client = boto3.client("sts", region_name=region, config=CLIENT_CONFIG)
+        extra = {"ExternalId": secret["external_id"]} if "external_id" in secret else {}
+        given = client.assume_role(RoleArn=secret["role_arn"], RoleSessionName="idiscover-extract", **extra)
+        keys = given["Credentials"]
+        return Credentials(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    if "access_key_id" in secret and "secret_access_key" in secret:
+        return Credentials(secret["access_key_id"], secret["secret_access_key"])
+    raise ConfigError(
+        "the S3 target secret names no credentials",
+        where="secret s3_target",
+        got=f"keys {', '.join(sorted(secret))}",
+        expected="role_arn, or access_key_id and secret_access_key",
+    )
+
+
+class Bucket:
+    """One bucket. Methods raise `FatalError` for a key that does not exist, and botocore's errors otherwise."""
+
+    def __init__(self, name: str, region: str, credentials: Credentials | None = None) -> None:
+        self.name = name
+        keys: dict[str, Any] = {}
+        if credentials is not None:
+            keys = {
+                "aws_access_key_id": credentials.access_key_id,
+                "aws_secret_access_key": credentials.secret_access_key,
+                "aws_session_token": credentials.session_token,
+            }
+        self._client = boto3.client("s3", region_name=region, config=CLIENT_CONFIG, **keys)
+
+    def uri(self, key: str) -> str:
+        """`s3://…` of `key`."""
+        return f"s3://{self.name}/{key}"
+
+    def read_text(self, key: str) -> str:
+        """The object's newest version as UTF-8 text."""
+        return self.read_text_version(key)[0]
+
+    def read_text_version(self, key: str) -> tuple[str, str]:
+        """Text and VersionId (the ETag in a bucket without versions)."""
+        answer = self._get(key)
+        version = answer.get("VersionId") or answer["ETag"].strip('"')
+        return answer["Body"].read().decode("utf-8"), version
+
+    def open_reader(self, key: str) -> Any:
+        """The object as a binary stream, from `read(n)`."""
+        return self._get(key)["Body"]
+
+    def _get(self, key: str) -> dict[str, Any]:
+        try:
+            return self._client.get_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                raise FatalError("an object is missing", where=self.uri(key)) from error
+            raise
+
+    def write_text(self, key: str, text: str, content_type: str = "application/json") -> str:
+        """Writes the object whole; returns its VersionId (the ETag in a bucket without versions)."""
+        answer = self._client.put_object(
+            Bucket=self.name, Key=key, Body=text.encode("utf-8"), ContentType=content_type
+        )
+        return answer.get("VersionId") or answer["ETag"].strip('"')
+
+    def write_bytes(self, key: str, content: bytes) -> None:
+        """Writes the object whole."""
+        self._client.put_object(Bucket=self.name, Key=key, Body=content)
+
+    def open_writer(self, key: str, part_bytes: int = PART_BYTES) -> ObjectWriter:
+        """A stream into `key`; the object exists once the `with` block ends well, and not before."""
+        return ObjectWriter(self._client, self.name, key, part_bytes)
+
+    def size(self, key: str) -> int | None:
+        """Stored bytes, or None where there is no such object."""
+        try:
+            return int(self._client.head_object(Bucket=self.name, Key=key)["ContentLength"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return None
+            raise
+
+    def exists(self, key: str) -> bool:
+        """Whether the object is there."""
+        return self.size(key) is not None
+
+    def list(self, prefix: str) -> list[str]:
+        """All keys below `prefix`, sorted."""
+        return sorted(self._keys(prefix))
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        for page in pages:
+            for item in page.get("Contents", []):
+                yield item["Key"]
+
+    def copy(self, source: str, target: str) -> None:
+        """Copies one object inside the bucket; of any size, in parts where it has to be."""
+        self._client.copy({"Bucket": self.name, "Key": source}, self.name, target)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Deletes objects; those that are not there are no error."""
+        wanted = list(keys)
+        for start in range(0, len(wanted), _DELETE_KEYS):
+            chunk = [{"Key": key} for key in wanted[start : start + _DELETE_KEYS]]
+            answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": chunk, "Quiet": True})
+            for error in answer.get("Errors", []):
+                raise FatalError("an object could not be deleted", where=self.uri(error["Key"]), got=error["Code"])
+
+
+class ObjectWriter:
+    """A multipart upload as a writable stream: at most one part is in memory.
+
+    `bytes_written` and `sha256` describe what was written so far. Leaving the `with` block by an error aborts the
+    upload, so that no half object is ever seen.
+    """
+
+    def __init__(self, client: Any, bucket: str, key: str, part_bytes: int) -> None:
+        self.key = key
+        self.bytes_written = 0
+        self._client, self._bucket, self._part_bytes = client, bucket, part_bytes
+        self._buffer = bytearray()
+        self._digest = hashlib.sha256()
+        self._upload_id: str | None = None
+        self._parts: list[dict[str, Any]] = []
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes written so far, in hex."""
+        return self._digest.hexdigest()
+
+    def write(self, chunk: bytes) -> int:
+        """Adds `chunk`; uploads every part that is full. Returns its length, as any writable stream does."""
+        self._buffer += chunk
+        self._digest.update(chunk)
+        self.bytes_written += len(chunk)
+        while len(self._buffer) >= self._part_bytes:
+            self._upload(bytes(self._buffer[: self._part_bytes]))
+            del self._buffer[: self._part_bytes]
+        return len(chunk)
+
+    def flush(self) -> None:
+        """Nothing to do: parts go out when they are full. Here so that gzip can write into this stream."""
+
+    def __enter__(self) -> ObjectWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._complete()
+        elif self._upload_id is not None:
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=self.key, UploadId=self._upload_id)
+
+    def _upload(self, part: bytes) -> None:
+        place = {"Bucket": self._bucket, "Key": self.key}
+        if self._upload_id is None:
+            self._upload_id = self._client.create_multipart_upload(**place)["UploadId"]
+        number = len(self._parts) + 1
+        answer = self._client.upload_part(**place, UploadId=self._upload_id, PartNumber=number, Body=part)
+        self._parts.append({"ETag": answer["ETag"], "PartNumber": number})
+
+    def _complete(self) -> None:
+        place = {"Bucket": self._bucket, "Key": self.key}
+        if self._upload_id is None:  # small: one request instead of three
+            self._client.put_object(**place, Body=bytes(self._buffer))
+            return
+        if self._buffer:
+            self._upload(bytes(self._buffer))
+        self._client.complete_multipart_upload(
+            **place, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
+        )
+
+
+class S3Reader:
+    """Metadata files of a bucket, as `metadata.loading.Reader`; versions are VersionIds."""
+
+    def __init__(self, bucket: Bucket, prefix: str = "metadata/") -> None:
+        self._bucket, self._prefix = bucket, prefix
+
+    def list(self) -> list[str]:
+        """Paths of all files, relative to the prefix, sorted."""
+        keys = self._bucket.list(self._prefix)
+        return [key.removeprefix(self._prefix) for key in keys if not key.endswith("/")]
+
+    def read(self, path: str) -> tuple[str, str]:
+        """Text and version of one file."""
+        return self._bucket.read_text_version(f"{self._prefix}{path}")
