@@ -1,0 +1,1 @@
+"""What runs on EMR. Imports the airflow-free part of idiscover, shipped beside it as `--py-files`."""

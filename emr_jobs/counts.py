@@ -1,0 +1,79 @@
+"""Whether the counts of one read of a window agree. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from idiscover.errors import DataQualityError, RetriableError
+from idiscover.lake.manifest import BatchCounts
+
+from emr_jobs.pages import PageResult
+
+
+class Verdict(StrEnum):
+    """What to do with a read."""
+
+    AGREED = "agreed"
+    READ_AGAIN = "read again"
+
+
+def counts_of(before: int, after: int, job_rows: int, pages: Sequence[PageResult]) -> BatchCounts:
+    """All counts of one read."""
+    announced = [page.announced_rows for page in pages]
+    known = [rows for rows in announced if rows is not None]
+    rows = sum(page.file.rows for page in pages)
+    return BatchCounts(
+        count_before=before,
+        count_after=after,
+        job_rows=job_rows,
+        page_rows=sum(known) if len(known) == len(announced) else None,
+        parsed_rows=rows,
+        file_rows=rows,
+        nul_characters_dropped=sum(page.nul_characters for page in pages),
+    )
+
+
+def judge(counts: BatchCounts, where: str, is_last: bool) -> Verdict:
+    """Compare the counts of a read.
+
+    What the job, its pages and the parser counted must be equal at once. The two COUNT()s straddle the
+    job's snapshot in a living org: where both are equal to each other, what was parsed has to be equal
+    to them too; where they differ, the window is read again. On the last read, a number of rows
+    between the two is taken: rows only ever moved from one COUNT() to the other while it was read, and what
+    left the window stands in a later one.
+
+    Raises:
+        DataQualityError: a difference that no movement of the org explains.
+        RetriableError: the last read, and the org still moves too much.
+    """
+    parsed = counts.parsed_rows
+    if parsed != counts.job_rows or counts.page_rows not in (None, parsed):
+        raise _difference("The job's rows and the rows that arrived differ", counts, where)
+    before, after = counts.count_before, counts.count_after
+    if before == after:
+        if parsed != before:
+            raise _difference("The window's COUNT() and the rows that arrived differ", counts, where)
+        return Verdict.AGREED
+    if not is_last:
+        return Verdict.READ_AGAIN
+    if min(before, after) <= parsed <= max(before, after):
+        return Verdict.AGREED
+    raise RetriableError(
+        "The window changes while it is read, and its counts do not agree",
+        where=where,
+        got=_numbers(counts),
+        remedy="run it again when the org is quieter",
+    )
+
+
+def _difference(what: str, counts: BatchCounts, where: str) -> DataQualityError:
+    remedy = "run it again; if the numbers stay, compare the query with the org"
+    return DataQualityError(what, where=where, got=_numbers(counts), expected="equal numbers", remedy=remedy)
+
+
+def _numbers(counts: BatchCounts) -> str:
+    return (
+        f"COUNT() before {counts.count_before}, after {counts.count_after}, job {counts.job_rows}, "
+        f"page headers {'unknown' if counts.page_rows is None else counts.page_rows}, parsed {counts.parsed_rows}"
+    )

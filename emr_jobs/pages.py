@@ -1,0 +1,224 @@
+"""One result page from Salesforce's socket to a gzip file in S3, a block at a time.
+
+Runs in Spark's Python workers. **Each worker reads the secrets and logs in by itself.** A token that the
+driver handed out would have to travel in a closure or a broadcast, and Spark writes both to disk; it
+would also lapse in the middle of a long extraction, with nobody there to renew it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import traceback
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from idiscover.aws.s3 import Bucket, assume_target_role
+from idiscover.aws.secrets import read_secret
+from idiscover.errors import DataQualityError, IdiscoverError, RetriableError
+from idiscover.lake.manifest import BatchFile
+from idiscover.plan.model import ExtractionRequest
+from idiscover.salesforce.bulk import chained_page
+from idiscover.salesforce.csv_stream import CsvRewriter
+from idiscover.salesforce.page_stream import PageChanged, PageStream
+from idiscover.salesforce.session import SalesforceSession, open_session
+
+SYSTEM_COLUMNS = ("_read_at_utc", "_batch_id")
+_GZIP_LEVEL = 1  # the network and the parsing are slower; a higher level costs more than it saves
+_GZIP_WINDOW = zlib.MAX_WBITS | 16  # a gzip header without name and time: the same rows, the same bytes
+_TRIES_PER_PAGE = 3
+
+
+class Writer(Protocol):
+    """A streaming upload: the object appears when the block ends well, and not at all otherwise."""
+
+    def write(self, data: bytes) -> object: ...
+
+
+@dataclass(frozen=True)
+class PageOrder:
+    """What all pages of one read have in common. Holds no credentials."""
+
+    request: ExtractionRequest
+    job_id: str
+    read_at_utc: datetime
+
+
+@dataclass(frozen=True)
+class PageTask:
+    """Where to begin: one page, or with `follow` that page and the chain of locators after it."""
+
+    index: int
+    path: str
+    follow: bool = False
+
+
+@dataclass(frozen=True)
+class PageResult:
+    """One file that was written, and what was counted on the way."""
+
+    file: BatchFile
+    announced_rows: int | None  # Sforce-NumberOfRecords; None where a proxy strips it
+    csv_bytes: int  # as Salesforce sent them, decoded
+    nul_characters: int
+    resumes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TaskOutcome:
+    """What a worker hands back: files, or the error that the driver is to raise."""
+
+    pages: tuple[PageResult, ...]
+    api_calls: int
+    error: IdiscoverError | None = None
+    trace: str = ""
+
+
+def run_task(order: PageOrder, task: PageTask) -> TaskOutcome:
+    """Read and write the page or pages of `task`.
+
+    A known error is returned, not raised: Spark would try it again three times and bury its message.
+    """
+    session: SalesforceSession | None = None
+    calls_before = 0
+    try:
+        session = _worker_session(order.request)
+        calls_before = session.api_calls
+        pages = tuple(_pages(session, order, task))
+    except IdiscoverError as error:
+        calls = session.api_calls - calls_before if session else 0
+        return TaskOutcome((), calls, error, traceback.format_exc())
+    return TaskOutcome(pages, session.api_calls - calls_before)
+
+
+_sessions: dict[tuple[str, str, str], SalesforceSession] = {}
+
+
+def _worker_session(request: ExtractionRequest) -> SalesforceSession:
+    """The session of this worker process; Spark uses a worker for many pages, one after the other."""
+    key = (request.secrets.salesforce, request.region, request.salesforce.api_version)
+    if key not in _sessions:
+        _sessions[key] = open_session(read_secret(key[0], key[1]), key[2])
+    return _sessions[key]
+
+
+def source_bucket(request: ExtractionRequest) -> Bucket:
+    """The bucket with the rights to write source/; asked for anew for each file, as such rights lapse."""
+    secret = read_secret(request.secrets.s3_target, request.region)
+    return Bucket(request.data_bucket, request.region, assume_target_role(secret, request.region))
+
+
+def _pages(session: SalesforceSession, order: PageOrder, task: PageTask) -> Iterator[PageResult]:
+    index, path = task.index, task.path
+    while True:
+        result, next_locator = write_page(session, order, path, index, source_bucket)
+        yield result
+        if not task.follow or next_locator is None:
+            return
+        index += 1
+        path = chained_page(session, order.job_id, order.request.salesforce.page_rows, next_locator)
+
+
+def write_page(
+    session: SalesforceSession,
+    order: PageOrder,
+    path: str,
+    index: int,
+    bucket: Callable[[ExtractionRequest], Bucket],
+) -> tuple[PageResult, str | None]:
+    """One page as `part-<index>.csv.gz`, and the locator of the page after it.
+
+    A page that ends early, changes between two tries or is not valid CSV is begun anew.
+
+    Raises:
+        DataQualityError: it is not whole in any of the tries.
+        RetriableError: it cannot be read.
+    """
+    for attempt in range(_TRIES_PER_PAGE):
+        stream = PageStream(session, path)
+        try:
+            return _write(stream, order, index, bucket(order.request)), stream.next_locator
+        except (PageChanged, DataQualityError):
+            if attempt == _TRIES_PER_PAGE - 1:
+                raise
+            session.retry.pause(attempt)
+    raise RetriableError("A result page was not tried", where=path, remedy="run the extraction again")
+
+
+def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> PageResult:
+    started = time.monotonic()
+    key = f"{order.request.target_prefix}part-{index:05d}.csv.gz"
+    rewriter = rewriter_for(order, where=key)
+    with bucket.open_writer(key) as out:
+        stored = HashingGzip(out)
+        for block in rewriter.rewrite(stream.chunks()):
+            stored.write(block)
+        _check_whole(stream, rewriter, key)  # inside the block: a page that is not whole leaves no file
+        stored.finish()
+    file = BatchFile(key=key, rows=rewriter.rows, bytes=stored.bytes, sha256=stored.sha256)
+    seconds = time.monotonic() - started
+    return PageResult(
+        file,
+        stream.announced_rows,
+        stream.bytes,
+        rewriter.nul_characters,
+        stream.resumes,
+        seconds,
+    )
+
+
+def rewriter_for(order: PageOrder, where: str) -> CsvRewriter:
+    """Salesforce's columns to ours, with the system columns of stg."""
+    columns = order.request.columns
+    read_at = order.read_at_utc.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return CsvRewriter(
+        [column.salesforce for column in columns],
+        [column.column for column in columns],
+        list(zip(SYSTEM_COLUMNS, (read_at, order.request.window.batch_id), strict=True)),
+        where,
+    )
+
+
+def _check_whole(stream: PageStream, rewriter: CsvRewriter, key: str) -> None:
+    announced = stream.announced_rows
+    if announced is not None and announced != rewriter.rows:
+        raise DataQualityError(
+            "A result page has another number of rows than its header says",
+            where=key,
+            got=f"{rewriter.rows} rows parsed",
+            expected=f"{announced} (Sforce-NumberOfRecords)",
+            remedy="run the extraction again",
+        )
+
+
+class HashingGzip:
+    """Compresses into `out`; counts and hashes what is stored."""
+
+    def __init__(self, out: Writer) -> None:
+        self._out = out
+        self._packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+        self._digest = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, block: bytes) -> None:
+        """Compress `block`."""
+        self._store(self._packer.compress(block))
+
+    def finish(self) -> None:
+        """Write what the compressor still holds."""
+        self._store(self._packer.flush())
+
+    @property
+    def sha256(self) -> str:
+        """Of the stored bytes, in hex."""
+        return self._digest.hexdigest()
+
+    def _store(self, packed: bytes) -> None:
+        if packed:
+            self._digest.update(packed)
+            self.bytes += len(packed)
+            self._out.write(packed)

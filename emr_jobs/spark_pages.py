@@ -1,0 +1,56 @@
+"""Page tasks on Spark's executors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+
+from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
+
+
+class SparkPages:
+    """Starts Spark beside the driver's first calls to Salesforce, and runs page tasks on it.
+
+    Spark is started whatever there is to read: in YARN's cluster mode an application that never makes
+    a context, or makes it late, is taken for a failed one.
+    """
+
+    def __init__(self, app_name: str) -> None:
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="spark-start")
+        self._context: Future[SparkContext] = self._starter.submit(_start, app_name)
+
+    def __call__(self, order: PageOrder, tasks: Sequence[PageTask], parallel: int) -> Iterator[TaskOutcome]:
+        """One Spark job of one task per page, at most `parallel` at once: Salesforce bounds long requests per org,
+        whatever the cluster's size, and a lost executor costs its own pages only. Yields outcomes as they come.
+        """
+        context = self._context.result()
+        with ThreadPoolExecutor(min(parallel, len(tasks)), thread_name_prefix="page") as threads:
+            futures = [threads.submit(_run_on_executor, context, order, task) for task in tasks]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                if not all(future.done() for future in futures):
+                    threads.shutdown(wait=False, cancel_futures=True)
+                    context.cancelAllJobs()
+
+    def stop(self) -> None:
+        """Stop Spark; also when it never came up."""
+        self._starter.shutdown(wait=True)
+        if self._context.exception() is None:
+            self._context.result().stop()
+
+
+def _start(app_name: str) -> SparkContext:
+    context = SparkSession.builder.appName(app_name).getOrCreate().sparkContext
+    # The last line on stderr is shown to people when a step fails: let it be ours.
+    context.setLogLevel("ERROR")
+    return context
+
+
+def _run_on_executor(context: SparkContext, order: PageOrder, task: PageTask) -> TaskOutcome:
+    outcomes = context.parallelize([task], 1).map(lambda one: run_task(order, one)).collect()
+    return outcomes[0]
