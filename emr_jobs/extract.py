@@ -65,10 +65,7 @@ def run(request_uri: str, run_pages: PageRunner) -> None:
     """Read the request, extract, keep the status document. Raises what `extract` raises."""
     bucket_name, key = _split(request_uri)
     # The request says which region is meant, but lies in S3 itself: any region finds a bucket.
-    own = Bucket(
-        bucket_name,
-        os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-    )
+    own = Bucket(bucket_name, os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1")
     request = ExtractionRequest.model_validate_json(own.read_text(key))
     source = source_bucket(request)
     manifest = manifest_key(request.target_prefix)
@@ -85,12 +82,7 @@ def run(request_uri: str, run_pages: PageRunner) -> None:
     status.write("succeeded", done)
 
 
-def _extract(
-    request: ExtractionRequest,
-    source: Bucket,
-    run_pages: PageRunner,
-    progress: Progress,
-) -> BatchManifest:
+def _extract(request: ExtractionRequest, source: Bucket, run_pages: PageRunner, progress: Progress) -> BatchManifest:
     with progress.phase("login"):
         secret = read_secret(request.secrets.salesforce, request.region)
         session = open_session(secret, request.salesforce.api_version)

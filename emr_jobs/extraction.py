@@ -81,13 +81,7 @@ def extract(
     if request.window.is_empty:
         log("the window is empty: no query job")
         now = session.org_now()
-        return _write_manifest(
-            request,
-            source,
-            WindowRead(now, now, None, counts_of(0, 0, 0, ()), ()),
-            1,
-            log,
-        )
+        return _write_manifest(request, source, WindowRead(now, now, None, counts_of(0, 0, 0, ()), ()), 1, log)
     where = f"{request.salesforce_object}, batch {request.window.batch_id}"
     reads = 1
     read = _read_window(request, session, run_pages, progress, log)
@@ -100,11 +94,7 @@ def extract(
 
 
 def _read_window(
-    request: ExtractionRequest,
-    session: SalesforceSession,
-    run_pages: PageRunner,
-    progress: Progress,
-    log: Log,
+    request: ExtractionRequest, session: SalesforceSession, run_pages: PageRunner, progress: Progress, log: Log
 ) -> WindowRead:
     started_at_utc = session.org_now()
     with progress.phase("count_before"):
@@ -120,22 +110,11 @@ def _read_window(
         pages = _read_pages(order, session, job.rows, run_pages, progress, log)
     with progress.phase("count_after"):
         after = count_window(session, request)
-    return WindowRead(
-        started_at_utc,
-        read_at_utc,
-        job.id,
-        counts_of(before, after, job.rows, pages),
-        pages,
-    )
+    return WindowRead(started_at_utc, read_at_utc, job.id, counts_of(before, after, job.rows, pages), pages)
 
 
 def _read_pages(
-    order: PageOrder,
-    session: SalesforceSession,
-    job_rows: int,
-    run_pages: PageRunner,
-    progress: Progress,
-    log: Log,
+    order: PageOrder, session: SalesforceSession, job_rows: int, run_pages: PageRunner, progress: Progress, log: Log
 ) -> tuple[PageResult, ...]:
     if not job_rows:
         return ()

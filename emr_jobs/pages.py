@@ -124,11 +124,7 @@ def _pages(session: SalesforceSession, order: PageOrder, task: PageTask) -> Iter
 
 
 def write_page(
-    session: SalesforceSession,
-    order: PageOrder,
-    path: str,
-    index: int,
-    bucket: Callable[[ExtractionRequest], Bucket],
+    session: SalesforceSession, order: PageOrder, path: str, index: int, bucket: Callable[[ExtractionRequest], Bucket]
 ) -> tuple[PageResult, str | None]:
     """One page as `part-<index>.csv.gz`, and the locator of the page after it.
 
@@ -161,14 +157,7 @@ def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> 
         stored.finish()
     file = BatchFile(key=key, rows=rewriter.rows, bytes=stored.bytes, sha256=stored.sha256)
     seconds = time.monotonic() - started
-    return PageResult(
-        file,
-        stream.announced_rows,
-        stream.bytes,
-        rewriter.nul_characters,
-        stream.resumes,
-        seconds,
-    )
+    return PageResult(file, stream.announced_rows, stream.bytes, rewriter.nul_characters, stream.resumes, seconds)
 
 
 def rewriter_for(order: PageOrder, where: str) -> CsvRewriter:

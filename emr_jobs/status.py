@@ -26,12 +26,7 @@ class StepStatus:
         self._started_at_utc = datetime.now(UTC)
         self.progress = Progress()
 
-    def write(
-        self,
-        state: State,
-        manifest: BatchManifest | None = None,
-        error: str | None = None,
-    ) -> None:
+    def write(self, state: State, manifest: BatchManifest | None = None, error: str | None = None) -> None:
         """Put the document in its place, over the one before."""
         document = self.document(state, manifest, error)
         self._bucket.write_text(self._request.status_key, json.dumps(document, indent=2))

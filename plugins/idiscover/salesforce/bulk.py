@@ -83,11 +83,7 @@ def wait_for_job(
     remedy = "see the message; correct the object's fields or filter, or run it again"
     if done.state == "Aborted":
         remedy = "somebody aborted it (Setup, Bulk Data Load Jobs); run it again"
-    raise FatalError(
-        f"Query job {job.id} ended as {done.state}",
-        got=done.error or done.state,
-        remedy=remedy,
-    )
+    raise FatalError(f"Query job {job.id} ended as {done.state}", got=done.error or done.state, remedy=remedy)
 
 
 def _poll(

@@ -29,9 +29,5 @@ def count_window(session: SalesforceSession, request: ExtractionRequest) -> int:
     middle = window.start_utc + timedelta(seconds=max(1, seconds // 2))
     halves = ({"end_utc": middle}, {"start_utc": middle})
     return sum(
-        count_window(
-            session,
-            request.model_copy(update={"window": window.model_copy(update=half)}),
-        )
-        for half in halves
+        count_window(session, request.model_copy(update={"window": window.model_copy(update=half)})) for half in halves
     )

@@ -65,11 +65,7 @@ class CsvRewriter:
         for row in reader:
             if len(row) != width:
                 got = f"{len(row)} values in row {self.rows + 1}"
-                raise self._fault(
-                    "A row has another number of values than the header",
-                    got=got,
-                    expected=width,
-                )
+                raise self._fault("A row has another number of values than the header", got=got, expected=width)
             block.append(_values(row))
             self.rows += 1
             if len(block) == _ROWS_PER_BLOCK:
@@ -110,13 +106,7 @@ class CsvRewriter:
             )
 
     def _fault(self, what: str, got: str, expected: object = None) -> DataQualityError:
-        return DataQualityError(
-            what,
-            where=self._where,
-            got=got,
-            expected=expected,
-            remedy="run the extraction again",
-        )
+        return DataQualityError(what, where=self._where, got=got, expected=expected, remedy="run the extraction again")
 
 
 def _values(values: Iterable[str]) -> str:

@@ -66,11 +66,7 @@ def fault_of(answer: Answer, what: str) -> IdiscoverError:
     if answer.status == 401 or answer.code in _EXPIRED_CODES:
         return SessionExpired(f"Salesforce refused the session: {what}", got=got)
     if answer.code == "QUERY_TIMEOUT":
-        return QueryTimeout(
-            f"Salesforce timed the query out: {what}",
-            got=got,
-            remedy="make the window smaller",
-        )
+        return QueryTimeout(f"Salesforce timed the query out: {what}", got=got, remedy="make the window smaller")
     if answer.code == "REQUEST_LIMIT_EXCEEDED" and "concurrent" not in answer.message.lower():
         return FatalError(f"The org's API calls are used up: {what}", got=got, remedy=_LIMIT_REMEDY)
     if answer.code == "LIMIT_EXCEEDED":
@@ -81,11 +77,7 @@ def fault_of(answer: Answer, what: str) -> IdiscoverError:
     if answer.code in _QUERY_CODES:
         return ConfigError(f"Salesforce refused: {what}", got=got, remedy=_QUERY_CODES[answer.code])
     if answer.status == 404:
-        return NotFound(
-            f"Salesforce does not have it: {what}",
-            got=got,
-            remedy="check the name and the API version",
-        )
+        return NotFound(f"Salesforce does not have it: {what}", got=got, remedy="check the name and the API version")
     if answer.status == 409:
         remedy = "read a job with the API version that created it"
         return FatalError(f"Salesforce refused: {what}", got=got, remedy=remedy)
@@ -97,12 +89,7 @@ def login_fault(answer: Answer, where: str) -> IdiscoverError:
     """The error to raise for a refused login at `where`."""
     got = f"{answer.status} {answer.code}: {answer.message}".replace(" : ", ": ")
     if answer.status in _PASSING_STATUS:
-        return RetriableError(
-            "Salesforce's login is not available",
-            where=where,
-            got=got,
-            remedy="run it again later",
-        )
+        return RetriableError("Salesforce's login is not available", where=where, got=got, remedy="run it again later")
     return ConfigError(
         "Salesforce refused the login",
         where=where,

@@ -39,28 +39,14 @@ def log_in(secret: Mapping[str, str], http: requests.Session) -> Token:
     """
     login_url = _need(secret, "login_url").rstrip("/")
     if urlsplit(login_url).scheme != "https":
-        raise ConfigError(
-            "The login URL is not https",
-            key="login_url",
-            got=login_url,
-            expected="https://…",
-        )
+        raise ConfigError("The login URL is not https", key="login_url", got=login_url, expected="https://…")
     form = _form(secret, login_url)
     try:
-        answer = http.post(
-            f"{login_url}{_TOKEN_PATH}",
-            data=form,
-            headers={"Accept": "application/json"},
-        )
+        answer = http.post(f"{login_url}{_TOKEN_PATH}", data=form, headers={"Accept": "application/json"})
     except requests.RequestException as error:
         remedy = "check the secret's login_url, the network and the trusted certificates"
         got = f"{type(error).__name__}: {error}"
-        raise RetriableError(
-            "Salesforce's login cannot be reached",
-            where=login_url,
-            got=got,
-            remedy=remedy,
-        ) from error
+        raise RetriableError("Salesforce's login cannot be reached", where=login_url, got=got, remedy=remedy) from error
     if answer.status_code != 200:
         raise faults.login_fault(faults.parse_answer(answer.status_code, answer.content), login_url)
     return _token(answer, login_url)
@@ -73,9 +59,7 @@ def _token(answer: requests.Response, login_url: str) -> Token:
     except (ValueError, KeyError, TypeError):
         # The cause is not chained: its text may repeat the body, which may hold a token.
         raise ConfigError(
-            "The login's answer holds no token",
-            where=login_url,
-            remedy="check that login_url is Salesforce's",
+            "The login's answer holds no token", where=login_url, remedy="check that login_url is Salesforce's"
         ) from None
     if urlsplit(token.instance_url).scheme != "https":
         raise ConfigError("The org's address is not https", where=login_url, got=token.instance_url)
@@ -112,10 +96,7 @@ def _jwt_form(secret: Mapping[str, str], login_url: str) -> dict[str, str]:
             key="private_key",
             expected="an RSA key in PEM form, without a passphrase",
         ) from None
-    return {
-        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "assertion": assertion,
-    }
+    return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
 
 
 def _client_credentials_form(secret: Mapping[str, str], _login_url: str) -> dict[str, str]:
@@ -143,10 +124,7 @@ def _password_form(secret: Mapping[str, str], _login_url: str) -> dict[str, str]
 
 
 def _client(secret: Mapping[str, str]) -> dict[str, str]:
-    return {
-        "client_id": _need(secret, "client_id"),
-        "client_secret": _need(secret, "client_secret"),
-    }
+    return {"client_id": _need(secret, "client_id"), "client_secret": _need(secret, "client_secret")}
 
 
 def _need(secret: Mapping[str, str], key: str) -> str:

@@ -76,10 +76,7 @@ class SalesforceSession:
     def answered_at_utc(self) -> datetime:
         """The org's time in the Date header of the newest answer, to the second."""
         if self._answered_at_utc is None:
-            raise FatalError(
-                "Salesforce's answers have no Date header",
-                remedy="look for a proxy that strips it",
-            )
+            raise FatalError("Salesforce's answers have no Date header", remedy="look for a proxy that strips it")
         return self._answered_at_utc
 
     def org_now(self) -> datetime:
@@ -93,12 +90,7 @@ class SalesforceSession:
 
     def describe(self, name: str) -> dict[str, Any]:
         """Describe of one object."""
-        return dict(
-            self.call(
-                lambda client: client.restful(f"sobjects/{name}/describe"),
-                f"describe {name}",
-            )
-        )
+        return dict(self.call(lambda client: client.restful(f"sobjects/{name}/describe"), f"describe {name}"))
 
     def count(self, soql: str, include_deleted: bool = False) -> int:
         """The number that a `SELECT COUNT() …` gives; over queryAll with `include_deleted`.
@@ -125,10 +117,7 @@ class SalesforceSession:
         """
 
         def operation(client: Salesforce) -> requests.Response:
-            headers = {
-                "Authorization": f"Bearer {client.session_id}",
-                "Accept-Encoding": "gzip",
-            }
+            headers = {"Authorization": f"Bearer {client.session_id}", "Accept-Encoding": "gzip"}
             url = f"https://{client.sf_instance}{self._local_path(client, path)}"
             answer = client.session.request(method, url, params=params, json=json, headers=headers, stream=stream)
             if answer.status_code >= 300:
@@ -169,11 +158,7 @@ class SalesforceSession:
             return faults.fault_of(faults.parse_answer(error.status, error.content), what)
         except requests.RequestException as error:
             got = f"{type(error).__name__}: {error}"
-            return RetriableError(
-                f"Salesforce cannot be reached: {what}",
-                got=got,
-                remedy="check the network",
-            )
+            return RetriableError(f"Salesforce cannot be reached: {what}", got=got, remedy="check the network")
 
     def _log_in(self) -> Token:
         attempt = 0
@@ -193,11 +178,7 @@ class SalesforceSession:
         """`path` without the org's own address; the token goes to no other host."""
         parts = urlsplit(path)
         if parts.netloc and parts.netloc != client.sf_instance:
-            raise FatalError(
-                "Salesforce names a page on another host",
-                got=parts.netloc,
-                expected=client.sf_instance,
-            )
+            raise FatalError("Salesforce names a page on another host", got=parts.netloc, expected=client.sf_instance)
         return parts._replace(scheme="", netloc="").geturl()
 
     def _note_answer(self, answer: requests.Response, *_args: object, **_kwargs: object) -> None:

@@ -12,12 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from idiscover.errors import ConfigError
-from idiscover.metadata.models import (
-    DECIMAL_TYPES,
-    SALESFORCE_NAME_PATTERN,
-    FieldType,
-    FilterCondition,
-)
+from idiscover.metadata.models import DECIMAL_TYPES, SALESFORCE_NAME_PATTERN, FieldType, FilterCondition
 from idiscover.plan.model import ExtractionRequest
 
 Scalar = str | bool | int | float | None
@@ -27,15 +22,7 @@ _MAX_RELATIONSHIP_STEPS = 5  # Salesforce's own bound on child-to-parent paths
 _LIST_OPERATORS = frozenset({"in", "not in"})
 _EQUALITY_OPERATORS = frozenset({"=", "!="})
 _NUMBER_TYPES = DECIMAL_TYPES | {FieldType.INT}
-_ESCAPES = {
-    "\\": "\\\\",
-    "'": "\\'",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\b": "\\b",
-    "\f": "\\f",
-}
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 
 
 def select(request: ExtractionRequest) -> str:
@@ -48,11 +35,7 @@ def select(request: ExtractionRequest) -> str:
     """
     names = [_path(column.salesforce) for column in request.columns]
     if not names:
-        raise ConfigError(
-            "The request has no columns",
-            where=request.object,
-            remedy="list fields in its object file",
-        )
+        raise ConfigError("The request has no columns", where=request.object, remedy="list fields in its object file")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError("Columns are selected twice", where=request.object, got=", ".join(repeated))
@@ -106,11 +89,7 @@ def _literal(field: str, value: Scalar, kind: FieldType | None) -> str:
     if kind in _NUMBER_TYPES or (kind is None and isinstance(value, int | float)):
         return _number(field, value)
     if not isinstance(value, str):
-        raise _wrong_value(
-            field,
-            value,
-            f"a text, as the field is of type {kind.value if kind else 'text'}",
-        )
+        raise _wrong_value(field, value, f"a text, as the field is of type {kind.value if kind else 'text'}")
     return text_literal(value)
 
 
@@ -145,11 +124,7 @@ def text_literal(value: str) -> str:
         ConfigError: the text holds a NUL, which SOQL cannot express.
     """
     if "\0" in value:
-        raise ConfigError(
-            "A filter value holds a NUL character",
-            got=repr(value),
-            remedy="remove it from the filter",
-        )
+        raise ConfigError("A filter value holds a NUL character", got=repr(value), remedy="remove it from the filter")
     return "'" + "".join(_ESCAPES.get(character, character) for character in value) + "'"
 
 
@@ -163,9 +138,7 @@ def datetime_literal(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ConfigError(
-            "A date-time has no UTC offset",
-            got=moment.isoformat(),
-            expected="2026-01-05T00:00:00Z or with +01:00",
+            "A date-time has no UTC offset", got=moment.isoformat(), expected="2026-01-05T00:00:00Z or with +01:00"
         )
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
