@@ -84,6 +84,11 @@ class Engine:
         with self._lock:
             yield
 
+    def compact(self) -> None:
+        """Fold the journal into a snapshot now."""
+        with self._lock:
+            self._compact()
+
     def close(self) -> None:
         """Fold the journal into a snapshot, so that the next start is quick."""
         with self._lock:
