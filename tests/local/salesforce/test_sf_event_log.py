@@ -90,9 +90,7 @@ def test_every_day_has_what_the_platform_must_survive(log: list[Event]) -> None:
             assert "07:00:00" <= event.committed_at[11:19] < "08:00:00"
         else:
             assert "08:00:00" <= event.committed_at[11:19] < "22:00:00"
-    wanted = {
-        (o, k) for o in ("Account", "Testing_Volume__c") for k in ("insert", "update", "delete", "undelete")
-    }
+    wanted = {(o, k) for o in ("Account", "Testing_Volume__c") for k in ("insert", "update", "delete", "undelete")}
     for day in range(LAST_DAY + 1):
         assert wanted <= kinds[day], day
         assert late[day] >= 1, day
