@@ -184,7 +184,7 @@ def _what_now(result: ExtractionResult) -> str:
         return f"The batch stands but is not registered. A person is needed: clear {first} with downstream."
     if result.request is None:
         return (
-            "Airflow's retries are spent. The window was not frozen, the watermark has not moved: the next run picks "
+            "Airflow does not try again. The window was not frozen, the watermark has not moved: the next run picks "
             "up. To run now, mend the reason above and clear the whole run."
         )
     return (
@@ -198,11 +198,11 @@ def _after_task_failure(plan: ExtractionPlan | LoadPlan | RefreshPlan) -> str:
         return "A person is needed. The batch stands in S3 but is not registered: mend the reason and clear the task."
     if isinstance(plan, LoadPlan):
         return (
-            "Airflow's retries are spent. The batches stay pending, so the next run of this DAG takes them again; "
+            "Airflow does not try again. The batches stay pending, so the next run of this DAG takes them again; "
             "a person is needed if the reason above is a lasting one."
         )
     return (
-        "Airflow's retries are spent. The claim is given back, so the next run of this DAG takes the same slices; "
+        "Airflow does not try again. The claim is given back, so the next run of this DAG takes the same slices; "
         "a person is needed if the reason above is a lasting one."
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from idiscover.orchestration.sweep_plan import SWEEP_DAG_ID
 from idiscover.plan.dag_files import load_plan
 from idiscover.plan.model import ExtractionPlan, LoadPlan, RefreshPlan
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 def build_dag(plan_path: Path) -> DAG:
     """The DAG that the plan in `plan_path` (JSON, beside its DAG file) describes. Reads that file and nothing else."""
+    if plan_path.stem == SWEEP_DAG_ID:
+        from idiscover.orchestration import sweep_dag
+
+        return sweep_dag.build(plan_path)
     return bind(load_plan(plan_path))
 
 

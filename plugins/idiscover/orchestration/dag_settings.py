@@ -52,10 +52,3 @@ def run_arguments(owner: Owner, airflow: AirflowSettings) -> dict[str, Any]:
 def any_of(uris: Sequence[str]) -> AssetAny:
     """A schedule that any of these assets sets off. Events only wake: what is pending stands in job metadata."""
     return AssetAny(*(Asset(uri) for uri in sorted(uris)))
-
-
-def table_pool(plan: LoadPlan | RefreshPlan) -> str:
-    """The one-slot pool of the table that a plan writes: Redshift's write locks are per table."""
-    if isinstance(plan, RefreshPlan):
-        return plan.target_pool
-    return f"table__{plan.table.replace('.', '__')}"

@@ -24,9 +24,9 @@ from idiscover.orchestration.operators import (
 )
 from idiscover.orchestration.run_states import CLOSING_MAIL, END, GROUP, START_MAIL
 from idiscover.orchestration.timetable import OrgDayTimetable
+from idiscover.plan.build import EMR_POOL
 from idiscover.plan.model import ExtractionPlan
 
-EMR_POOL = "emr"
 MAX_ACTIVE_RUNS = 2  # a disjoint backfill beside the daily run
 _REQUEST_URI = f"{{{{ ti.xcom_pull(task_ids='{START_MAIL}', key='{REQUEST_URI_KEY}') }}}}"
 

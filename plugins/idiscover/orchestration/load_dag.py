@@ -7,9 +7,10 @@ from typing import Any
 from airflow.sdk import DAG, Asset, chain, get_current_context, task
 
 from idiscover.orchestration.callbacks import after_load_failure
-from idiscover.orchestration.dag_settings import any_of, dag_arguments, table_pool
+from idiscover.orchestration.dag_settings import any_of, dag_arguments
 from idiscover.orchestration.errors import airflow_errors
 from idiscover.orchestration.identity import run_identity
+from idiscover.plan.build import target_pool
 from idiscover.plan.model import LoadPlan
 
 
@@ -18,7 +19,7 @@ def build(plan: LoadPlan) -> DAG:
     dag = DAG(schedule=any_of(plan.header.wakes_on), max_active_runs=1, **dag_arguments(plan))
     failed = after_load_failure(plan)
 
-    @task(task_id="copy", pool=table_pool(plan), on_failure_callback=failed)
+    @task(task_id="copy", pool=target_pool(plan.table), on_failure_callback=failed)
     def copy() -> dict[str, Any]:
         """Copies all pending batches into stg, in one transaction."""
         from idiscover.aws.loader import copy_pending

@@ -118,7 +118,7 @@ class ClosingMailOperator(ExtractionMailOperator):
             manifest=None if request is None else self._manifest(request),
             failures=_failures(context),
             cluster_id=cluster_id,
-            duration_seconds=_seconds_since(context["dag_run"].start_date),
+            duration_seconds=_seconds_since_start_mail(context),
             log_uri=log_uri(self.plan, cluster_id, _step_id(context)),
         )
 
@@ -171,5 +171,9 @@ def _step_id(context: Context) -> str | None:
     return str(ids[0]) if ids else None
 
 
-def _seconds_since(moment: datetime | None) -> float | None:
-    return None if moment is None else (datetime.now(UTC) - moment).total_seconds()
+def _seconds_since_start_mail(context: Context) -> float | None:
+    """Wall time since the run announced itself; the run's own start would count the wait for a slot in."""
+    document: Mapping[str, str] | None = context["ti"].xcom_pull(task_ids=START_MAIL)
+    if not document:
+        return None
+    return (datetime.now(UTC) - datetime.fromisoformat(document["at_utc"])).total_seconds()

@@ -8,7 +8,7 @@ from airflow.sdk import DAG, Asset, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from idiscover.orchestration.callbacks import after_refresh_failure
-from idiscover.orchestration.dag_settings import any_of, dag_arguments, table_pool
+from idiscover.orchestration.dag_settings import any_of, dag_arguments
 from idiscover.orchestration.errors import airflow_errors
 from idiscover.orchestration.identity import run_identity
 from idiscover.plan.model import RefreshPlan
@@ -29,7 +29,7 @@ def build(plan: RefreshPlan) -> DAG:
 
     @task(
         task_id="call",
-        pool=table_pool(plan),
+        pool=plan.target_pool,
         map_index_template="{{ ', '.join(unit | default([])) }}",
         on_failure_callback=failed,
     )

@@ -1,0 +1,158 @@
+"""Runs an extraction DAG for real, scenario by scenario, and writes what came of each as JSON.
+
+Real: Airflow (its database, its scheduling of teardowns, triggers run to their end), the amazon provider, and S3, SES and
+EMR of the AWS stand-in over HTTP. Played: what `played.py` says.
+
+    python -m tests.dags.rehearsal <dag_id> <file for the results>
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+from tests.dags.played import Agent, Played
+
+DAY = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def succeeds(agent: Agent, dag: Any) -> None:
+    """Nothing goes wrong."""
+
+
+def step_fails(agent: Agent, dag: Any) -> None:
+    """The step ends FAILED, with details."""
+    agent.outcome = "FAILED"
+
+
+def create_refused(agent: Agent, dag: Any) -> None:
+    """EMR takes no such cluster."""
+    create = dag.get_task("emr_tasks.create_cluster")
+    create.job_flow_overrides = {**create.job_flow_overrides, "AutoTerminationPolicy": {"IdleTimeout": 1}}
+
+
+def mail_refused(agent: Agent, dag: Any) -> None:
+    """SES does not know the sender."""
+    boto3.client("ses").delete_identity(Identity=dag.get_task("end").plan.context.mail.sender)
+
+
+SCENARIOS: tuple[Callable[[Agent, Any], None], ...] = (succeeds, step_fails, create_refused, mail_refused)
+# What a person clears once the run is over.
+CLEARED: dict[str, list[str]] = {
+    "succeeds": ["emr_tasks.create_cluster", "emr_tasks.watch_steps"],
+    "step_fails": ["emr_tasks.watch_steps", "end"],  # what "clear only failed" takes
+}
+
+
+def main(dag_id: str, results: Path) -> None:
+    """Writes a dictionary of scenario name → facts."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    played = Played()
+    played.install()
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    found: dict[str, Any] = {}
+    for number, scenario in enumerate(SCENARIOS):
+        dag = DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).dags[dag_id]
+        context = dag.get_task("end").plan.context
+        if number == 0:
+            boto3.client("s3").create_bucket(Bucket=context.buckets.data)
+        boto3.client("ses").verify_email_identity(EmailAddress=context.mail.sender)
+        played.reset()
+        agent = Agent(endpoint, played)
+        scenario(agent, dag)
+        with agent.at_work():
+            facts = rehearse(dag, DAY + timedelta(days=number), agent, played)
+            if scenario.__name__ in CLEARED:
+                played.calls = []
+                facts["cleared"] = rerun(dag, facts["run_id"], CLEARED[scenario.__name__], agent)
+            found[scenario.__name__] = facts
+    results.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+def rehearse(dag: Any, day: datetime, agent: Agent, played: Played) -> dict[str, Any]:
+    """One run; what it did to Airflow, EMR, SES and the played parts."""
+    mails, clusters = len(_inbox(agent.endpoint)), {item["Id"] for item in _clusters()}
+    run = dag.test(logical_date=day, run_conf={"order_date": f"{day:%Y-%m-%d}"})
+    return {
+        "run_state": str(run.state),
+        "tasks": {ti.task_id: str(ti.state) for ti in run.get_task_instances()},
+        "tries": {ti.task_id: ti.try_number for ti in run.get_task_instances()},
+        "clusters": [item["Status"]["State"] for item in _clusters() if item["Id"] not in clusters],
+        "mails": _inbox(agent.endpoint)[mails:],
+        "asset_events": _asset_events(run.run_id),
+        "calls": played.calls,
+        "statuses": played.statuses,
+        "step_arguments": agent.arguments,
+        "run_id": run.run_id,
+    }
+
+
+def rerun(dag: Any, run_id: str, task_ids: list[str], agent: Agent) -> dict[str, Any]:
+    """Clears tasks of a run that is over, and runs what the scheduler then finds to run."""
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk.definitions.dag import _run_task
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    clusters = {item["Id"] for item in _clusters()}
+    serialized = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    with create_session() as session:
+        serialized.clear(run_id=run_id, task_ids=task_ids, session=session)
+        run = session.scalars(select(DagRun).where(DagRun.run_id == run_id)).one()
+        run.state, run.dag = "running", serialized
+        session.commit()
+        while run.state == "running":
+            session.expire_all()
+            run.dag = serialized
+            for ti in run.update_state(session=session)[0]:
+                ti.try_number += 1
+                ti.state = "scheduled"
+                session.commit()
+                _run_task(ti=ti, task=dag.get_task(ti.task_id), run_triggerer=True)
+            session.commit()
+        return {
+            "run_state": str(run.state),
+            "tasks": {ti.task_id: str(ti.state) for ti in run.get_task_instances(session=session)},
+            "new_clusters": len([item for item in _clusters() if item["Id"] not in clusters]),
+            "reason": _pushed_reason(run_id, session),
+        }
+
+
+def _pushed_reason(run_id: str, session: Any) -> str:
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import select
+
+    where = (XComModel.run_id == run_id, XComModel.key == "failure", XComModel.task_id == "emr_tasks.watch_steps")
+    return str(session.scalar(select(XComModel.value).where(*where)) or "")
+
+
+def _clusters() -> list[dict[str, Any]]:
+    return list(boto3.client("emr").list_clusters()["Clusters"])
+
+
+def _inbox(endpoint: str) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(f"{endpoint}/idiscover/inbox.json", timeout=10) as answer:
+        return list(json.load(answer))
+
+
+def _asset_events(run_id: str) -> list[dict[str, Any]]:
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == run_id)).all()
+        return [{"uri": event.asset.uri, "extra": event.extra} for event in events]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,162 @@
+"""Real runs of an extraction DAG against the AWS stand-in: always terminated, always mailed, red when anything failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dags.compiled import compile_into, repository_plans
+from tests.dags.conftest import REPOSITORY
+
+DAG_ID = "sfdc_to_s3__biomarker"
+WORK = ("send_email_cluster_start", "emr_tasks.create_cluster", "emr_tasks.add_steps", "emr_tasks.watch_steps")
+CLEAN_UP = ("emr_tasks.terminate_cluster", "emr_tasks.watch_termination")
+
+
+@contextmanager
+def stand_in(folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """The AWS stand-in on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "local.aws.server", "--port", str(port), "--state-dir", str(folder)]
+    process = subprocess.Popen(command, cwd=REPOSITORY, env={**environment, "IDISCOVER_EMR_BOOT_SECONDS": "0.3"})
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_healthy(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/idiscover/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise AssertionError(f"the AWS stand-in is not healthy; exit status {process.poll()}")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What came of every scenario of `rehearsal.py`; one process, because importing Airflow is what costs."""
+    folder = tmp_path_factory.mktemp("rehearsal")
+    for name in ("dags", "home", "state"):
+        (folder / name).mkdir()
+    compile_into(folder / "dags", {DAG_ID: repository_plans()[DAG_ID]})
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{REPOSITORY / 'plugins'}{os.pathsep}{REPOSITORY}",
+        "AIRFLOW_HOME": str(folder / "home"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'home' / 'airflow.db'}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    results = folder / "results.json"
+    with stand_in(folder / "state", environment) as address:
+        environment["AWS_ENDPOINT_URL"] = address
+        for command in (["airflow", "db", "migrate"], ["tests.dags.rehearsal", DAG_ID, str(results)]):
+            answer = subprocess.run(
+                [sys.executable, "-m", *command],
+                cwd=REPOSITORY,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=180,
+            )
+            assert answer.returncode == 0, (answer.stdout + answer.stderr)[-6000:]
+    return dict(json.loads(results.read_text(encoding="utf-8")))
+
+
+def subjects(run: dict[str, Any]) -> list[str]:
+    return [mail["subject"].split(": ", 1)[1] for mail in run["mails"]]
+
+
+def test_a_run_that_succeeds(runs: dict[str, Any]) -> None:
+    run = runs["succeeds"]
+    assert run["run_state"] == "success" and set(run["tasks"].values()) == {"success"}
+    assert run["clusters"] == ["TERMINATED"]
+    assert subjects(run) == ["extraction starts", "extraction OK"]
+    assert run["calls"] == ["open", "close"]
+    batch = "biomarker-20260105-0123456789ab"
+    extra = {"batch_id": batch, "rows": 0, "bytes": 0}
+    assert run["asset_events"] == [{"uri": "idiscover://source/biomarker", "extra": extra}]
+    assert {document["state"] for document in run["statuses"].values()} == {"sent"}
+
+
+def test_the_step_is_told_where_its_request_lies_and_nothing_else(runs: dict[str, Any]) -> None:
+    arguments = runs["succeeds"]["step_arguments"]
+    assert arguments[:3] == ["spark-submit", "--deploy-mode", "cluster"]
+    assert arguments[-2] == "--request"
+    assert arguments[-1].startswith(f"s3://idiscover-local/status/{DAG_ID}/") and arguments[-1].endswith("/request.json")
+
+
+def test_a_step_that_fails(runs: dict[str, Any]) -> None:
+    run = runs["step_fails"]
+    assert run["run_state"] == "failed"
+    assert run["tasks"]["emr_tasks.watch_steps"] == "failed" and run["tasks"]["end"] == "failed"
+    assert run["tries"]["emr_tasks.watch_steps"] == 1, "a dead step is not watched again"
+    assert run["clusters"] == ["TERMINATED"]
+    assert subjects(run) == ["extraction starts", "extraction FAILED"]
+    closing = run["mails"][1]
+    assert "Counts differ" in closing["text"] and "parsed 11 <b>" in closing["text"]
+    assert "emr-logs/x" in closing["text"]
+    assert "parsed 11 &lt;b&gt;" in closing["html"] and "<b>" not in closing["html"]
+    assert run["asset_events"] == [] and run["calls"] == ["open", "release"]
+
+
+def test_a_cluster_that_is_refused(runs: dict[str, Any]) -> None:
+    run = runs["create_refused"]
+    assert run["run_state"] == "failed"
+    assert run["tasks"]["emr_tasks.create_cluster"] == "failed" and run["tries"]["emr_tasks.create_cluster"] == 1
+    assert [run["tasks"][task] for task in CLEAN_UP] == ["skipped", "skipped"]
+    assert run["clusters"] == []
+    assert subjects(run) == ["extraction starts", "extraction FAILED"]
+    assert "IdleTimeout" in run["mails"][1]["text"]
+    assert run["asset_events"] == [] and run["calls"] == ["open", "release"]
+
+
+def test_a_mail_that_is_refused_stops_nothing(runs: dict[str, Any]) -> None:
+    run = runs["mail_refused"]
+    assert run["run_state"] == "success" and run["clusters"] == ["TERMINATED"]
+    assert run["mails"] == [] and len(run["asset_events"]) == 1
+    assert set(run["statuses"]) == {"send_email_cluster_start", "send_email_cluster_termination"}
+    for document in run["statuses"].values():
+        assert document["state"] == "warning" and "MessageRejected" in document["warning"]
+
+
+def test_clearing_one_task_of_a_run_whose_batch_stands_ends_at_once(runs: dict[str, Any]) -> None:
+    cleared = runs["succeeds"]["cleared"]
+    assert cleared["run_state"] == "success" and cleared["new_clusters"] == 0
+    assert set(cleared["tasks"].values()) == {"success"}
+
+
+def test_clearing_only_what_failed_says_what_to_clear(runs: dict[str, Any]) -> None:
+    cleared = runs["step_fails"]["cleared"]
+    assert cleared["run_state"] == "failed" and cleared["new_clusters"] == 0
+    assert cleared["tasks"]["emr_tasks.watch_steps"] == "failed"
+    assert "clear from create_cluster with downstream" in cleared["reason"]
+
+
+def test_mails_hold_no_credential(runs: dict[str, Any]) -> None:
+    for run in runs.values():
+        for mail in run["mails"]:
+            assert "idiscover/local/" not in mail["text"] + mail["html"], "not even a secret's name"

@@ -1,0 +1,120 @@
+"""Which run it is, and which parameters are refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idiscover.errors import ConfigError
+from idiscover.orchestration.identity import check_conf, plain_identity, run_identity
+
+START, END = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
+
+
+def context(run_type: str = "manual", interval: bool = True, **params: Any) -> Any:
+    dag_run = SimpleNamespace(
+        dag_id="sfdc_to_s3__account",
+        run_id="r1",
+        run_type=SimpleNamespace(value=run_type),
+        data_interval_start=START if interval else None,
+        data_interval_end=END if interval else None,
+        conf=params,
+    )
+    return {"dag_run": dag_run, "params": params}
+
+
+def test_a_scheduled_run() -> None:
+    run = run_identity(context("scheduled"))
+    assert (run.dag_id, run.run_id, run.run_type) == ("sfdc_to_s3__account", "r1", "scheduled")
+    assert (run.interval_start_utc, run.interval_end_utc, run.order_date) == (START, END, None)
+
+
+def test_an_asset_run_has_no_interval_and_no_parameters() -> None:
+    run = run_identity({**context("asset_triggered", interval=False), "params": None})
+    assert run.interval_start_utc is None and run.interval_end_utc is None
+
+
+def test_the_day_of_a_run_made_over_rest() -> None:
+    run = run_identity(context(order_date="2026-01-05"))
+    assert run.order_date == date(2026, 1, 5)
+    assert (run.interval_start_utc, run.interval_end_utc) == (START, END)
+
+
+def test_an_order_date_typed_by_hand_brings_its_own_day() -> None:
+    run = run_identity(context(order_date="2026-01-03"))
+    assert run.interval_start_utc == datetime(2026, 1, 3, tzinfo=UTC)
+    assert run.interval_end_utc == datetime(2026, 1, 4, tzinfo=UTC)
+
+
+@given(
+    st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1)),
+    st.integers(min_value=1, max_value=10**7),
+    st.integers(min_value=-12, max_value=14),
+    st.integers(min_value=-12, max_value=14),
+)
+def test_windows_are_compared_as_moments(start: datetime, seconds: int, zone_1: int, zone_2: int) -> None:
+    first = start.replace(tzinfo=UTC)
+    last = first + timedelta(seconds=seconds)
+    texts = [
+        moment.astimezone(timezone(timedelta(hours=zone))).isoformat()
+        for moment, zone in ((first, zone_1), (last, zone_2))
+    ]
+    run = run_identity(context(window_start=texts[0], window_end=texts[1]))
+    assert (run.window_start_utc, run.window_end_utc) == (first, last)
+    with pytest.raises(ConfigError, match="not before"):
+        run_identity(context(window_start=texts[1], window_end=texts[0]))
+    with pytest.raises(ConfigError, match="not before"):
+        run_identity(context(window_start=texts[0], window_end=texts[0]))
+
+
+@pytest.mark.parametrize(
+    ("params", "run_type", "what"),
+    [
+        ({"window_start": "2026-01-05T00:00:00Z"}, "manual", "half a window"),
+        ({"window_end": "2026-01-05T00:00:00Z"}, "manual", "half a window"),
+        ({"window_start": "2026-01-05T00:00:00", "window_end": "2026-01-06T00:00:00Z"}, "manual", "without an offset"),
+        ({"window_start": "yesterday", "window_end": "2026-01-06T00:00:00Z"}, "manual", "not a date-time"),
+        ({"order_date": "2026-02-30"}, "manual", "not a date"),
+        ({"order_date": "05.01.2026"}, "manual", "not a date"),
+        (
+            {
+                "order_date": "2026-01-05",
+                "window_start": "2026-01-05T00:00:00Z",
+                "window_end": "2026-01-06T00:00:00Z",
+            },
+            "manual",
+            "both an order date and a window",
+        ),
+        ({"order_date": "2026-01-05"}, "backfill", "a backfill with"),
+        (
+            {"window_start": "2026-01-05T00:00:00Z", "window_end": "2026-01-06T00:00:00Z"},
+            "backfill",
+            "a backfill with",
+        ),
+    ],
+)
+def test_bad_parameters_are_refused(params: dict[str, str], run_type: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=what) as caught:
+        run_identity(context(run_type, **params))
+    assert caught.value.where == "sfdc_to_s3__account"
+    assert caught.value.key in params or what == "half a window"
+    assert plain_identity(context(run_type, **params)).run_id == "r1", "cleaning up works whatever the parameters"
+
+
+def test_empty_parameters_are_none() -> None:
+    run = run_identity(context(order_date=None, window_start="", window_end=None))
+    assert run.order_date is run.window_start_utc is run.window_end_utc is None
+
+
+def test_a_misspelt_parameter_is_refused_with_the_right_one() -> None:
+    with pytest.raises(ConfigError, match="did you mean order_date"):
+        check_conf(context(orderdate="2026-01-05"))
+    with pytest.raises(ConfigError, match="leave it out"):
+        check_conf(context(colour="blue"))
+    check_conf(context(order_date="2026-01-05"))
+    check_conf({"dag_run": SimpleNamespace(conf=None, dag_id="x")})
