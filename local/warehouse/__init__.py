@@ -1,0 +1,4 @@
+"""A front before PostgreSQL that speaks Amazon Redshift's SQL. It imports nothing of the platform.
+
+Its semantics follow AWS's documentation; nothing was compared with a real Redshift. See README.md in this directory.
+"""

@@ -1,0 +1,174 @@
+"""A COPY carried out: in the caller's transaction, all files or nothing.
+
+Clean CSV goes straight into PostgreSQL's own CSV reader and is converted by one INSERT … SELECT. If that meets anything
+it does not like, the work is undone and done again the careful way, which finds out what is wrong with which line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from local.warehouse import wire
+from local.warehouse.copy.careful import load_carefully
+from local.warehouse.copy.columns import Column, conversion
+from local.warehouse.copy.fast import load_fast
+from local.warehouse.copy.journal import Journal, LoadedFile, LoadError
+from local.warehouse.copy.source import S3Source, SourceFile
+from local.warehouse.copy.statement import CopyCommand, parse_copy
+from local.warehouse.errors import QUERY_CANCELED, UNDEFINED_TABLE, SqlError
+from local.warehouse.tokens import identifier, literal
+from local.warehouse.upstream import Upstream
+
+log = logging.getLogger("local.warehouse")
+
+
+@dataclass
+class CopyContext:
+    """What a session's COPYs share with the rest of the front."""
+
+    journal: Journal
+    query_ids: Iterator[int]
+    user: str
+    canceled: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class Load:
+    """One COPY under way."""
+
+    command: CopyCommand
+    query_id: int
+    table_oid: int
+    columns: list[Column]
+    source: S3Source
+    files: list[SourceFile]
+    upstream: Upstream
+    canceled: asyncio.Event
+    loaded: list[LoadedFile] = field(default_factory=list)
+    errors: list[LoadError] = field(default_factory=list)
+    error_count: int = 0
+
+    @property
+    def stage(self) -> str:
+        """The temporary table of texts that this COPY goes through."""
+        return f"rs_copy_stage_{self.query_id}"
+
+    def insert(self, condition: str = "true") -> str:
+        """The statement that converts the staged texts and puts them into the target."""
+        names = ", ".join(identifier(column.name) for column in self.columns)
+        values = ",\n".join(
+            conversion(column, f"c{number}", self.command).value() for number, column in enumerate(self.columns)
+        )
+        overriding = "overriding system value " if self.command.has("explicit_ids") else ""
+        return f"insert into {self.command.table} ({names}) {overriding}select {values} from {self.stage} where {condition}"
+
+    def check_canceled(self) -> None:
+        """Raise SqlError if the client has asked to cancel."""
+        if self.canceled.is_set():
+            raise SqlError("canceling statement due to user request", code=QUERY_CANCELED)
+
+
+async def run_copy(sql: str, upstream: Upstream, client: asyncio.StreamWriter, context: CopyContext) -> str:
+    """Carry a COPY out and return its command tag. Raises SqlError; the caller's transaction is then to be failed."""
+    command = parse_copy(sql)
+    started = time.monotonic()
+    own_transaction = upstream.status == "I"
+    if own_transaction:
+        await upstream.run("begin")
+    try:
+        load, count = await _load(command, upstream, context)
+        if own_transaction:
+            await upstream.run("commit")
+    except (SqlError, asyncio.CancelledError):
+        if own_transaction and not upstream.closed:
+            await upstream.attempt("rollback")
+        raise
+    await asyncio.to_thread(
+        context.journal.record_files, load.query_id, command.table_name, "CSV" if command.csv else "Text", load.loaded
+    )
+    client.write(_completion_notice(load, count))
+    log.info("COPY %s: %d rows, %d files, %.2f s", command.table_name, count, len(load.files), time.monotonic() - started)
+    return "COPY"
+
+
+async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext) -> tuple[Load, int]:
+    table_oid, columns = await target_columns(command, upstream)
+    source = await asyncio.to_thread(S3Source, command)
+    files = await asyncio.to_thread(source.files)
+    load = Load(command, next(context.query_ids), table_oid, columns, source, files, upstream, context.canceled)
+    was_empty = (await upstream.run(f"select not exists (select from {command.table})")).rows == [["t"]]
+    count = await load_fast(load) if command.csv else None
+    if count is None:
+        count = await load_carefully(load)
+    await _report_errors(load, context)
+    await upstream.run(
+        f"select set_config('rs.last_copy_count', '{count}', false), set_config('rs.last_copy_id', '{load.query_id}', false),"
+        f" set_config('rs.last_query_id', '{load.query_id}', false)"
+    )
+    if command.stat_update or (command.stat_update is None and was_empty):
+        await upstream.run(f"analyze {command.table}")
+    return load, count
+
+
+async def _report_errors(load: Load, context: CopyContext) -> None:
+    """Write down the records that were refused. Raises SqlError if they are too many."""
+    if not load.errors:
+        return
+    session = int.from_bytes(load.upstream.backend_key[:4], "big")
+    await asyncio.to_thread(
+        context.journal.record_errors, load.query_id, load.command.table_name, load.table_oid, session, load.errors
+    )
+    if load.error_count >= max(load.command.max_error, 1):
+        raise SqlError(
+            f"Load into table '{load.command.table_name.split('.')[-1]}' failed.  "
+            "Check 'stl_load_errors' system table for details."
+        )
+
+
+def _completion_notice(load: Load, count: int) -> bytes:
+    name = load.command.table_name.split(".")[-1]
+    text = f"Load into table '{name}' completed, {count} record(s) loaded successfully."
+    if load.error_count:
+        text += f"  {load.error_count} record(s) could not be loaded.  Check 'stl_load_errors' system table for details."
+    return wire.notice({"S": "INFO", "V": "INFO", "C": "00000", "M": text})
+
+
+async def target_columns(command: CopyCommand, upstream: Upstream) -> tuple[int, list[Column]]:
+    """The table's oid and the columns to load, in the order of the fields. Raises SqlError for unknown ones."""
+    name = literal(command.table)
+    oid = (await upstream.run(f"select to_regclass({name})::oid::bigint")).rows[0][0]
+    if oid is None:
+        raise SqlError(f"Cannot COPY into nonexistent table {command.table_name}", code=UNDEFINED_TABLE)
+    described = await upstream.run(
+        "select attname, format_type(atttypid, null), format_type(atttypid, atttypmod), atttypmod, attnotnull, attidentity"
+        f" from pg_catalog.pg_attribute where attrelid = {oid} and attnum > 0 and not attisdropped order by attnum"
+    )
+    explicit = command.has("explicit_ids")
+    known = {str(row[0]): row for row in described.rows}
+    automatic = {column for column, row in known.items() if row[5] == "a" and not explicit}
+    wanted = command.columns or [column for column in known if column not in automatic]
+    for column in wanted:
+        if column not in known:
+            raise SqlError(f'column "{column}" of relation "{command.table_name}" does not exist', code="42703")
+        if column in automatic:
+            raise SqlError(f"cannot set an identity column ({column}) without EXPLICIT_IDS", code="428C9")
+    return int(oid), [_column(known[column]) for column in wanted]
+
+
+def _column(row: list[str | None]) -> Column:
+    name, type_name, declared, modifier, not_null = (str(value) for value in row[:5])
+    sizes = int(modifier) - 4 if int(modifier) >= 4 else None
+    is_numeric = type_name == "numeric" and sizes is not None
+    is_character = type_name in ("character varying", "character")
+    return Column(
+        name=name,
+        type_name=type_name,
+        declared=declared,
+        length=sizes if is_character else None,
+        scale=sizes & 0x7FF if is_numeric and sizes is not None else None,
+        not_null=not_null == "t",
+    )

@@ -1,0 +1,110 @@
+"""Rows of the load system tables, written over a connection of the front's own so that they outlive a rollback."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.extras import execute_values
+
+# A value that Redshift's columns would not hold is cut to their length.
+MAX_TEXT = 1024
+MAX_ERRORS_KEPT = 1000
+
+# The codes of AWS's load error reference, by the beginning of the reason.
+_CODES = {
+    "Delimiter not found": 1214,
+    "Extra column(s) found": 1202,
+    "String length": 1204,
+    "Invalid Date": 1205,
+    "Invalid timestamp": 1206,
+    "Invalid time": 1206,
+    "Invalid digit, Type: Float": 1208,
+    "Overflow": 1207,
+    "Unknown boolean": 1210,
+    "Missing data": 1213,
+    "String contains invalid": 1220,
+    "Invalid quote": 1214,
+}
+_DIGIT_CODES = {"Decimal": 1209, "Float": 1208}
+
+
+@dataclass(frozen=True)
+class LoadError:
+    """One record that could not be loaded."""
+
+    file_uri: str
+    line_number: int
+    column: str
+    column_type: str
+    column_length: str
+    raw_line: str
+    raw_field: str
+    reason: str
+
+    def code(self) -> int:
+        """The error code of AWS's load error reference, 1200 (unknown) if the reason is not among them."""
+        if self.reason.startswith("Invalid digit"):
+            return next((code for kind, code in _DIGIT_CODES.items() if self.reason.endswith(kind)), 1207)
+        return next((code for start, code in _CODES.items() if self.reason.startswith(start)), 1200)
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """One file that was loaded: its records and unpacked bytes."""
+
+    uri: str
+    records: int
+    unpacked_bytes: int
+
+
+class Journal:
+    """Writes stl_load_errors and stl_load_commits. Its methods block: call them in threads."""
+
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream
+        self._lock = threading.Lock()
+        self._connection: psycopg2.extensions.connection | None = None
+
+    def record_errors(self, query_id: int, table: str, table_oid: int, session: int, errors: list[LoadError]) -> None:
+        """One row of stl_load_errors per error."""
+        rows = [
+            (
+                table_oid, table, session, query_id, error.file_uri, error.line_number, error.column, error.column_type,
+                error.column_length, _storable(error.raw_line), _storable(error.raw_field), error.code(), error.reason,
+            )
+            for error in errors[:MAX_ERRORS_KEPT]
+        ]  # fmt: skip
+        self._insert(
+            "insert into rs.load_error (tbl, table_name, session, query, filename, line_number, colname, type,"
+            " col_length, raw_line, raw_field_value, err_code, err_reason) values %s",
+            rows,
+        )
+
+    def record_files(self, query_id: int, table: str, form: str, files: list[LoadedFile]) -> None:
+        """One row of stl_load_commits per file."""
+        rows = [(query_id, file.uri, file.uri, file.records, form, table, file.unpacked_bytes) for file in files]
+        self._insert(
+            "insert into rs.load_commit (query, name, filename, lines_scanned, file_format, table_name, bytes_scanned)"
+            " values %s",
+            rows,
+        )
+
+    def _insert(self, sql: str, rows: list[tuple[object, ...]]) -> None:
+        with self._lock:
+            try:
+                self._insert_once(sql, rows)
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                self._connection = None  # PostgreSQL was restarted since: once more over a new connection
+                self._insert_once(sql, rows)
+
+    def _insert_once(self, sql: str, rows: list[tuple[object, ...]]) -> None:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg2.connect(self._upstream)
+        with self._connection, self._connection.cursor() as cursor:
+            execute_values(cursor, sql, rows)
+
+
+def _storable(text: str) -> str:
+    return text[:MAX_TEXT].replace("\0", "?").encode(errors="replace").decode()

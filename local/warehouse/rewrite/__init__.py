@@ -1,0 +1,201 @@
+"""From Redshift's SQL to PostgreSQL's: a script is cut into statements, each is rewritten by rules on its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from local.warehouse.errors import not_emulated, refused
+from local.warehouse.rewrite.ddl import Reader, alter_table, create_table
+from local.warehouse.rewrite.expressions import rewrite_expressions
+from local.warehouse.rewrite.procedures import create_routine
+from local.warehouse.rewrite.queries import rewrite_query
+from local.warehouse.tokens import (
+    Kind,
+    Token,
+    after,
+    at,
+    is_op,
+    is_word,
+    raw,
+    render,
+    significant,
+    split,
+    tokenize,
+    words,
+)
+
+CACHED_SCRIPT_CHARACTERS = 65536
+
+
+class Action(Enum):
+    """Who carries a statement out."""
+
+    UPSTREAM = "upstream"  # PostgreSQL, as it stands
+    COPY = "copy"  # the front: COPY from S3
+    TRUNCATE = "truncate"  # PostgreSQL, and a commit behind it
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: what PostgreSQL shall run, and whether it controls the transaction itself."""
+
+    action: Action
+    sql: str
+    controls_transaction: bool = False
+
+
+_TRANSACTION = frozenset({"begin", "start", "commit", "end", "rollback", "abort"})
+_REDSHIFT_SETTINGS = frozenset(
+    """query_group wlm_query_slot_count enable_result_cache_for_session describe_field_name_in_uppercase
+    analyze_threshold_percent enable_case_sensitive_identifier enable_numeric_rounding cast_super_null_on_error
+    json_serialization_enable mv_enable_aqmv_for_session navigate_super_null_on_error downcase_delimited_identifier
+    spectrum_enable_enhanced_vacuum statement_queue_timeout error_on_nondeterministic_update""".split()
+)
+_REFUSED_OBJECTS = frozenset(
+    {"index", "trigger", "rule", "sequence", "extension", "type", "domain", "tablespace", "aggregate", "operator",
+     "cast", "event", "collation", "publication", "subscription", "policy", "statistics", "unlogged"}
+)  # fmt: skip
+_UNEMULATED_OBJECTS = frozenset({"external", "library", "datashare", "model", "materialized", "masking", "rls"})
+_UNEMULATED_STATEMENTS = frozenset({"unload"})
+_REFUSED_STATEMENTS = frozenset({"listen", "notify", "unlisten", "do", "cluster", "reindex", "load", "import"})
+
+
+@lru_cache(maxsize=512)
+def _rewrite_cached(sql: str) -> tuple[Statement, ...]:
+    return _rewrite(sql)
+
+
+def rewrite_script(sql: str) -> tuple[Statement, ...]:
+    """The statements of `sql`, rewritten, without empty ones. Raises SqlError for what cannot be run."""
+    return _rewrite_cached(sql) if len(sql) <= CACHED_SCRIPT_CHARACTERS else _rewrite(sql)
+
+
+def rewrite_dynamic(sql: str) -> str:
+    """The text of an EXECUTE inside a procedure, rewritten. Raises SqlError for what cannot be run there."""
+    statements = rewrite_script(sql)
+    if any(statement.action is Action.COPY for statement in statements):
+        raise not_emulated("COPY inside a stored procedure")
+    if any(statement.action is Action.TRUNCATE for statement in statements):
+        raise not_emulated("TRUNCATE in the dynamic SQL of a stored procedure")
+    return "; ".join(statement.sql for statement in statements)
+
+
+def _rewrite(sql: str) -> tuple[Statement, ...]:
+    parts = split(tokenize(sql), ";")
+    return tuple(_statement(part) for part in parts if significant(part))
+
+
+def _statement(tokens: Sequence[Token]) -> Statement:
+    first = words(tokens, 1)[0]
+    if first == "copy":
+        return Statement(Action.COPY, render(tokens))
+    text = render(rewrite_statement(tokens)).strip()
+    if first == "truncate":
+        return Statement(Action.TRUNCATE, text)
+    return Statement(Action.UPSTREAM, text, first in _TRANSACTION)
+
+
+def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
+    """One statement's tokens, rewritten."""
+    first, second = (*words(tokens, 2), "", "")[:2]
+    if first in _UNEMULATED_STATEMENTS:
+        raise not_emulated(first.upper())
+    if first in _REFUSED_STATEMENTS:
+        raise refused(first.upper())
+    if first in ("create", "drop", "alter") and second in _REFUSED_OBJECTS:
+        raise refused(f"{first.upper()} {second.upper()}")
+    if first in ("create", "drop", "alter", "refresh") and second in _UNEMULATED_OBJECTS:
+        raise not_emulated(f"{first.upper()} {second.upper()}")
+    handler = _HANDLERS.get(first)
+    return handler(tokens) if handler else _generic(tokens)
+
+
+def _generic(tokens: Sequence[Token]) -> list[Token]:
+    return rewrite_expressions(rewrite_query(tokens))
+
+
+def _create(tokens: Sequence[Token]) -> list[Token]:
+    kept = words(tokens, 4)
+    kind = next((word for word in kept[1:] if word not in ("or", "replace", "local", "temp", "temporary")), "")
+    if kind == "table":
+        return [raw(create_table(rewrite_query(tokens)))]
+    if kind in ("procedure", "function"):
+        return [raw(create_routine(tokens, rewrite_statement))]
+    if kind in _REFUSED_OBJECTS:
+        raise refused(f"CREATE {kind.upper()}")
+    if kind == "unique":
+        raise refused("CREATE INDEX")
+    if kind == "view":
+        return _generic(_without(tokens, "with", "no", "schema", "binding"))
+    return _generic(tokens)
+
+
+def _without(tokens: Sequence[Token], *phrase: str) -> list[Token]:
+    """The tokens without this run of words."""
+    for start in range(len(tokens)):
+        index, found = start, []
+        for value in phrase:
+            if not is_word(at(tokens, index), value):
+                break
+            found.append(index)
+            index = after(tokens, index)
+        if len(found) == len(phrase):
+            return [*tokens[:start], *tokens[found[-1] + 1 :]]
+    return list(tokens)
+
+
+def _alter(tokens: Sequence[Token]) -> list[Token]:
+    return [raw(alter_table(tokens))] if words(tokens, 2)[1:] == ("table",) else _generic(tokens)
+
+
+def _setting(tokens: Sequence[Token]) -> list[Token]:
+    """SET, SHOW and RESET of a setting that only Redshift knows: a placeholder of the same name in rs."""
+    return [raw(f"rs.{t.value}") if is_word(t) and t.value in _REDSHIFT_SETTINGS else t for t in tokens]
+
+
+def _vacuum(tokens: Sequence[Token]) -> list[Token]:
+    """VACUUM FULL, SORT ONLY, … TO n PERCENT BOOST: PostgreSQL just vacuums the table."""
+    reader = Reader(tokens)
+    reader.take()
+    for mode in (("full",), ("sort", "only"), ("delete", "only"), ("reindex",), ("recluster",)):
+        reader.accept(*mode)
+    return [raw(f"vacuum {reader.name() if reader.peek() else ''}")]
+
+
+def _analyze(tokens: Sequence[Token]) -> list[Token]:
+    if words(tokens, 2)[1:] == ("compression",):
+        raise not_emulated("ANALYZE COMPRESSION")
+    return _without(_without(tokens, "predicate", "columns"), "all", "columns")
+
+
+def _grant(tokens: Sequence[Token]) -> list[Token]:
+    """GRANT ROLE r TO ROLE s: PostgreSQL writes no ROLE."""
+    kept = [token for index, token in enumerate(tokens) if not _is_role_noise(tokens, index)]
+    return kept
+
+
+def _is_role_noise(tokens: Sequence[Token], index: int) -> bool:
+    following = at(tokens, after(tokens, index))
+    return is_word(tokens[index], "role") and following is not None and following.kind in (Kind.WORD, Kind.QUOTED)
+
+
+def _truncate(tokens: Sequence[Token]) -> list[Token]:
+    return [token for token in tokens if not is_op(token, ";")]
+
+
+_HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
+    "create": _create,
+    "alter": _alter,
+    "set": _setting,
+    "show": _setting,
+    "reset": _setting,
+    "vacuum": _vacuum,
+    "analyze": _analyze,
+    "analyse": _analyze,
+    "grant": _grant,
+    "revoke": _grant,
+    "truncate": _truncate,
+}

@@ -1,0 +1,296 @@
+"""CREATE TABLE and ALTER TABLE: Redshift's physical design is noted, its unenforced constraints are not enforced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from local.warehouse.errors import SYNTAX_ERROR, SqlError, not_emulated, refused
+from local.warehouse.rewrite.expressions import rewrite_expressions
+from local.warehouse.rewrite.types import column_type, type_end
+from local.warehouse.tokens import (
+    Kind,
+    Token,
+    after,
+    at,
+    closing,
+    identifier,
+    is_name,
+    is_op,
+    is_word,
+    render,
+    significant,
+    split,
+)
+
+# A constraint of this name carries a new table's design to the event trigger in rs, which takes it off again.
+ATTRIBUTES_CONSTRAINT = "rs_attributes"
+NO_CHANGE = "reset (fillfactor)"
+_COLUMN_ATTRIBUTES = frozenset(
+    """default identity generated encode distkey sortkey not null unique primary references collate constraint
+    check""".split()
+)
+_TABLE_CONSTRAINTS = ("primary", "unique", "foreign", "constraint", "check", "like")
+
+
+@dataclass
+class TableDesign:
+    """What Redshift would use to lay a table out or to plan, and PostgreSQL does not need."""
+
+    attributes: dict[str, object] = field(default_factory=dict)
+    not_null: list[str] = field(default_factory=list)
+
+    def note(self, key: str, value: object) -> None:
+        """Remember one attribute."""
+        self.attributes[key] = value
+
+    def append(self, key: str, value: object) -> None:
+        """Remember one more of several."""
+        known = self.attributes.setdefault(key, [])
+        assert isinstance(known, list)
+        known.append(value)
+
+    def constraints(self) -> list[str]:
+        """Table constraints that stand for the design: NOT NULL of key columns, and the carrier of the rest."""
+        found = [f"not null {identifier(name)}" for name in dict.fromkeys(self.not_null)]
+        if self.attributes:
+            packed = json.dumps(self.attributes).encode().hex()
+            found.append(f"constraint {ATTRIBUTES_CONSTRAINT} check (rs.attributes('{packed}'))")
+        return found
+
+
+class Reader:
+    """A position in the significant tokens of a statement."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = list(tokens)
+        self.index = after(self.tokens, -1)
+
+    def peek(self) -> Token | None:
+        """The token here, None at the end."""
+        return at(self.tokens, self.index)
+
+    def take(self) -> Token:
+        """The token here; the position moves on. Raises SqlError at the end."""
+        token = self.peek()
+        if token is None:
+            raise SqlError("syntax error at end of input", code=SYNTAX_ERROR)
+        self.index = after(self.tokens, self.index)
+        return token
+
+    def accept(self, *values: str) -> bool:
+        """Take these words if they all come next."""
+        mark = self.index
+        for value in values:
+            if not is_word(self.peek(), value):
+                self.index = mark
+                return False
+            self.take()
+        return True
+
+    def name(self) -> str:
+        """A possibly qualified name, as it shall be written."""
+        text = self.take().text
+        while is_op(self.peek(), "."):
+            self.take()
+            text += "." + self.take().text
+        return text
+
+    def group(self) -> list[Token]:
+        """What stands in the parentheses that open here."""
+        if not is_op(self.peek(), "("):
+            found = self.peek()
+            near = f"at or near {found.text!r}" if found else "at end of input"
+            raise SqlError(f"syntax error {near}: expected a parenthesis", code=SYNTAX_ERROR)
+        end = closing(self.tokens, self.index)
+        inner = self.tokens[self.index + 1 : end]
+        self.index = after(self.tokens, end)
+        return inner
+
+    def rest(self) -> list[Token]:
+        """The tokens from here on."""
+        return self.tokens[self.index :]
+
+
+def names_in(tokens: Sequence[Token]) -> list[str]:
+    """The names in a comma-separated list."""
+    return [token.value for token in significant(tokens) if is_name(token)]
+
+
+def create_table(tokens: Sequence[Token]) -> str:
+    """The PostgreSQL text of a CREATE TABLE, CREATE TABLE (LIKE …) or CREATE TABLE AS."""
+    reader = Reader(tokens)
+    reader.take()
+    reader.accept("local")
+    temporary = reader.accept("temp") or reader.accept("temporary")
+    reader.accept("table")
+    guard = "if not exists " if reader.accept("if", "not", "exists") else ""
+    temporary = temporary or (reader.peek() or tokens[0]).kind is Kind.TEMP
+    name = reader.name()
+    head = f"create {'temp ' if temporary else ''}table {guard}{name}"
+    elements = reader.group() if is_op(reader.peek(), "(") else None
+    design = TableDesign()
+    _table_attributes(reader, design)
+    if reader.accept("as"):
+        columns = f" ({render(elements)})" if elements is not None else ""
+        return f"{head}{columns} as {render(rewrite_expressions(reader.rest()))}"
+    if elements is None:
+        raise SqlError(f"syntax error: CREATE TABLE {name} has neither columns nor a query", code=SYNTAX_ERROR)
+    lines = [line for element in split(elements, ",") if (line := _element(element, design))]
+    return f"{head} (\n    " + ",\n    ".join([*lines, *design.constraints()]) + "\n)"
+
+
+def _table_attributes(reader: Reader, design: TableDesign) -> None:
+    while (token := reader.peek()) is not None and not is_word(token, "as"):
+        if reader.accept("diststyle"):
+            design.note("diststyle", reader.take().value)
+        elif reader.accept("distkey"):
+            design.note("distkey", names_in(reader.group())[0])
+        elif reader.accept("compound") or reader.accept("interleaved"):
+            continue
+        elif reader.accept("sortkey"):
+            _sort_key(reader, design)
+        elif reader.accept("encode") or reader.accept("backup"):
+            reader.take()
+        else:
+            raise SqlError(f"syntax error at or near {token.text!r} behind the columns of a table", code=SYNTAX_ERROR)
+
+
+def _sort_key(reader: Reader, design: TableDesign) -> None:
+    if not reader.accept("auto"):
+        design.note("sortkey", names_in(reader.group()))
+
+
+def _element(tokens: Sequence[Token], design: TableDesign) -> str:
+    """One element between the parentheses: a column or a table constraint, empty if nothing is left of it."""
+    reader = Reader(tokens)
+    if is_word(reader.peek(), *_TABLE_CONSTRAINTS):
+        return _table_constraint(reader, design)
+    return column_definition(reader, design)
+
+
+def _table_constraint(reader: Reader, design: TableDesign) -> str:
+    if is_word(reader.peek(), "like"):
+        return render(reader.rest())
+    if reader.accept("constraint"):
+        reader.take()
+    if reader.accept("primary", "key"):
+        columns = names_in(reader.group())
+        design.note("primary_key", columns)
+        design.not_null.extend(columns)
+    elif reader.accept("unique"):
+        design.append("unique", names_in(reader.group()))
+    elif reader.accept("foreign", "key"):
+        design.append("foreign_key", render(reader.rest()).strip())
+    else:
+        raise refused("a CHECK constraint")
+    return ""
+
+
+def column_definition(reader: Reader, design: TableDesign) -> str:
+    """A column's name, type and what PostgreSQL keeps of its attributes."""
+    name = reader.take()
+    if not is_name(name) or not is_word(reader.peek()):
+        raise SqlError(f"syntax error at or near {name.text!r}: expected a column and its type", code=SYNTAX_ERROR)
+    end = type_end(reader.tokens, reader.index)
+    parts = [name.text, column_type(reader.tokens[reader.index : end])]
+    reader.index = after(reader.tokens, end - 1)
+    while reader.peek() is not None:
+        parts.append(_column_attribute(reader, name.value, design))
+    return " ".join(part for part in parts if part)
+
+
+def _column_attribute(reader: Reader, column: str, design: TableDesign) -> str:
+    if reader.accept("not", "null"):
+        return "not null"
+    if reader.accept("null"):
+        return "null"
+    if reader.accept("default"):
+        return "default " + _default(reader)
+    if reader.accept("identity"):
+        return _identity("always", reader.group())
+    if reader.accept("generated", "by", "default", "as", "identity"):
+        return _identity("by default", reader.group())
+    if reader.accept("primary", "key"):
+        design.note("primary_key", [column])
+        return "not null"
+    return _unenforced(reader, column, design)
+
+
+def _unenforced(reader: Reader, column: str, design: TableDesign) -> str:
+    """Attributes that leave nothing behind in PostgreSQL."""
+    if reader.accept("unique"):
+        design.append("unique", [column])
+    elif reader.accept("distkey"):
+        design.note("distkey", column)
+    elif reader.accept("sortkey"):
+        design.note("sortkey", [column])
+    elif reader.accept("encode"):
+        reader.take()
+    elif reader.accept("references"):
+        design.append("foreign_key", f"({column}) references {reader.name()}")
+        if is_op(reader.peek(), "("):
+            reader.group()
+    elif reader.accept("collate"):
+        if reader.take().value != "case_sensitive":
+            raise not_emulated("COLLATE CASE_INSENSITIVE")
+    else:
+        found = reader.take()
+        if is_word(found, "check", "constraint"):
+            raise refused(f"{found.text.upper()} on a column")
+        raise SqlError(f"syntax error at or near {found.text!r} in column {column}", code=SYNTAX_ERROR)
+    return ""
+
+
+def _default(reader: Reader) -> str:
+    """The default's expression: all up to the next attribute."""
+    start, depth = reader.index, 0
+    while (token := reader.peek()) is not None:
+        depth += is_op(token, "(") - is_op(token, ")")
+        if depth == 0 and reader.index > start and is_word(token, *_COLUMN_ATTRIBUTES):
+            break
+        reader.take()
+    return render(rewrite_expressions(reader.tokens[start : reader.index])).strip()
+
+
+def _identity(kind: str, arguments: Sequence[Token]) -> str:
+    seed, step = (render(part).strip() for part in split(arguments, ","))
+    bound = "minvalue -9223372036854775808" if not step.startswith("-") else "maxvalue 9223372036854775807"
+    return f"generated {kind} as identity (start with {seed} increment by {step} {bound})"
+
+
+def alter_table(tokens: Sequence[Token]) -> str:
+    """The PostgreSQL text of an ALTER TABLE; changes of the physical design change nothing."""
+    reader = Reader(tokens)
+    reader.accept("alter", "table")
+    guard = "if exists " if reader.accept("if", "exists") else ""
+    head = f"alter table {guard}{reader.name()} "
+    if reader.accept("append"):
+        raise not_emulated("ALTER TABLE APPEND")
+    if reader.accept("add"):
+        return head + _add(reader)
+    if reader.accept("alter"):
+        return head + _alter(reader)
+    return head + render(rewrite_expressions(reader.rest()))
+
+
+def _add(reader: Reader) -> str:
+    if is_word(reader.peek(), "constraint", "primary", "unique", "foreign", "check"):
+        design = TableDesign()
+        _table_constraint(reader, design)
+        return NO_CHANGE
+    reader.accept("column")
+    return "add column " + column_definition(reader, TableDesign())
+
+
+def _alter(reader: Reader) -> str:
+    if is_word(reader.peek(), "diststyle", "distkey", "sortkey", "compound", "interleaved", "encode"):
+        return NO_CHANGE
+    reader.accept("column")
+    column = reader.take().text
+    if reader.accept("encode"):
+        return NO_CHANGE
+    if reader.accept("type"):
+        return f"alter column {column} type {column_type(reader.rest())}"
+    return f"alter column {column} {render(rewrite_expressions(reader.rest()))}"

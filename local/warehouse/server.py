@@ -1,0 +1,158 @@
+"""The front's listener: logins, cancel requests, the rewriting service, and a session per client."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import socket
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from local.warehouse import wire
+from local.warehouse.copy.command import CopyContext
+from local.warehouse.copy.journal import Journal
+from local.warehouse.errors import SqlError
+from local.warehouse.rewrite import rewrite_dynamic
+from local.warehouse.session import Session
+from local.warehouse.upstream import Asked, Pending, Upstream
+
+log = logging.getLogger("local.warehouse")
+
+# A client of this database and user is one of our own procedures that wants its dynamic SQL rewritten.
+REWRITE_SERVICE = "rs_rewrite"
+_KNOWN_PARAMETERS = frozenset(
+    {"user", "database", "options", "application_name", "client_encoding", "datestyle", "timezone",
+     "extra_float_digits", "replication"}
+)  # fmt: skip
+# Redshift reads backslashes in ordinary literals as escapes.
+_SESSION_SETTINGS = {"standard_conforming_strings": "off", "escape_string_warning": "off"}
+_ENCODINGS = {"unicode": "UTF8", "utf-8": "UTF8", "utf8": "UTF8"}
+SESSION_BUFFER_BYTES = 1024 * 1024
+
+
+@dataclass
+class Front:
+    """What all sessions share. `upstream` is a postgresql:// URI of the warehouse as a superuser."""
+
+    upstream: str
+    first_query_id: int
+    sessions: set[Session] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.upstream)
+        self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 5432
+        self.database = unquote(parts.path.lstrip("/"))
+        self.journal = Journal(self.upstream)
+        self.query_ids = itertools.count(self.first_query_id)
+
+    async def serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection, whatever it is for; its faults end it and nothing else."""
+        try:
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await self._serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, wire.ProtocolError) as error:
+            log.info("a connection ended: %s", error)
+        except Exception:
+            log.exception("a session failed")
+        finally:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        code, body = await wire.read_startup(reader)
+        while code in (wire.SSL_REQUEST, wire.GSS_REQUEST):
+            writer.write(b"N")
+            await writer.drain()
+            code, body = await wire.read_startup(reader)
+        if code == wire.CANCEL_REQUEST:
+            await self._cancel(body)
+            return
+        if code >> 16 != wire.PROTOCOL_3:
+            raise wire.ProtocolError(f"got protocol version {code >> 16}.{code & 0xFFFF}, expected 3")
+        parameters = wire.startup_parameters(body)
+        database = parameters.get("database") or parameters.get("user", "")
+        if database == REWRITE_SERVICE:
+            await serve_rewriting(reader, writer)
+        elif database != self.database:
+            writer.write(wire.error(_fatal("3D000", f'database "{database}" does not exist')))
+            await writer.drain()
+        else:
+            await self._session(reader, writer, parameters)
+
+    async def _session(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, parameters: dict[str, str]
+    ) -> None:
+        up_reader, up_writer = await asyncio.open_connection(self.host, self.port, limit=SESSION_BUFFER_BYTES)
+        up_writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        upstream = Upstream(up_reader, up_writer, writer)
+        upstream.expect(Pending(Asked.STARTUP))
+        up_writer.write(wire.startup_packet(wire.PROTOCOL_3 << 16, upstream_parameters(parameters)))
+        context = CopyContext(self.journal, self.query_ids, parameters.get("user", ""))
+        session = Session(reader, writer, upstream, context)
+        self.sessions.add(session)
+        pump = asyncio.create_task(upstream.pump())
+        serving = asyncio.create_task(session.run())
+        try:
+            done, _ = await asyncio.wait((pump, serving), return_when=asyncio.FIRST_COMPLETED)
+            if pump in done:  # PostgreSQL has said its last word: so has the front
+                serving.cancel()
+            for task in done:
+                task.result()
+        finally:
+            upstream.close()
+            await asyncio.gather(pump, serving, return_exceptions=True)
+            self.sessions.discard(session)
+
+    async def _cancel(self, key: bytes) -> None:
+        """Pass a CancelRequest on, and end a COPY that the front itself is at."""
+        for session in self.sessions:
+            session.cancel_if(key)
+        _, up_writer = await asyncio.open_connection(self.host, self.port)
+        up_writer.write((16).to_bytes(4, "big") + wire.CANCEL_REQUEST.to_bytes(4, "big") + key)
+        await up_writer.drain()
+        up_writer.close()
+
+
+def upstream_parameters(parameters: dict[str, str]) -> dict[str, str]:
+    """The startup parameters for PostgreSQL: what it knows of the client's, and what makes it more like Redshift."""
+    kept = {name: value for name, value in parameters.items() if name.lower() in _KNOWN_PARAMETERS}
+    encoding = kept.get("client_encoding")
+    if encoding is not None:
+        kept["client_encoding"] = _ENCODINGS.get(encoding.strip("'").lower(), encoding)
+    if kept.get("client_encoding", "UTF8") != "UTF8":
+        raise wire.ProtocolError(f"got client_encoding {encoding}, expected UTF8")
+    return {**kept, "client_encoding": "UTF8", **_SESSION_SETTINGS}
+
+
+async def serve_rewriting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer rs.rw(): every query is the hexadecimal UTF-8 of some SQL, every answer that SQL rewritten.
+
+    A pure function of its argument, so nobody has to log in.
+    """
+    greeting = [wire.message(b"R", bytes(4))]
+    for name, value in (("server_version", "8.0.2"), ("client_encoding", "UTF8"), ("integer_datetimes", "on")):
+        greeting.append(wire.message(b"S", wire.cstring(name) + wire.cstring(value)))
+    writer.write(b"".join([*greeting, wire.message(b"K", bytes(8)), wire.ready_for_query("I")]))
+    framer = wire.Framer()
+    while chunk := await reader.read(wire.READ_BYTES):
+        for kind, data in framer.feed(chunk):
+            if kind == 0x51:
+                writer.write(_rewritten(data[5:-1]) + wire.ready_for_query("I"))
+        await writer.drain()
+
+
+def _rewritten(query: bytes) -> bytes:
+    try:
+        text = bytes.fromhex(query.decode()).decode()
+    except ValueError:
+        return wire.command_complete("SET")  # dblink sets the encoding and its like
+    try:
+        answer = rewrite_dynamic(text)
+    except SqlError as error:
+        return wire.error(error.fields())
+    return wire.text_row_description(["sql"]) + wire.data_row([answer]) + wire.command_complete("SELECT 1")
+
+
+def _fatal(code: str, message: str) -> dict[str, str]:
+    return {"S": "FATAL", "V": "FATAL", "C": code, "M": message}

@@ -1,0 +1,212 @@
+"""One client of the front: its messages are rewritten on their way up; COPY and TRUNCATE are carried out here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from local.warehouse import wire
+from local.warehouse.copy.command import CopyContext, run_copy
+from local.warehouse.errors import SqlError
+from local.warehouse.rewrite import Action, Statement, rewrite_script
+from local.warehouse.upstream import Asked, Pending, Upstream
+
+log = logging.getLogger("local.warehouse")
+
+# Parsed in place of a statement that the front itself carries out: it has no parameters and gives no rows.
+PLACEHOLDER = "do ''"
+_ASKED = {b"B": Asked.BIND, b"D": Asked.DESCRIBE, b"E": Asked.EXECUTE, b"C": Asked.CLOSE, b"S": Asked.SYNC}
+
+
+@dataclass
+class Prepared:
+    """The special statements among a session's prepared statements and portals, by name."""
+
+    statements: dict[bytes, Statement] = field(default_factory=dict)
+    portals: dict[bytes, Statement] = field(default_factory=dict)
+
+
+class Session:
+    """Reads a client's messages and acts on each; those of its login pass as they are, to be judged by PostgreSQL."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, client: asyncio.StreamWriter, upstream: Upstream, context: CopyContext
+    ) -> None:
+        self._reader, self._client, self._upstream, self._context = reader, client, upstream, context
+        self._prepared = Prepared()
+        self._skipping = False  # a special statement failed in the extended protocol: ignore all until Sync
+
+    async def run(self) -> None:
+        """Serve the client until it goes."""
+        framer = wire.Framer()
+        while chunk := await self._reader.read(wire.READ_BYTES):
+            for kind, data in framer.feed(chunk):
+                if kind == 0x58:  # Terminate
+                    await self._upstream.send(data)
+                    return
+                await self._message(bytes([kind]), data)
+
+    async def _message(self, kind: bytes, data: bytes) -> None:
+        if kind == b"S":
+            self._skipping = False
+        elif self._skipping:
+            return
+        if kind == b"Q":
+            await self._query(data[5:-1].decode())
+        elif kind == b"P":
+            await self._parse(data[5:])
+        elif kind == b"B":
+            await self._bind(data)
+        elif kind == b"E":
+            await self._execute(data)
+        elif kind == b"C":
+            await self._close(data)
+        else:
+            await self._forward(kind, data)
+
+    async def _forward(self, kind: bytes, data: bytes) -> None:
+        """Pass a message up as it came."""
+        if kind in _ASKED:
+            self._upstream.expect(Pending(_ASKED[kind]))
+        elif kind == b"F":
+            self._upstream.expect(Pending(Asked.QUERY))
+        await self._upstream.send(data)
+
+    # -- the simple protocol
+
+    async def _query(self, sql: str) -> None:
+        try:
+            statements = rewrite_script(sql)
+        except SqlError as error:
+            # PostgreSQL gets a syntax error, which fails its transaction; the client gets the real reason.
+            self._upstream.expect(Pending(Asked.QUERY, replace_error=error))
+            await self._upstream.send(wire.query("!"))
+            return
+        if all(statement.action is Action.UPSTREAM for statement in statements):
+            self._upstream.expect(Pending(Asked.QUERY))
+            await self._upstream.send(wire.query("; ".join(statement.sql for statement in statements)))
+            return
+        await self._script(statements)
+
+    async def _script(self, statements: tuple[Statement, ...]) -> None:
+        """A script with special statements: one after the other, in one transaction unless it has its own."""
+        await self._upstream.drain()
+        implicit = (
+            len(statements) > 1
+            and self._upstream.status == "I"
+            and not any(s.controls_transaction or s.action is Action.TRUNCATE for s in statements)
+        )
+        if implicit:
+            await self._upstream.run("begin")
+        succeeded = True
+        for statement in statements:
+            if statement.action is Action.UPSTREAM:
+                succeeded = await self._pass(statement.sql)
+            else:
+                succeeded = await self._special(statement)
+            if not succeeded:
+                break
+        if implicit:
+            succeeded = await self._end_implicit(succeeded)
+        self._client.write(wire.ready_for_query(self._upstream.status))
+        await self._client.drain()
+
+    async def _end_implicit(self, succeeded: bool) -> bool:
+        result = await self._upstream.attempt("commit" if succeeded else "rollback")
+        if result.error is not None:
+            self._client.write(wire.error(result.error.fields()))
+        return succeeded and result.error is None
+
+    async def _pass(self, sql: str) -> bool:
+        """One ordinary statement of a script: its answers go to the client, its ReadyForQuery does not."""
+        pending = self._upstream.expect(Pending(Asked.QUERY, hide_ready=True))
+        await self._upstream.send(wire.query(sql))
+        await pending.finished.wait()
+        return not pending.failed
+
+    # -- the extended protocol
+
+    async def _parse(self, body: bytes) -> None:
+        name, rest = wire.split_cstring(body)
+        text, types = wire.split_cstring(rest)
+        self._prepared.statements.pop(name, None)
+        try:
+            sql = self._parsed(name, rewrite_script(text[:-1].decode()))
+        except SqlError as error:
+            self._upstream.expect(Pending(Asked.PARSE, replace_error=error))
+            await self._upstream.send(wire.parse(name, "!", types))
+            return
+        self._upstream.expect(Pending(Asked.PARSE))
+        await self._upstream.send(wire.parse(name, sql, types))
+
+    def _parsed(self, name: bytes, statements: tuple[Statement, ...]) -> str:
+        """What PostgreSQL shall parse; special statements are remembered and a placeholder goes up."""
+        if len(statements) == 1 and statements[0].action is not Action.UPSTREAM:
+            self._prepared.statements[name] = statements[0]
+            return PLACEHOLDER
+        if any(statement.action is not Action.UPSTREAM for statement in statements):
+            raise SqlError("cannot insert multiple commands into a prepared statement", code="42601")
+        return "; ".join(statement.sql for statement in statements)
+
+    async def _bind(self, data: bytes) -> None:
+        portal, rest = wire.split_cstring(data[5:])
+        name, _ = wire.split_cstring(rest)
+        self._prepared.portals.pop(portal, None)
+        if name in self._prepared.statements:
+            self._prepared.portals[portal] = self._prepared.statements[name]
+        await self._forward(b"B", data)
+
+    async def _execute(self, data: bytes) -> None:
+        portal, _ = wire.split_cstring(data[5:])
+        statement = self._prepared.portals.get(portal)
+        if statement is None:
+            await self._forward(b"E", data)
+            return
+        await self._upstream.drain()
+        if self._upstream.batch_failed:
+            self._skipping = True
+        elif not await self._special(statement):
+            self._skipping = True
+
+    async def _close(self, data: bytes) -> None:
+        known = self._prepared.statements if data[5:6] == b"S" else self._prepared.portals
+        known.pop(data[6:], None)
+        await self._forward(b"C", data)
+
+    # -- statements that the front carries out
+
+    async def _special(self, statement: Statement) -> bool:
+        """Run a special statement and tell the client how it went; everything asked before has been answered."""
+        action: Callable[[Statement], Awaitable[str]] = self._copy if statement.action is Action.COPY else self._truncate
+        try:
+            tag = await action(statement)
+        except SqlError as error:
+            await self._upstream.fail_transaction()
+            self._client.write(wire.error(error.fields()))
+            await self._client.drain()
+            return False
+        self._client.write(wire.command_complete(tag))
+        await self._client.drain()
+        return True
+
+    async def _copy(self, statement: Statement) -> str:
+        if self._upstream.status == "E":
+            raise SqlError(
+                "current transaction is aborted, commands ignored until end of transaction block", code="25P02"
+            )
+        self._context.canceled.clear()
+        return await run_copy(statement.sql, self._upstream, self._client, self._context)
+
+    async def _truncate(self, statement: Statement) -> str:
+        """TRUNCATE commits the transaction in which it runs."""
+        result = await self._upstream.run(statement.sql)
+        if self._upstream.status == "T":
+            await self._upstream.run("commit")
+        return result.tag
+
+    def cancel_if(self, key: bytes) -> None:
+        """A CancelRequest came: if it is for this session, end a COPY that the front is at."""
+        if key == self._upstream.backend_key:
+            self._context.canceled.set()
