@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import boto3
 from botocore.exceptions import ClientError
@@ -179,7 +179,7 @@ class ObjectWriter:
     def flush(self) -> None:
         """Nothing to do: parts go out when they are full. Here so that gzip can write into this stream."""
 
-    def __enter__(self) -> ObjectWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,0 +1,200 @@
+"""An extraction before and after its cluster: the frozen window, the request, the registered batch."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+
+from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
+from idiscover.aws.s3 import Bucket
+from idiscover.aws.secrets import read_secret
+from idiscover.errors import ConfigError, DataQualityError, FatalError
+from idiscover.lake.keys import manifest_key, source_prefix, status_key
+from idiscover.lake.manifest import BatchManifest
+from idiscover.plan.model import ExtractionPlan, ExtractionRequest, RunIdentity, RunKind, Window
+from idiscover.salesforce.session import open_session
+
+_LEASE_AFTER_STEP = timedelta(minutes=30)  # for the cluster to come and go
+
+
+def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest:
+    """Freezes the run's window, takes the object's lock for it, and writes the request to S3.
+
+    A retry or a cleared run gets the window of the first try: what was announced is what is read.
+
+    Raises:
+        ConfigError: the run has no interval where its kind needs one.
+        RetriableError: another run reads an overlapping window, or a service did not answer.
+    """
+    with open_job_metadata(plan.context) as metadata:
+        window = metadata.frozen_window(plan.object, run.run_id, run.run_type)
+        if window is None:
+            window = new_window(plan, run, metadata.watermark(plan.object), _org_now(plan))
+        lease = timedelta(minutes=plan.context.emr.step_timeout_minutes) + _LEASE_AFTER_STEP
+        window = metadata.freeze_window(window, run.run_type, lease)
+    request = _request(plan, run, window)
+    bucket = Bucket(plan.context.buckets.data, plan.context.region)
+    bucket.write_text(status_key(run.dag_id, run.run_id, "request"), request.model_dump_json(indent=2))
+    return request
+
+
+def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | None, org_now: datetime) -> Window:
+    """The window of a run, by its kind; it ends at the org's now at the latest.
+
+    scheduled: from the watermark, less the lookback, to the end of its interval. manual: its own window, or from the
+    watermark to now. backfill: its interval.
+    """
+    kind = run_kind(run)
+    from_watermark = plan.start if watermark is None else watermark - timedelta(minutes=plan.lookback_minutes)
+    if kind is RunKind.MANUAL:
+        start, end = run.window_start_utc or from_watermark, run.window_end_utc or org_now
+        order_date = org_now.date()
+    else:
+        interval_start, interval_end = _interval(run)
+        start = interval_start if kind is RunKind.BACKFILL else from_watermark
+        end, order_date = interval_end, interval_start.date()
+    return Window(
+        object=plan.object,
+        run_id=run.run_id,
+        run_kind=kind,
+        order_date=order_date,
+        batch_id=batch_id(plan.object, order_date, run),
+        start_utc=start,
+        end_utc=min(end, org_now),
+    )
+
+
+def run_kind(run: RunIdentity) -> RunKind:
+    """A run with an order date is that day's scheduled run, whoever started it."""
+    if run.run_type == "backfill":
+        return RunKind.BACKFILL
+    if run.run_type == "scheduled" or run.order_date is not None:
+        return RunKind.SCHEDULED
+    return RunKind.MANUAL
+
+
+def batch_id(object_name: str, order_date: date, run: RunIdentity) -> str:
+    """The same for every try of a run; another for a backfill that reprocesses it under the same run_id."""
+    digest = hashlib.sha256("\n".join((object_name, run.run_id, run.run_type)).encode()).hexdigest()
+    return f"{object_name}-{order_date:%Y%m%d}-{digest[:12]}"
+
+
+def batch_stands(plan: ExtractionPlan, run: RunIdentity) -> bool:
+    """Whether the run's batch is registered, so that there is nothing left to do for it."""
+    with open_job_metadata(plan.context) as metadata:
+        window = metadata.frozen_window(plan.object, run.run_id, run.run_type)
+        return window is not None and metadata.batch(window.batch_id) is not None
+
+
+def close_extraction(plan: ExtractionPlan, run: RunIdentity) -> BatchManifest:
+    """Registers the batch that the step wrote, moves the watermark, and gives the object's lock back.
+
+    Raises:
+        FatalError: the run has no window, or the step left no manifest.
+        DataQualityError: counts differ, or a file is not as the manifest says.
+    """
+    with open_job_metadata(plan.context) as metadata:
+        window = metadata.frozen_window(plan.object, run.run_id, run.run_type)
+        if window is None:
+            raise FatalError("the run has no window", where=run.run_id, remedy="clear the run from its first task")
+        registered = metadata.batch(window.batch_id)
+        bucket = Bucket(plan.context.buckets.data, plan.context.region)
+        if registered is not None:
+            metadata.release_lock(plan.object, run.run_id, run.run_type)
+            return BatchManifest.model_validate_json(bucket.read_text(registered.manifest_key))
+        return _register(metadata, bucket, plan, run, window)
+
+
+def release_lock(plan: ExtractionPlan, run: RunIdentity) -> None:
+    """Gives the object's lock back after a failure; the frozen window stays."""
+    with open_job_metadata(plan.context) as metadata:
+        metadata.release_lock(plan.object, run.run_id, run.run_type)
+
+
+def _register(
+    metadata: JobMetadata, bucket: Bucket, plan: ExtractionPlan, run: RunIdentity, window: Window
+) -> BatchManifest:
+    key = manifest_key(source_prefix(plan.object, window.batch_id))
+    if not bucket.exists(key):
+        raise FatalError(
+            "the step ended well but left no manifest",
+            where=bucket.uri(key),
+            remedy="clear the run from emr_tasks.create_cluster with downstream",
+        )
+    manifest = BatchManifest.model_validate_json(bucket.read_text(key))
+    check_manifest(manifest, window, key)
+    _check_files(manifest, bucket)
+    metadata.register_batch(manifest, run.run_type, key, plan.start)
+    return manifest
+
+
+def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
+    """Every count of the batch agrees with every other, and it is the batch that was asked for.
+
+    Raises:
+        DataQualityError: names the counts that differ.
+    """
+    asked = (window.batch_id, window.start_utc, window.end_utc)
+    written = (manifest.batch_id, manifest.window_start_utc, manifest.window_end_utc)
+    if asked != written:
+        raise DataQualityError("the manifest is of another window", where=where, got=written, expected=asked)
+    counts = manifest.counts
+    numbers = {"job": counts.job_rows, "parsed": counts.parsed_rows, "in files": counts.file_rows}
+    numbers["listed in the manifest"] = manifest.rows
+    if counts.count_before == counts.count_after:  # else the org moved while it was read, and COUNT() says nothing
+        numbers["COUNT() of the window"] = counts.count_before
+    if len(set(numbers.values())) > 1:
+        raise DataQualityError(
+            "row counts of the extraction differ",
+            where=where,
+            got=", ".join(f"{name} {count}" for name, count in numbers.items()),
+            expected="the same number everywhere",
+            remedy="read the step's log; clear the run from emr_tasks.create_cluster with downstream to read again",
+        )
+
+
+def _check_files(manifest: BatchManifest, bucket: Bucket) -> None:
+    for file in manifest.files:
+        stored = bucket.size(file.key)
+        if stored != file.bytes:
+            raise DataQualityError(
+                "a file is not as the manifest says",
+                where=bucket.uri(file.key),
+                got="no object" if stored is None else f"{stored} bytes",
+                expected=f"{file.bytes} bytes",
+            )
+
+
+def _interval(run: RunIdentity) -> tuple[datetime, datetime]:
+    if run.interval_start_utc is None or run.interval_end_utc is None:
+        raise ConfigError(
+            "the run has no data interval",
+            where=run.run_id,
+            expected="data_interval_start and data_interval_end, or the parameter order_date",
+            remedy="trigger it with order_date",
+        )
+    return run.interval_start_utc, run.interval_end_utc
+
+
+def _org_now(plan: ExtractionPlan) -> datetime:
+    secret = read_secret(plan.context.secrets.salesforce, plan.context.region)
+    return open_session(secret, plan.context.salesforce.api_version).org_now().astimezone(UTC)
+
+
+def _request(plan: ExtractionPlan, run: RunIdentity, window: Window) -> ExtractionRequest:
+    return ExtractionRequest(
+        window=window,
+        object=plan.object,
+        salesforce_object=plan.salesforce_object,
+        operation=plan.operation,
+        columns=plan.columns,
+        delta_field=plan.delta_field,
+        filter=plan.filter,
+        data_bucket=plan.context.buckets.data,
+        target_prefix=source_prefix(plan.object, window.batch_id),
+        status_key=status_key(run.dag_id, run.run_id, "extract"),
+        secrets=plan.context.secrets,
+        salesforce=plan.context.salesforce,
+        region=plan.context.region,
+        code_sha=plan.code_sha,
+    )

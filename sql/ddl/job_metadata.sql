@@ -1,0 +1,120 @@
+-- Job metadata: what ran, what it read, what is pending. A plain PostgreSQL; all times are UTC.
+-- Read and written by plugins/idiscover/aws/job_metadata.py and nothing else. Running this again changes nothing.
+create schema if not exists job;
+
+-- Up to where an object has been read. grain: object.
+create table if not exists job.watermark (
+    object text primary key,
+    watermark_at_utc timestamptz not null,
+    batch_id text not null,
+    updated_at_utc timestamptz not null default now()
+);
+
+-- The window of a run, frozen by its first try. grain: object, run_id, run_type.
+-- While lock_expires_at_utc lies ahead, no other run may read an overlapping window of the object.
+create table if not exists job.run_window (
+    object text not null,
+    run_id text not null,
+    run_type text not null,
+    run_kind text not null check (run_kind in ('scheduled', 'manual', 'backfill')),
+    order_date date not null,
+    batch_id text not null unique,
+    window_start_utc timestamptz not null,
+    window_end_utc timestamptz not null,
+    frozen_at_utc timestamptz not null default now(),
+    lock_expires_at_utc timestamptz,
+    primary key (object, run_id, run_type)
+);
+
+-- What an extraction wrote. grain: batch_id.
+-- pending: in source/; loaded: in stg, or empty; archived: every row is in itg, files in archive/.
+create table if not exists job.batch (
+    batch_id text primary key,
+    object text not null,
+    run_id text not null,
+    run_kind text not null,
+    order_date date not null,
+    window_start_utc timestamptz not null,
+    window_end_utc timestamptz not null,
+    read_at_utc timestamptz not null,
+    job_id text,
+    rows bigint not null,
+    bytes bigint not null,
+    counts jsonb not null,
+    manifest_key text not null,
+    state text not null check (state in ('pending', 'loaded', 'archived')),
+    registered_at_utc timestamptz not null default now(),
+    loaded_at_utc timestamptz,
+    archived_at_utc timestamptz
+);
+create index if not exists batch_by_object_and_state on job.batch (object, state);
+
+-- Files of a batch, where they lie now. grain: key.
+create table if not exists job.batch_file (
+    batch_id text not null references job.batch,
+    key text not null,
+    rows bigint not null,
+    bytes bigint not null,
+    sha256 text not null,
+    primary key (batch_id, key)
+);
+
+-- One refresh of a table: what it took from the pending things. grain: claim_id.
+create table if not exists job.claim (
+    claim_id bigint generated always as identity primary key,
+    target text not null,
+    run_id text not null,
+    run_kind text not null,
+    order_date date not null,
+    as_of_date date not null,
+    state text not null check (state in ('open', 'finished', 'released', 'lapsed')),
+    statements jsonb not null,
+    metadata_version text not null,
+    units jsonb,
+    result jsonb,
+    claimed_at_utc timestamptz not null default now(),
+    expires_at_utc timestamptz not null,
+    ended_at_utc timestamptz
+);
+create unique index if not exists claim_open on job.claim (target) where state = 'open';
+create index if not exists claim_by_run on job.claim (target, run_id);
+
+-- A statement that a refresh ran for a country. grain: call_id.
+create table if not exists job.claim_call (
+    call_id bigint generated always as identity primary key,
+    claim_id bigint not null references job.claim,
+    country_code text not null,
+    statement text not null,
+    seconds double precision not null,
+    called_at_utc timestamptz not null default now()
+);
+
+-- An input of a table has arrived. grain: target, input, run_kind, order_date, source_id.
+create table if not exists job.input_arrival (
+    arrival_id bigint generated always as identity primary key,
+    target text not null,
+    input text not null,
+    run_kind text not null,
+    order_date date not null,
+    source_id text not null,
+    arrived_at_utc timestamptz not null default now(),
+    claim_id bigint references job.claim,
+    unique (target, input, run_kind, order_date, source_id)
+);
+create index if not exists input_arrival_unclaimed on job.input_arrival (target) where claim_id is null;
+
+-- A slice of a table is stale; country_code * means every slice. grain: target, source_table, change_key.
+create table if not exists job.slice_mark (
+    mark_id bigint generated always as identity primary key,
+    target text not null,
+    source_table text not null,
+    change_key text not null,
+    country_code text not null,
+    moved_from_country_code text,
+    run_kind text not null,
+    order_date date not null,
+    marked_at_utc timestamptz not null default now(),
+    claim_id bigint references job.claim,
+    unique (target, source_table, change_key)
+);
+create index if not exists slice_mark_unclaimed on job.slice_mark (target) where claim_id is null;
