@@ -91,9 +91,7 @@ def stale(staged: Iterable[Version], held: Table, country_of: Callable[[Version]
     }
 
 
-def call(
-    country: str, staged: list[Version], held: Table, country_of: Callable[[Version], str]
-) -> Outcome:
+def call(country: str, staged: list[Version], held: Table, country_of: Callable[[Version], str]) -> Outcome:
     """One call of the procedure for one country."""
     outcome = Outcome(dict(held))
     for key, winner in winners(staged, held, country_of).items():

@@ -27,6 +27,9 @@ def _explain_one(
     detail: dict[str, Any], model: type[BaseModel], document: Document
 ) -> tuple[tuple[int, int], ConfigError]:
     kind, location = detail["type"], tuple(detail["loc"])
+    if kind == "union_tag_invalid":  # the fault is the value of the key that tells the union's members apart
+        discriminator = detail["ctx"]["discriminator"].strip("'")
+        location, detail["input"] = (*location, discriminator), detail["ctx"]["tag"]
     path = _path_in_file(location, document.data)
     key = ".".join(str(step) for step in path) or None
     place = document.place(path, of_key=kind == "extra_forbidden")
@@ -127,7 +130,8 @@ def _remedy(detail: dict[str, Any]) -> str:
     value = detail.get("input")
     if detail["type"] == "string_type" and isinstance(value, int | float):
         return f'put it in quotes: "{value}"'
-    listed = str((detail.get("ctx") or {}).get("expected", "")).replace(" or ", ",")
+    context = detail.get("ctx") or {}
+    listed = str(context.get("expected") or context.get("expected_tags", "")).replace(" or ", ",")
     choices = [part.strip("' ") for part in listed.split(",")]
     near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.6) if isinstance(value, str) else []
     return f"did you mean {near[0]}?" if near else "correct the value"

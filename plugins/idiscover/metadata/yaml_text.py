@@ -72,19 +72,24 @@ def read_yaml(text: str, where: str) -> Document:
     Raises:
         ConfigError: it is not YAML, is empty, or has duplicate keys, anchors or other tags than the plain ones.
     """
-    loader = _Loader(text)
     try:
-        root = loader.get_single_node()
+        root = _compose(text)
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, where) from error
     except yaml.YAMLError as error:
         remedy = "save it as UTF-8 text"
         raise ConfigError("the file is not YAML", where=where, got=str(error), remedy=remedy) from error
-    finally:
-        loader.dispose()
     document = Document(where, None)
     document.data = _plain(root, (), document) if root is not None else None
     return document
+
+
+def _compose(text: str) -> yaml.Node | None:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
 
 
 def _not_yaml(error: yaml.MarkedYAMLError, where: str) -> ConfigError:

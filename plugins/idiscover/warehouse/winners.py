@@ -65,10 +65,10 @@ def _winner(itg: ItgPlan) -> str:
     owner, join = "cast('{zz}' as varchar(2))", ""
     if isinstance(itg.country, CountryColumn):
         # ISO 3166 alpha-2 is two capital letters; whatever else stands there is no country
-        owner = (
-            "cast(case when ranked._country_source ~ '^[A-Z][A-Z]$' then ranked._country_source else '{zz}' end"
-            " as varchar(2))"
-        )
+        owner = """cast(case
+            when ranked._country_source ~ '^[A-Z][A-Z]$' then ranked._country_source
+            else '{zz}'
+        end as varchar(2))"""
     if isinstance(itg.country, CountryVia):
         owner = "coalesce(parent._country_code, '{zz}')"
         join = f"\n    left join itg.{itg.country.object} as parent on ranked._country_source = parent.{{key}}"

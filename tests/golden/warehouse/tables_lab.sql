@@ -1,0 +1,76 @@
+-- stg.lab: batches of Account that itg does not hold yet.
+-- grain: id and _batch_id.
+-- Spread by the key, as the itg table is, so that finding winners moves no rows between nodes; sorted by
+-- batch, because a batch comes and goes as a whole.
+create table if not exists stg.lab (
+    "id" varchar(18) not null,
+    "is_deleted" boolean,
+    "name" varchar(1020),
+    "country_code" varchar(8),
+    "order" numeric(18, 2),
+    "system_modstamp" timestamp not null,
+    _read_at_utc timestamp not null,
+    _batch_id varchar(128) not null
+)
+diststyle key
+distkey ("id")
+sortkey (_batch_id);
+
+-- itg.lab: Account, current state, deleted records too. grain: id.
+-- Spread by the key, as stg is, so that finding winners moves no rows between nodes; sorted by
+-- slice, because the marts read one country at a time.
+create table if not exists itg.lab (
+    "id" varchar(18) not null,
+    "is_deleted" boolean,
+    "name" varchar(1020),
+    "country_code" varchar(8),
+    "order" numeric(18, 2),
+    "system_modstamp" timestamp not null,
+    _read_at_utc timestamp not null,
+    _batch_id varchar(128) not null,
+    _country_code varchar(2) not null,
+    _run_id varchar(256) not null,
+    _loaded_at_utc timestamp not null
+)
+diststyle key
+distkey ("id")
+sortkey (_country_code, "id");
+
+-- itg.lab__changes: slices of itg.lab that a run changed, until job metadata has them.
+-- grain: change_id. Few rows that live for minutes: spread evenly, in the order they came.
+create table if not exists itg.lab__changes (
+    change_id bigint identity(1, 1) not null,
+    country_code varchar(2) not null,
+    moved_from_country_code varchar(2),
+    run_id varchar(256) not null,
+    changed_at_utc timestamp not null
+)
+diststyle even
+sortkey (change_id);
+
+-- itg.lab__load_audit: what became of the Ids of each batch. grain: one row per call and batch.
+-- Appended to and read by time, joined with nothing.
+create table if not exists itg.lab__load_audit (
+    country_code varchar(2) not null,
+    batch_id varchar(128) not null,
+    run_id varchar(256) not null,
+    inserted bigint not null,
+    updated bigint not null,
+    unchanged bigint not null,
+    superseded bigint not null,
+    loaded_at_utc timestamp not null
+)
+diststyle even
+sortkey (loaded_at_utc);
+
+comment on column itg.lab."id" is 'Record id. From Id.';
+
+comment on column itg.lab."is_deleted" is 'In the bin. From IsDeleted.';
+
+comment on column itg.lab."name" is 'Lab''s name | title PII: personal. From Name.';
+
+comment on column itg.lab."country_code" is 'Country. From Country_Code__c.';
+
+comment on column itg.lab."order" is 'A reserved word. From Fee__c.';
+
+comment on column itg.lab."system_modstamp" is 'Version. From SystemModstamp.';
