@@ -69,7 +69,9 @@ def take_claim(metadata: JobMetadata, plan: RefreshPlan, run_id: str, statements
         cursor.execute("select pg_advisory_xact_lock(hashtext('claim'), hashtext(%s))", [plan.table])
         own = _claim_of_run(cursor, plan.table, run_id)
         if own is not None:
-            cursor.execute("update job.claim set expires_at_utc = now() + %s where claim_id = %s", [LEASE, own.claim_id])
+            cursor.execute(
+                "update job.claim set expires_at_utc = now() + %s where claim_id = %s", [LEASE, own.claim_id]
+            )
             return own
         _lapse(cursor, plan.table)
         cursor.execute("select 1 from job.claim where target = %s and state = 'open'", [plan.table])
@@ -144,9 +146,7 @@ def finish_claim(
             [claim.claim_id],
         )
         for run_kind, order_date in [*cursor.fetchall(), (claim.run_kind.value, claim.order_date)]:
-            record_arrivals(
-                cursor, claim.target, consumers, RunKind(run_kind), order_date, f"claim {claim.claim_id}"
-            )
+            record_arrivals(cursor, claim.target, consumers, RunKind(run_kind), order_date, f"claim {claim.claim_id}")
 
 
 def release_claim(metadata: JobMetadata, target: str, run_id: str) -> None:
@@ -190,7 +190,8 @@ def _give_back(cursor: Cursor, claim_id: int, state: str) -> None:
 def _ready(cursor: Cursor, plan: RefreshPlan) -> list[tuple[str, date]]:
     """(run kind, order date) of the unclaimed arrivals that may be refreshed now."""
     cursor.execute(
-        "select distinct run_kind, order_date from job.input_arrival where target = %s and claim_id is null", [plan.table]
+        "select distinct run_kind, order_date from job.input_arrival where target = %s and claim_id is null",
+        [plan.table],
     )
     pending: list[tuple[str, date]] = cursor.fetchall()
     newest_ready = _newest_ready_order_date(cursor, plan)
@@ -218,8 +219,7 @@ def _newest_ready_order_date(cursor: Cursor, plan: RefreshPlan) -> date | None:
         # order date D ends at D + 1 day, and is cut off `cut_off_hours` after that
         candidates.append((org_now - timedelta(days=1, hours=plan.cut_off_hours)).date())
     cursor.execute(
-        "select max(order_date) from job.claim"
-        " where target = %s and state = 'finished' and run_kind = 'scheduled'",
+        "select max(order_date) from job.claim where target = %s and state = 'finished' and run_kind = 'scheduled'",
         [plan.table],
     )
     finished: date | None = cursor.fetchone()[0]

@@ -95,9 +95,7 @@ class Bucket:
 
     def write_text(self, key: str, text: str, content_type: str = "application/json") -> str:
         """Writes the object whole; returns its VersionId (the ETag in a bucket without versions)."""
-        answer = self._client.put_object(
-            Bucket=self.name, Key=key, Body=text.encode("utf-8"), ContentType=content_type
-        )
+        answer = self._client.put_object(Bucket=self.name, Key=key, Body=text.encode("utf-8"), ContentType=content_type)
         return answer.get("VersionId") or answer["ETag"].strip('"')
 
     def write_bytes(self, key: str, content: bytes) -> None:
