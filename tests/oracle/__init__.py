@@ -14,7 +14,7 @@ from tests.oracle.comparison import EXEMPT_COLUMNS, Difference, compare
 from tests.oracle.dm import compute_dm
 from tests.oracle.itg import compute_itg
 from tests.oracle.replay import seen_records
-from tests.oracle.types import Tables
+from tests.oracle.shapes import Tables
 
 __all__ = ["EXEMPT_COLUMNS", "Difference", "compare", "compute", "compute_tables"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from tests.oracle.types import Row, Tables
+from tests.oracle.shapes import Row, Tables
 
 # How a row came here, not what it says: docs/marts.md, "System columns".
 EXEMPT_COLUMNS = frozenset({"_read_at_utc", "_batch_id", "_run_id", "_loaded_at_utc", "_as_of_date"})

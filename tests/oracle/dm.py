@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tests.oracle.arithmetic import RATE_DECIMALS, months_before, percentile, rate, rounded, weighted_mean
 from tests.oracle.itg import ELSEWHERE
-from tests.oracle.types import Row, Tables
+from tests.oracle.shapes import Row, Tables
 
 UNKNOWN, UNKNOWN_NAME, UNKNOWN_MONTH = "UNKNOWN", "Unknown", date(1900, 1, 1)
 _LAB_TAT_DECIMALS = 2

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from tests.oracle.types import Row, Tables
+from tests.oracle.shapes import Row, Tables
 
 ELSEWHERE = "ZZ"
 Convert = Callable[[object], object]

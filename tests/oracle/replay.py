@@ -6,7 +6,7 @@ from pathlib import Path
 
 from local.salesforce.events import Event, EventKind, iter_events
 from local.salesforce.request_log import LoggedRead, ReadKind, iter_reads
-from tests.oracle.types import Row
+from tests.oracle.shapes import Row
 
 Seen = dict[str, dict[str, tuple[tuple[str, str], Row]]]
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.oracle import compare
-from tests.oracle.types import Row
+from tests.oracle.shapes import Row
 
 TABLE = "itg.account"
 

@@ -10,7 +10,7 @@ from tests.oracle import compute_tables
 from tests.oracle.arithmetic import months_before, percentile, rate, rounded, weighted_mean
 from tests.oracle.dm import UNKNOWN, dim_lab, dm_testing_uptake
 from tests.oracle.itg import slice_of_country
-from tests.oracle.types import Row
+from tests.oracle.shapes import Row
 
 LAB_TYPE, HCP_TYPE = "012LAB", "012HCP"
 AUDIT: Row = {
