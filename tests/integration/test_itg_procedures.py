@@ -26,6 +26,7 @@ from idiscover.warehouse.statements import parse_statement
 
 from tests.integration import itg_model
 from tests.integration.itg_model import Held, Table, Version, country_of_lab, own_country
+from tests.integration.warehouse_stack import running_warehouse
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EPOCH = datetime(2026, 1, 5)
@@ -203,17 +204,19 @@ def catalog() -> Catalog:
 
 
 @pytest.fixture(scope="module")
-def connection(catalog: Catalog, warehouse_dsn: str) -> Iterator[psycopg2.extensions.connection]:
-    connection = psycopg2.connect(warehouse_dsn)
-    with connection, connection.cursor() as cursor:
-        for statement in release(catalog, REPOSITORY / "sql"):
-            cursor.execute(statement.sql)
-    yield connection
-    connection.close()
+def connection(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg2.extensions.connection]:
+    with running_warehouse(tmp_path_factory.mktemp("warehouse")) as dsn:
+        connection = psycopg2.connect(dsn)
+        for _ in range(2):  # a release that comes again changes nothing
+            with connection, connection.cursor() as cursor:
+                for statement in release(catalog, REPOSITORY / "sql"):
+                    cursor.execute(statement.sql)
+        yield connection
+        connection.close()
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(actions=st.lists(ACTIONS, min_size=5, max_size=25), seed=st.integers(0, 999))
 def test_any_history_ends_as_the_model_says(
@@ -230,3 +233,41 @@ def test_any_history_ends_as_the_model_says(
     for name in OBJECTS:
         world.archive(name)
         assert world.staged[name] == []
+
+
+def test_several_countries_in_one_transaction(connection: psycopg2.extensions.connection, catalog: Catalog) -> None:
+    """As a unit of countries joined by a move is run: all of it, or nothing."""
+    world = World(connection, catalog)
+    world.stage("account", [Version("A1", 1, 1, "b1", "DE", "a"), Version("A2", 1, 1, "b1", "FR", "b")])
+    world.call("account", "DE")
+    statement = parse_statement(catalog.tables["itg.account"].statements[0])
+    world.stage("account", [Version("A1", 2, 2, "b2", "FR", "a"), Version("A3", 1, 2, "b2", "DE", "c")])
+    before = world.rows("account")
+    with pytest.raises(ZeroDivisionError), connection, connection.cursor() as cursor:
+        for country in ("FR", "DE", "FR"):
+            cursor.execute(*statement.bind(country, ORDER_DATE, RUN_ID))
+        raise ZeroDivisionError
+    assert world.rows("account") == before
+    with connection, connection.cursor() as cursor:
+        for country in ("FR", "DE", "FR"):
+            cursor.execute(*statement.bind(country, ORDER_DATE, RUN_ID))
+    assert {key: row.country for key, row in world.rows("account").items()} == {"A1": "FR", "A2": "FR", "A3": "DE"}
+    assert world.run(stale_slices_sql(itg_plan(catalog.objects["account"]))) == []
+
+
+def test_an_id_twice_in_a_batch_is_refused_by_name_and_number(
+    connection: psycopg2.extensions.connection, catalog: Catalog
+) -> None:
+    world = World(connection, catalog)
+    world.stage("account", [Version("A1", 1, 1, "b1", "DE", "a"), Version("A1", 1, 1, "b1", "DE", "b")])
+    with pytest.raises(psycopg2.Error, match="load_account DE: 1 Ids are not 1 new .* 2 written"):
+        world.call("account", "DE")
+    assert world.rows("account") == {}
+
+
+@pytest.mark.parametrize("country", ["de", "D", "D1", "", None])
+def test_what_is_no_country_is_refused(
+    connection: psycopg2.extensions.connection, catalog: Catalog, country: str | None
+) -> None:
+    with pytest.raises(psycopg2.Error, match="not a country code"):
+        World(connection, catalog).run("call itg.load_account(%s, '2026-01-05', 'x')", (country,))
