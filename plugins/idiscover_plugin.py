@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from airflow.plugins_manager import AirflowPlugin
+from airflow.timetables.base import Timetable
 
 from idiscover.orchestration.timetable import OrgDayTimetable
 
@@ -11,4 +14,4 @@ class IdiscoverPlugin(AirflowPlugin):
     """Registers what serialized DAGs refer to by import path."""
 
     name = "idiscover"
-    timetables = [OrgDayTimetable]
+    timetables: ClassVar[list[type[Timetable]]] = [OrgDayTimetable]

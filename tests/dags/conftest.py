@@ -1,4 +1,4 @@
-"""Airflow for tests of DAGs: a home of its own, this repository's plugins, no examples. Set before Airflow is imported."""
+"""Airflow for tests of DAGs: a home of its own, this repository's plugins. Set before Airflow is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rehearsal of the extraction DAG plays: Salesforce and job metadata, and the agent that ends the step."""
+"""What a rehearsal of DAGs plays: Salesforce, job metadata and Redshift, and the agent that ends the EMR step."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from typing import Any
 
 import boto3
 
+from idiscover.errors import ConfigError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchCounts, BatchManifest
-from idiscover.plan.model import ExtractionPlan, ExtractionRequest, RunIdentity, RunKind, Window
+from idiscover.plan.model import ExtractionPlan, ExtractionRequest, RefreshPlan, RunIdentity, RunKind, Window
 
 FAILURE = {"Reason": "Counts differ", "Message": "job 12, parsed 11 <b>", "LogFile": "s3://idiscover-local/emr-logs/x"}
 _SHARED = ("object", "salesforce_object", "operation", "columns", "delta_field", "filter", "code_sha")
 
 
 class Played:
-    """Stands in for `idiscover.aws.extraction_run` and `.step_log`, and remembers what was asked of it."""
+    """Stands in for `idiscover.aws.extraction_run` and `.refresher`, and remembers what was asked of it."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.statuses: dict[str, dict[str, str]] = {}
         self.request: ExtractionRequest | None = None
+        self.units: list[list[str]] = []
+        self.claimed = True
 
     def install(self) -> None:
         """Puts the played modules where the tasks import them from."""
         for name, functions in {
             "extraction_run": ("open_extraction", "batch_stands", "close_extraction", "release_lock"),
-            "step_log": ("write_status",),
+            "refresher": ("claim_slices", "call_unit", "finish_refresh", "fail_refresh"),
         }.items():
             module = types.ModuleType(f"idiscover.aws.{name}")
             for function in functions:
@@ -42,7 +44,7 @@ class Played:
             sys.modules[module.__name__] = module
 
     def reset(self) -> None:
-        self.calls, self.statuses, self.request = [], {}, None
+        self.calls, self.request, self.units, self.claimed = [], None, [], True
 
     def open_extraction(self, plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest:
         self.calls.append("open")
@@ -80,8 +82,22 @@ class Played:
     def release_lock(self, plan: ExtractionPlan, run: RunIdentity) -> None:
         self.calls.append("release")
 
-    def write_status(self, plan: ExtractionPlan, run: RunIdentity, step: str, document: dict[str, str]) -> None:
-        self.statuses[step] = document
+    def claim_slices(self, plan: RefreshPlan, run: RunIdentity) -> list[list[str]]:
+        self.calls.append("claim")
+        return self.units
+
+    def call_unit(self, plan: RefreshPlan, run: RunIdentity, unit: list[str]) -> dict[str, object]:
+        self.calls.append(f"call {'+'.join(unit)}")
+        if "XX" in unit:
+            raise ConfigError("no such country", got="XX")
+        return {"countries": unit}
+
+    def finish_refresh(self, plan: RefreshPlan, run: RunIdentity) -> dict[str, object] | None:
+        self.calls.append("finish")
+        return {"units": len(self.units)} if self.claimed else None
+
+    def fail_refresh(self, plan: RefreshPlan, run: RunIdentity) -> None:
+        self.calls.append("give back")
 
     def _manifest(self) -> BatchManifest | None:
         if self.request is None:

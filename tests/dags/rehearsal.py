@@ -1,9 +1,9 @@
-"""Runs an extraction DAG for real, scenario by scenario, and writes what came of each as JSON.
+"""Runs an extraction and a refresh DAG for real, scenario by scenario, and writes what came of each as JSON.
 
-Real: Airflow (its database, its scheduling of teardowns, triggers run to their end), the amazon provider, and S3, SES and
-EMR of the AWS stand-in over HTTP. Played: what `played.py` says.
+Real: Airflow (its database, its scheduling of teardowns and maps, triggers run to their end), the amazon provider, and
+S3, SES and EMR of the AWS stand-in over HTTP. Played: what `played.py` says.
 
-    python -m tests.dags.rehearsal <dag_id> <file for the results>
+    python -m tests.dags.rehearsal <dag_id of an extraction> <dag_id of a refresh> <file for the results>
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+
+from idiscover.lake.keys import status_key
 from tests.dags.played import Agent, Played
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -51,51 +53,88 @@ CLEARED: dict[str, list[str]] = {
 }
 
 
-def main(dag_id: str, results: Path) -> None:
-    """Writes a dictionary of scenario name → facts."""
-    from airflow.dag_processing.dagbag import DagBag
+# Of a refresh: the units that are claimed, and whether anything is.
+REFRESHES: dict[str, tuple[list[list[str]], bool]] = {
+    "refreshed": ([["DE", "FR"], ["IT"]], True),
+    "nothing_changed": ([], True),
+    "nothing_claimed": ([], False),
+    "a_country_fails": ([["DE"], ["XX"], ["IT"]], True),
+}
 
+
+def main(extraction: str, refresh: str, results: Path) -> None:
+    """Writes a dictionary of scenario name → facts."""
     played = Played()
     played.install()
-    endpoint = os.environ["AWS_ENDPOINT_URL"]
     found: dict[str, Any] = {}
+    boto3.client("s3").create_bucket(Bucket=_dag(extraction).get_task("end").plan.context.buckets.data)
     for number, scenario in enumerate(SCENARIOS):
-        dag = DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).dags[dag_id]
-        context = dag.get_task("end").plan.context
-        if number == 0:
-            boto3.client("s3").create_bucket(Bucket=context.buckets.data)
-        boto3.client("ses").verify_email_identity(EmailAddress=context.mail.sender)
+        found[scenario.__name__] = _extraction(_dag(extraction), scenario, DAY + timedelta(days=number), played)
+    _verify_sender(_dag(extraction))
+    for name, (units, claimed) in REFRESHES.items():
         played.reset()
-        agent = Agent(endpoint, played)
-        scenario(agent, dag)
-        with agent.at_work():
-            facts = rehearse(dag, DAY + timedelta(days=number), agent, played)
-            if scenario.__name__ in CLEARED:
-                played.calls = []
-                facts["cleared"] = rerun(dag, facts["run_id"], CLEARED[scenario.__name__], agent)
-            found[scenario.__name__] = facts
+        played.units, played.claimed = units, claimed
+        found[name] = rehearse(_dag(refresh), None, played)
     results.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
-def rehearse(dag: Any, day: datetime, agent: Agent, played: Played) -> dict[str, Any]:
-    """One run; what it did to Airflow, EMR, SES and the played parts."""
-    mails, clusters = len(_inbox(agent.endpoint)), {item["Id"] for item in _clusters()}
-    run = dag.test(logical_date=day, run_conf={"order_date": f"{day:%Y-%m-%d}"})
+def _dag(dag_id: str) -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).dags[dag_id]
+
+
+def _extraction(dag: Any, scenario: Callable[[Agent, Any], None], day: datetime, played: Played) -> dict[str, Any]:
+    _verify_sender(dag)
+    played.reset()
+    agent = Agent(os.environ["AWS_ENDPOINT_URL"], played)
+    scenario(agent, dag)
+    with agent.at_work():
+        facts = rehearse(dag, day, played)
+        if scenario.__name__ in CLEARED:
+            facts["cleared"] = rerun(dag, facts["run_id"], CLEARED[scenario.__name__])
+    return {**facts, "step_arguments": agent.arguments}
+
+
+def _verify_sender(extraction: Any) -> None:
+    boto3.client("ses").verify_email_identity(EmailAddress=extraction.get_task("end").plan.context.mail.sender)
+
+
+def rehearse(dag: Any, day: datetime | None, played: Played) -> dict[str, Any]:
+    """One run, of an org day or woken; what it did to Airflow, EMR, SES, S3 and the played parts."""
+    mails, clusters = len(_inbox()), {item["Id"] for item in _clusters()}
+    run = dag.test(logical_date=day, run_conf={"order_date": f"{day:%Y-%m-%d}"} if day else None)
+    tasks = run.get_task_instances()
     return {
         "run_state": str(run.state),
-        "tasks": {ti.task_id: str(ti.state) for ti in run.get_task_instances()},
-        "tries": {ti.task_id: ti.try_number for ti in run.get_task_instances()},
+        "tasks": {_name(ti): str(ti.state) for ti in tasks},
+        "tries": {_name(ti): ti.try_number for ti in tasks},
+        "labels": sorted(ti.rendered_map_index for ti in tasks if ti.map_index >= 0),
         "clusters": [item["Status"]["State"] for item in _clusters() if item["Id"] not in clusters],
-        "mails": _inbox(agent.endpoint)[mails:],
+        "mails": _inbox()[mails:],
         "asset_events": _asset_events(run.run_id),
-        "calls": played.calls,
-        "statuses": played.statuses,
-        "step_arguments": agent.arguments,
+        "calls": list(played.calls),
+        "statuses": _statuses(dag.dag_id, run.run_id, [ti.task_id for ti in tasks]),
         "run_id": run.run_id,
     }
 
 
-def rerun(dag: Any, run_id: str, task_ids: list[str], agent: Agent) -> dict[str, Any]:
+def _name(ti: Any) -> str:
+    return str(ti.task_id) if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
+
+
+def _statuses(dag_id: str, run_id: str, task_ids: list[str]) -> dict[str, dict[str, str]]:
+    """The status documents that the run left in S3."""
+    s3, found = boto3.client("s3"), {}
+    bucket = s3.list_buckets()["Buckets"][0]["Name"]
+    for task_id in task_ids:
+        key = status_key(dag_id, run_id, task_id)
+        if s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents"):
+            found[task_id] = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+    return found
+
+
+def rerun(dag: Any, run_id: str, task_ids: list[str]) -> dict[str, Any]:
     """Clears tasks of a run that is over, and runs what the scheduler then finds to run."""
     from airflow.models.dagrun import DagRun
     from airflow.sdk.definitions.dag import _run_task
@@ -139,8 +178,8 @@ def _clusters() -> list[dict[str, Any]]:
     return list(boto3.client("emr").list_clusters()["Clusters"])
 
 
-def _inbox(endpoint: str) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{endpoint}/idiscover/inbox.json", timeout=10) as answer:
+def _inbox() -> list[dict[str, Any]]:
+    with urllib.request.urlopen(f"{os.environ['AWS_ENDPOINT_URL']}/idiscover/inbox.json", timeout=10) as answer:
         return list(json.load(answer))
 
 
@@ -155,4 +194,4 @@ def _asset_events(run_id: str) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

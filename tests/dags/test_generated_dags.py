@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,7 +45,7 @@ CHAIN = (
     "end",
 )
 EDGES = {
-    "extraction": set(zip(CHAIN, CHAIN[1:], strict=False)),
+    "extraction": set(pairwise(CHAIN)),
     "load": {("copy", "reconcile"), ("reconcile", "end")},
     "refresh": {("t1.slices", "t1.call"), ("t1.call", "end")},
 }

@@ -39,7 +39,9 @@ def test_the_scheduler_runs_the_latest_whole_day_where_schedules_start_runs() ->
     info = dag.next_dagrun_info(last_automated_run_info=None)
     today = pendulum.now("UTC").start_of("day")
     assert info is not None and info.data_interval is not None
-    assert info.data_interval.end in (today, today.subtract(days=1)), "the last complete day, around midnight the one before"
+    assert info.data_interval.end in (today, today.subtract(days=1)), (
+        "the last complete day, around midnight the one before"
+    )
     assert info.data_interval.end - info.data_interval.start == DAY
     assert info.run_after == info.data_interval.end
     following = dag.next_dagrun_info(last_automated_run_info=info)

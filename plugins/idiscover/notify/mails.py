@@ -229,9 +229,7 @@ def _subject(plan: ExtractionPlan | LoadPlan | RefreshPlan, text: str) -> str:
     return line if len(line) <= SUBJECT_LENGTH else f"{line[: SUBJECT_LENGTH - 1]}…"
 
 
-def _mail(
-    subject: str, headline: str, facts: Sequence[Fact], plan: ExtractionPlan | LoadPlan | RefreshPlan
-) -> Mail:
+def _mail(subject: str, headline: str, facts: Sequence[Fact], plan: ExtractionPlan | LoadPlan | RefreshPlan) -> Mail:
     shown = [(label, redact(value)) for label, value in facts]
     footer = f"{plan.header.dag_id} · environment {plan.context.environment} · owner {plan.header.owner.name}"
     return Mail(subject=subject, text=_text(headline, shown, footer), html=_html(headline, shown, footer))

@@ -37,7 +37,8 @@ def run_identity(context: Context) -> RunIdentity:
             "window_end_utc": _moment(WINDOW_END, params.get(WINDOW_END), plain.dag_id),
         }
     )
-    _check(identity)
+    _check_window(identity)
+    _check_kind(identity)
     return _with_interval_of_order_date(identity)
 
 
@@ -72,7 +73,7 @@ def check_conf(context: Context) -> None:
             )
 
 
-def _check(run: RunIdentity) -> None:
+def _check_window(run: RunIdentity) -> None:
     start, end = run.window_start_utc, run.window_end_utc
     if (start is None) != (end is None):
         raise ConfigError(
@@ -92,6 +93,10 @@ def _check(run: RunIdentity) -> None:
             expected="a start before the end",
             remedy="swap them, or widen the window",
         )
+
+
+def _check_kind(run: RunIdentity) -> None:
+    start = run.window_start_utc
     if run.order_date is not None and start is not None:
         raise ConfigError(
             "both an order date and a window",

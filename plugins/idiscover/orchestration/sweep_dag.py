@@ -16,10 +16,11 @@ from idiscover.orchestration.sweep_plan import SWEEP_DAG_ID, SweepPlan
 from idiscover.plan.dag_files import load_plan
 from idiscover.plan.model import LoadPlan, RefreshPlan
 
-_DOC = """Wakes `s3_to_redshift__…`, `stg_to_itg__…`, `itg_to_dm__…` and `dm_to_dm__…` when job metadata says that something
-is pending for them which no asset event woke: a lost event, a cut-off that has passed, a run that failed.
+_DOC = """Wakes `s3_to_redshift__…`, `stg_to_itg__…`, `itg_to_dm__…` and `dm_to_dm__…` when job metadata says that
+something is pending for them which no asset event woke: a lost event, a cut-off that has passed, a run that failed.
 
-A consumer that already has a run waiting is left alone. The consumers are those whose plans lie beside this DAG's file."""
+A consumer that already has a run waiting is left alone. The consumers are those whose plans lie beside this file.
+"""
 
 
 def build(plan_path: Path) -> DAG:

@@ -145,7 +145,9 @@ def test_html_and_text_say_the_same(message: str) -> None:
 def test_the_subject_says_how_it_ended() -> None:
     assert MAILS["termination_ok"].subject == "[iDiscover test] account 2026-01-05: extraction OK"
     assert MAILS["termination_step_failed"].subject.endswith("FAILED")
-    assert result(manifest=None).outcome is Outcome.FAILED, "a run without a batch is no success, whatever its tasks say"
+    assert result(manifest=None).outcome is Outcome.FAILED, (
+        "a run without a batch is no success, whatever its tasks say"
+    )
 
 
 def test_a_subject_is_one_line_of_bounded_length() -> None:

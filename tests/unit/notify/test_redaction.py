@@ -12,7 +12,9 @@ SECRET = st.from_regex(r"[A-Za-z0-9+/=_.!#$%^*-]{8,40}", fullmatch=True)
 NAMES = st.sampled_from(
     ["password", "PASSWORD", "client_secret", "access_token", "refresh_token", "aws_secret_access_key", "assertion"]
 )
-FORMS = st.sampled_from(['{name}={value}', '{name}: {value}', '"{name}": "{value}"', "'{name}': '{value}'", "{name} = {value}"])
+FORMS = st.sampled_from(
+    ["{name}={value}", "{name}: {value}", '"{name}": "{value}"', "'{name}': '{value}'", "{name} = {value}"]
+)
 
 
 @given(NAMES, SECRET, FORMS)

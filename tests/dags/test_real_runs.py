@@ -1,4 +1,4 @@
-"""Real runs of an extraction DAG against the AWS stand-in: always terminated, always mailed, red when anything failed."""
+"""Real runs against the AWS stand-in: always terminated, always mailed, red when anything failed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.dags.compiled import compile_into, repository_plans
 from tests.dags.conftest import REPOSITORY
 
 DAG_ID = "sfdc_to_s3__biomarker"
+REFRESH_ID = "stg_to_itg__biomarker"
 WORK = ("send_email_cluster_start", "emr_tasks.create_cluster", "emr_tasks.add_steps", "emr_tasks.watch_steps")
 CLEAN_UP = ("emr_tasks.terminate_cluster", "emr_tasks.watch_termination")
 
@@ -59,7 +60,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("rehearsal")
     for name in ("dags", "home", "state"):
         (folder / name).mkdir()
-    compile_into(folder / "dags", {DAG_ID: repository_plans()[DAG_ID]})
+    plans = repository_plans()
+    compile_into(folder / "dags", {dag_id: plans[dag_id] for dag_id in (DAG_ID, REFRESH_ID)})
     environment = {
         **os.environ,
         "PYTHONPATH": f"{REPOSITORY / 'plugins'}{os.pathsep}{REPOSITORY}",
@@ -73,7 +75,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     results = folder / "results.json"
     with stand_in(folder / "state", environment) as address:
         environment["AWS_ENDPOINT_URL"] = address
-        for command in (["airflow", "db", "migrate"], ["tests.dags.rehearsal", DAG_ID, str(results)]):
+        for command in (["airflow", "db", "migrate"], ["tests.dags.rehearsal", DAG_ID, REFRESH_ID, str(results)]):
             answer = subprocess.run(
                 [sys.executable, "-m", *command],
                 cwd=REPOSITORY,
@@ -106,7 +108,9 @@ def test_the_step_is_told_where_its_request_lies_and_nothing_else(runs: dict[str
     arguments = runs["succeeds"]["step_arguments"]
     assert arguments[:3] == ["spark-submit", "--deploy-mode", "cluster"]
     assert arguments[-2] == "--request"
-    assert arguments[-1].startswith(f"s3://idiscover-local/status/{DAG_ID}/") and arguments[-1].endswith("/request.json")
+    assert arguments[-1].startswith(f"s3://idiscover-local/status/{DAG_ID}/") and arguments[-1].endswith(
+        "/request.json"
+    )
 
 
 def test_a_step_that_fails(runs: dict[str, Any]) -> None:
@@ -160,3 +164,35 @@ def test_mails_hold_no_credential(runs: dict[str, Any]) -> None:
     for run in runs.values():
         for mail in run["mails"]:
             assert "idiscover/local/" not in mail["text"] + mail["html"], "not even a secret's name"
+
+
+def test_a_refresh_calls_every_unit_once_and_shows_its_countries(runs: dict[str, Any]) -> None:
+    run = runs["refreshed"]
+    assert run["run_state"] == "success"
+    assert run["labels"] == ["DE, FR", "IT"]
+    assert run["calls"] == ["claim", "call DE+FR", "call IT", "finish"]
+    assert [event["uri"] for event in run["asset_events"]] == ["idiscover://itg/biomarker"]
+    assert run["mails"] == []
+
+
+def test_a_refresh_without_changed_slices_still_announces(runs: dict[str, Any]) -> None:
+    run = runs["nothing_changed"]
+    assert run["run_state"] == "success" and run["tasks"]["end"] == "success"
+    assert run["calls"] == ["claim", "finish"] and len(run["asset_events"]) == 1
+
+
+def test_a_refresh_with_nothing_to_claim_announces_nothing(runs: dict[str, Any]) -> None:
+    run = runs["nothing_claimed"]
+    assert run["run_state"] == "success" and run["tasks"]["end"] == "skipped"
+    assert run["calls"] == ["claim", "finish"] and run["asset_events"] == []
+
+
+def test_a_country_that_fails_leaves_the_others_alone_and_is_mailed_once(runs: dict[str, Any]) -> None:
+    run = runs["a_country_fails"]
+    assert run["run_state"] == "failed"
+    states = {name: run["tasks"][name] for name in ("t1.call[0]", "t1.call[1]", "t1.call[2]", "end")}
+    assert list(states.values()) == ["success", "failed", "success", "upstream_failed"]
+    assert run["tries"]["t1.call[1]"] == 1, "a ConfigError is not retried"
+    assert "give back" in run["calls"] and "finish" not in run["calls"] and run["asset_events"] == []
+    assert len(run["mails"]) == 1
+    assert "no such country" in run["mails"][0]["text"] and "XX" in run["mails"][0]["text"]
