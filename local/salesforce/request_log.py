@@ -52,11 +52,11 @@ class RequestLog:
     def call(self, org_date: str) -> int:
         """Count one API call on an org date; returns that date's calls so far."""
         with self._store.transaction() as connection:
-            found = connection.execute(
-                "INSERT INTO api_calls VALUES (?, 1) ON CONFLICT (org_date) DO UPDATE SET calls = calls + 1 "
-                "RETURNING calls",
+            connection.execute(
+                "INSERT INTO api_calls VALUES (?, 1) ON CONFLICT (org_date) DO UPDATE SET calls = calls + 1",
                 (org_date,),
-            ).fetchone()
+            )
+            found = connection.execute("SELECT calls FROM api_calls WHERE org_date = ?", (org_date,)).fetchone()
             return int(found[0])
 
 
@@ -67,14 +67,17 @@ def insert_read(
     job_id: str | None,
     rows: int,
 ) -> int:
-    """Insert a read (org_time, kind, operation, object, soql); a job's read that stands there already is replaced."""
-    found = connection.execute(
+    """Insert a read (org_time, kind, operation, object, soql); a job's read that stands there already is replaced.
+
+    Returns the seq of the row inserted.
+    """
+    cursor = connection.execute(
         "INSERT INTO request_log (org_time, kind, operation, object, soql, window_start, window_end, job_id, "
         '"rows") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job_id) DO UPDATE SET '
-        'org_time = excluded.org_time, "rows" = excluded."rows" RETURNING seq',
+        'org_time = excluded.org_time, "rows" = excluded."rows"',
         (*what, window.start, window.end, job_id, rows),
-    ).fetchone()
-    return int(found[0])
+    )
+    return int(cursor.lastrowid or 0)
 
 
 def iter_reads(state_dir: Path) -> Iterator[LoggedRead]:
