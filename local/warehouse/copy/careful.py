@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from local.warehouse.copy.columns import Column, conversion
+from local.warehouse.copy.columns import Column
 from local.warehouse.copy.journal import MAX_ERRORS_KEPT, MAX_TEXT, LoadedFile, LoadError
 from local.warehouse.copy.records import Record, read_records
 from local.warehouse.copy.source import SourceFile
@@ -30,7 +30,7 @@ async def load_carefully(load: Load) -> int:
     await _judge(load)
     count = 0
     if load.error_count < max(load.command.max_error, 1):
-        result = await load.upstream.run(load.insert(f"not ({_refused(load)})" if load.error_count else "true"))
+        result = await load.upstream.run(load.insert(f"not ({load.refused()})" if load.error_count else "true"))
         count = int(result.tag.split()[-1])
     await load.upstream.run(f"drop table {load.stage}")
     return count
@@ -76,31 +76,22 @@ def _copy_line(number: int, record: Record) -> str:
     return "\t".join(texts) + "\n"
 
 
-def _refused(load: Load) -> str:
-    """Whether any field of a staged record is refused."""
-    reasons = [
-        f"({conversion(column, f'c{number}', load.command).reason()}) is not null"
-        for number, column in enumerate(load.columns)
-    ]
-    return " or ".join(reasons)
-
-
 async def _judge(load: Load) -> None:
     """Note the staged records that cannot be loaded, each with its first bad column."""
     judged = ", ".join(
-        f"({number}, {conversion(column, f'c{number}', load.command).reason()}, c{number})"
-        for number, column in enumerate(load.columns)
+        f"({number}, {item.reason()}, c{number})" for number, item in enumerate(load.conversions)
     )
+    staged = load.fields("file_number", "line_number", "raw_line")
     found = await load.upstream.run(
         f"select distinct on (file_number, line_number) file_number, line_number, raw_line, place, left(field, {MAX_TEXT}),"
-        f" reason, count(*) over () from {load.stage}, lateral (values {judged}) as judgement (place, reason, field)"
+        f" reason from {staged}, lateral (values {judged}) as judgement (place, reason, field)"
         f" where reason is not null order by file_number, line_number, place limit {MAX_ERRORS_KEPT}"
     )
     for row in found.rows:
         column = load.columns[int(row[3] or 0)]
         load.errors.append(_error(load.files[int(row[0] or 0)], int(row[1] or 0), row[2] or "", column, row[4] or "", row[5] or ""))
     if found.rows:
-        total = await load.upstream.run(f"select count(*) from {load.stage} where {_refused(load)}")
+        total = await load.upstream.run(f"select count(*) from {load.fields()} where {load.refused()}")
         load.error_count += int(total.rows[0][0] or 0)
     load.errors.sort(key=lambda error: (error.file_uri, error.line_number))
 

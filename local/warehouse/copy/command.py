@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from local.warehouse import wire
 from local.warehouse.copy.careful import load_carefully
-from local.warehouse.copy.columns import Column, conversion
+from local.warehouse.copy.columns import Column, Conversion, conversion
 from local.warehouse.copy.fast import load_fast
 from local.warehouse.copy.journal import Journal, LoadedFile, LoadError
 from local.warehouse.copy.source import S3Source, SourceFile
@@ -57,14 +57,29 @@ class Load:
         """The temporary table of texts that this COPY goes through."""
         return f"rs_copy_stage_{self.query_id}"
 
+    @property
+    def conversions(self) -> list[Conversion]:
+        """How each column gets its value."""
+        return [conversion(column, number, self.command) for number, column in enumerate(self.columns)]
+
+    def fields(self, *others: str) -> str:
+        """A query of the staged records: f0, f1, … after NULL handling, c0, c1, … as they came, and `others`."""
+        sources = [f"{item.source} as {item.field}, c{number}" for number, item in enumerate(self.conversions)]
+        # OFFSET 0 keeps the planner from computing the fields again wherever they are used.
+        return f"(select {', '.join([*others, *sources])} from {self.stage} offset 0) as staged"
+
+    def refused(self) -> str:
+        """SQL: whether any field of a record is refused."""
+        return " or ".join(f"({item.reason()}) is not null" for item in self.conversions)
+
     def insert(self, condition: str = "true") -> str:
         """The statement that converts the staged texts and puts them into the target."""
         names = ", ".join(identifier(column.name) for column in self.columns)
-        values = ",\n".join(
-            conversion(column, f"c{number}", self.command).value() for number, column in enumerate(self.columns)
-        )
+        values = ", ".join(item.value() for item in self.conversions)
         overriding = "overriding system value " if self.command.has("explicit_ids") else ""
-        return f"insert into {self.command.table} ({names}) {overriding}select {values} from {self.stage} where {condition}"
+        return (
+            f"insert into {self.command.table} ({names}) {overriding}select {values} from {self.fields()} where {condition}"
+        )
 
     def check_canceled(self) -> None:
         """Raise SqlError if the client has asked to cancel."""
