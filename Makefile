@@ -1,0 +1,42 @@
+# Thin names for verbs of the idiscover command line; `make help` lists them.
+.DEFAULT_GOAL := help
+SETUP := python3 local/setup.py
+IDISCOVER := .venv/airflow/bin/idiscover
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help setup demo up day down reset status test soak lint
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: ## set up: two environments and the idiscover command; a second time costs nothing
+	@$(SETUP)
+
+demo: setup ## set up, start the stack, run the org's first day through it, count every hop anew
+	@$(IDISCOVER) demo
+
+up: setup ## start what is missing or dead
+	@$(IDISCOVER) up
+
+day: setup ## move the org one day on and run that day
+	@$(IDISCOVER) day
+
+down: setup ## stop the stack; its state stays
+	@$(IDISCOVER) down
+
+reset: setup ## stop the stack and forget its state
+	@$(IDISCOVER) reset --yes
+
+status: setup ## the stack's parts: state, port, log
+	@$(IDISCOVER) status
+
+test: setup ## set up and run all tests
+	@.venv/airflow/bin/python -m pytest tests
+
+soak: setup ## long seeded runs
+	@.venv/airflow/bin/python -m pytest -o addopts="-ra --import-mode=importlib -p no:cacheprovider" tests/soak
+
+lint: setup ## ruff and sqlfluff
+	@.venv/airflow/bin/ruff check .
+	@.venv/airflow/bin/ruff format --check .
+	@.venv/airflow/bin/sqlfluff lint -q sql
