@@ -11,7 +11,16 @@ from typing import Any
 
 from moto.moto_server import werkzeug_app
 
-from local.aws import agent_api, blobs, determinism, emr_service, mail, pages, snapshot, wire
+from local.aws import (
+    agent_api,
+    blobs,
+    determinism,
+    emr_service,
+    mail,
+    pages,
+    snapshot,
+    wire,
+)
 from local.aws.agent_api import json_response
 from local.aws.engine import Engine
 from local.aws.journal import Request

@@ -20,11 +20,12 @@ from local.aws.agent import process
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a step ended: COMPLETED, FAILED or CANCELLED, with EMR's FailureDetails (Reason, Message)."""
+    """How a step ended: COMPLETED, FAILED or CANCELLED, with EMR's FailureDetails; `log` is the log that tells more."""
 
     state: str
     reason: str = ""
     message: str = ""
+    log: str = "stderr"
 
 
 @dataclass

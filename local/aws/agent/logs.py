@@ -6,6 +6,7 @@ import gzip
 import logging
 import re
 import shutil
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -17,7 +18,7 @@ NAMES = ("controller", "stdout", "stderr")
 MESSAGE_LIMIT = 1000
 _TAIL_BYTES = 256 * 1024
 _EXCEPTION = re.compile(
-    r"^(?:Caused by: |Exception in thread \S+ )?(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt)\b(?::.*)?$"
+    r"^(?:Caused by: |Exception in thread \S+ )?(?:[A-Za-z_]\w*\.)*\w*(?:Error|Exception|Exit|Interrupt)\b(?::.*)?$"
 )
 
 
@@ -57,14 +58,34 @@ def fetch(s3: Any, uri: str, folder: Path) -> Path:
     return target
 
 
-def failure_message(run: Path) -> str | None:
-    """The last line of stderr that names an exception, else its last line; None if stderr is empty."""
-    path = run / "stderr"
+def failure_message(run: Path) -> tuple[str | None, str]:
+    """Why the command failed, and the log (stdout or stderr) that says so.
+
+    The last line that names an exception, with the indented lines of its own text that follow; without such a line, the
+    last line there is. Python's traceback comes first: Spark merges a script's stderr into its stdout.
+    """
+    stdout, stderr = _tail(run / "stdout"), _tail(run / "stderr")
+    if "Traceback (most recent call last):" in stdout and (message := _exception(stdout)):
+        return message, "stdout"
+    if message := _exception(stderr):
+        return message, "stderr"
+    if stderr or not stdout:
+        return (stderr[-1][:MESSAGE_LIMIT] if stderr else None), "stderr"
+    return stdout[-1][:MESSAGE_LIMIT], "stdout"
+
+
+def _tail(path: Path) -> list[str]:
+    """The non-empty lines at the end of a log."""
     if not path.exists():
-        return None
+        return []
     with open(path, "rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        lines = [line.rstrip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    named = [line for line in lines if _EXCEPTION.match(line)]
-    chosen = (named or lines or [None])[-1]
-    return chosen[:MESSAGE_LIMIT] if chosen else None
+        return [line.rstrip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+
+
+def _exception(lines: list[str]) -> str | None:
+    named = [number for number, line in enumerate(lines) if _EXCEPTION.match(line)]
+    if not named:
+        return None
+    more = takewhile(lambda line: line.startswith("  "), lines[named[-1] + 1 :])
+    return " ".join([lines[named[-1]], *(line.strip() for line in more)])[:MESSAGE_LIMIT]

@@ -166,8 +166,8 @@ class Agent:
         elif code == 0:
             step.settle(Outcome("COMPLETED"))
         else:
-            message = logs.failure_message(step.run) or "The step wrote nothing to stderr"
-            step.settle(Outcome("FAILED", f"Exit code {code}", message))
+            message, name = logs.failure_message(step.run)
+            step.settle(Outcome("FAILED", f"Exit code {code}", message or "The step wrote nothing", name))
         log.info("%s ended: %s", step.step_id, step.outcome())
 
     def _is_alive(self, step: Held) -> bool:
@@ -220,7 +220,7 @@ class Agent:
         details = {"Reason": outcome.reason, "Message": outcome.message}
         folder = logs.log_folder(order)
         if folder:
-            details["LogFile"] = f"{folder}/stderr.gz"
+            details["LogFile"] = f"{folder}/{outcome.log}.gz"
         ids = {"cluster_id": order["cluster_id"], "step_id": order["step_id"]}
         try:
             self._client.call("report", **ids, outcome=outcome.state, details=details)

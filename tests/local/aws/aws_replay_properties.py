@@ -156,7 +156,12 @@ class Replay(RuleBasedStateMachine):
     def upload_part(self, place: tuple[str, str], number: int, fill: bytes) -> None:
         key, upload = place
         if upload in self.parts:
-            ids = {"Bucket": "plain", "Key": key, "UploadId": upload, "PartNumber": number}
+            ids = {
+                "Bucket": "plain",
+                "Key": key,
+                "UploadId": upload,
+                "PartNumber": number,
+            }
             self.process.s3.upload_part(**ids, Body=fill * PART)
             self.parts[upload][number] = fill * PART
 
@@ -183,14 +188,27 @@ class Replay(RuleBasedStateMachine):
 
     @rule(line=st.text(min_size=1, max_size=20))
     def log_line(self, line: str) -> None:
-        event = {"timestamp": int(time.time() * 1000) + len(self.lines), "message": line}
+        event = {
+            "timestamp": int(time.time() * 1000) + len(self.lines),
+            "message": line,
+        }
         self.process.logs.put_log_events(logGroupName="group", logStreamName="stream", logEvents=[event])
         self.lines.append(line)
 
     @rule(steps=st.integers(0, 2))
     def run_cluster(self, steps: int) -> None:
-        step = {"Name": "s", "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["spark-submit", "x"]}}
-        instances = {"KeepJobFlowAliveWhenNoSteps": True, "MasterInstanceType": "m5.xlarge", "InstanceCount": 1}
+        step = {
+            "Name": "s",
+            "HadoopJarStep": {
+                "Jar": "command-runner.jar",
+                "Args": ["spark-submit", "x"],
+            },
+        }
+        instances = {
+            "KeepJobFlowAliveWhenNoSteps": True,
+            "MasterInstanceType": "m5.xlarge",
+            "InstanceCount": 1,
+        }
         cluster = self.process.emr.run_job_flow(Name="c", Instances=instances)["JobFlowId"]
         ids = []
         if steps:
@@ -205,7 +223,10 @@ class Replay(RuleBasedStateMachine):
     def crash(self, torn: float) -> None:
         """A kill -9: no goodbye, and `torn` of a record that was being written, never answered, is left behind."""
         current = max(self.folder.glob("journal-*.log"))
-        request = journal.Request({"REQUEST_METHOD": "DELETE", "PATH_INFO": "/plain/a"}, blobs.Body(0, inline=b""))
+        request = journal.Request(
+            {"REQUEST_METHOD": "DELETE", "PATH_INFO": "/plain/a"},
+            blobs.Body(0, inline=b""),
+        )
         record = journal.encode(journal.Entry(journal.dt.datetime(2030, 1, 1), 1, request))
         with open(current, "ab") as file:
             file.write(record[: int(len(record) * torn)])
@@ -223,7 +244,11 @@ class Replay(RuleBasedStateMachine):
         self._check_plain()
         for name, (arn, version, value) in self.secrets.items():
             found = self.process.secrets.get_secret_value(SecretId=name)
-            assert (found["ARN"], found["VersionId"], found["SecretString"]) == (arn, version, value)
+            assert (found["ARN"], found["VersionId"], found["SecretString"]) == (
+                arn,
+                version,
+                value,
+            )
         events = self.process.logs.get_log_events(logGroupName="group", logStreamName="stream", startFromHead=True)
         assert [event["message"] for event in events["events"]] == self.lines
         for cluster, steps in self.clusters.items():
@@ -252,6 +277,10 @@ class Replay(RuleBasedStateMachine):
 
 
 Replay.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=12,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
 )
 TestReplay = Replay.TestCase

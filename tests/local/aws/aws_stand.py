@@ -51,7 +51,11 @@ class Stand:
 
     def _spawn(self, name: str, *args: str) -> subprocess.Popen[bytes]:
         path = os.pathsep.join([str(ROOT / "plugins"), str(ROOT)])
-        environment = {**os.environ, "PYTHONPATH": path, "IDISCOVER_EMR_BOOT_SECONDS": BOOT_SECONDS}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": path,
+            "IDISCOVER_EMR_BOOT_SECONDS": BOOT_SECONDS,
+        }
         command = [sys.executable, "-m", name, "--state-dir", str(self.folder), *args]
         with open(self.folder.with_name(f"{name}.log"), "ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -70,7 +74,14 @@ class Stand:
         self.start()
 
     def start_agent(self, spark_python: Path = SPARK_PYTHON, max_steps: int = 2) -> subprocess.Popen[bytes]:
-        args = ["--endpoint", self.url, "--max-steps", str(max_steps), "--spark-python", str(spark_python)]
+        args = [
+            "--endpoint",
+            self.url,
+            "--max-steps",
+            str(max_steps),
+            "--spark-python",
+            str(spark_python),
+        ]
         agent = self._spawn("local.aws.agent", *args, "--no-prepare")
         self.agents.append(agent)
         return agent
@@ -117,7 +128,10 @@ def make_cluster(emr: Any, **settings: Any) -> str:
 
 
 def add_step(emr: Any, cluster: str, *args: str, on_failure: str = "CONTINUE") -> str:
-    jar = {"Jar": "command-runner.jar", "Args": ["spark-submit", "--deploy-mode", "cluster", *args]}
+    jar = {
+        "Jar": "command-runner.jar",
+        "Args": ["spark-submit", "--deploy-mode", "cluster", *args],
+    }
     step = {"Name": "extract", "ActionOnFailure": on_failure, "HadoopJarStep": jar}
     return str(emr.add_job_flow_steps(JobFlowId=cluster, Steps=[step])["StepIds"][0])
 
@@ -131,10 +145,17 @@ def step_status(emr: Any, cluster: str, step: str) -> dict[str, Any]:
 
 
 def wait_cluster(emr: Any, cluster: str, *states: str) -> dict[str, Any]:
-    wait_for(lambda: cluster_status(emr, cluster)["State"] in states, f"cluster state {states}")
+    wait_for(
+        lambda: cluster_status(emr, cluster)["State"] in states,
+        f"cluster state {states}",
+    )
     return cluster_status(emr, cluster)
 
 
 def wait_step(emr: Any, cluster: str, step: str, *states: str, seconds: float = 30) -> dict[str, Any]:
-    wait_for(lambda: step_status(emr, cluster, step)["State"] in states, f"step state {states}", seconds)
+    wait_for(
+        lambda: step_status(emr, cluster, step)["State"] in states,
+        f"step state {states}",
+        seconds,
+    )
     return step_status(emr, cluster, step)

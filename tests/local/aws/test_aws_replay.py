@@ -31,14 +31,26 @@ ENTRIES = st.builds(
 def test_replayed_state_is_the_acknowledged_state() -> None:
     file = Path(__file__).with_name("aws_replay_properties.py")
     path = os.pathsep.join([str(ROOT / "plugins"), str(ROOT)])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(file),
+    ]
     environment = {**os.environ, "PYTHONPATH": path, "S3_UPLOAD_PART_MIN_SIZE": "1000"}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
     assert "1 passed" in result.stdout
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=40,
+    deadline=None,
+)
 @given(entries=st.lists(ENTRIES, max_size=6), cut=st.integers(1, 400))
 def test_a_torn_tail_costs_only_the_last_record(tmp_path: Path, entries: list[Entry], cut: int) -> None:
     journal = Journal(tmp_path, 0)
@@ -67,4 +79,8 @@ def test_damage_is_noticed(tmp_path: Path) -> None:
     journal.close()
 
 
-ANOTHER = Entry(dt.datetime(2026, 1, 1), 7, Request({"REQUEST_METHOD": "PUT"}, Body(1, inline=b"x"), {}))
+ANOTHER = Entry(
+    dt.datetime(2026, 1, 1),
+    7,
+    Request({"REQUEST_METHOD": "PUT"}, Body(1, inline=b"x"), {}),
+)

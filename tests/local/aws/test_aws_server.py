@@ -25,7 +25,13 @@ def _fill(stand: Stand) -> dict[str, Any]:
     s3.create_bucket(Bucket="lake")
     s3.put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
     for body in (BIG, b"second"):
-        s3.put_object(Bucket="lake", Key="source/é x.csv", Body=body, Metadata={"run_id": "7"}, ContentType="text/csv")
+        s3.put_object(
+            Bucket="lake",
+            Key="source/é x.csv",
+            Body=body,
+            Metadata={"run_id": "7"},
+            ContentType="text/csv",
+        )
     s3.delete_object(Bucket="lake", Key="source/é x.csv")
     upload = s3.create_multipart_upload(Bucket="lake", Key="parts")["UploadId"]
     s3.upload_part(Bucket="lake", Key="parts", UploadId=upload, PartNumber=1, Body=BIG)
@@ -36,13 +42,22 @@ def _fill(stand: Stand) -> dict[str, Any]:
     logs.create_log_group(logGroupName="task")
     logs.create_log_stream(logGroupName="task", logStreamName="a/b")
     now = int(time.time() * 1000)
-    logs.put_log_events(logGroupName="task", logStreamName="a/b", logEvents=[{"timestamp": now, "message": "hé"}])
+    logs.put_log_events(
+        logGroupName="task",
+        logStreamName="a/b",
+        logEvents=[{"timestamp": now, "message": "hé"}],
+    )
     role = "arn:aws:iam::123456789012:role/s3-target"
     keys = stand.client("sts").assume_role(RoleArn=role, RoleSessionName="extract")["Credentials"]
     emr = stand.client("emr")
     cluster = make_cluster(emr, LogUri="s3://lake/logs/")
     step = add_step(emr, cluster, "s3://lake/script.py")
-    return {"upload": upload, "keys": keys["AccessKeyId"], "cluster": cluster, "step": step}
+    return {
+        "upload": upload,
+        "keys": keys["AccessKeyId"],
+        "cluster": cluster,
+        "step": step,
+    }
 
 
 def _look(stand: Stand, ids: dict[str, Any]) -> dict[str, Any]:
@@ -164,19 +179,38 @@ def test_conditional_put_has_one_winner(stand: Stand) -> None:
 def test_inbox(stand: Stand) -> None:
     ses = stand.client("ses")
     ses.verify_email_identity(EmailAddress="data@example.com")
-    body = {"Text": {"Data": "plain <b>"}, "Html": {"Data": "<p>rich</p><script>alert(1)</script>"}}
+    body = {
+        "Text": {"Data": "plain <b>"},
+        "Html": {"Data": "<p>rich</p><script>alert(1)</script>"},
+    }
     message = {"Subject": {"Data": "<script>alert(2)</script>"}, "Body": body}
-    ses.send_email(Source="data@example.com", Destination={"ToAddresses": ["team@example.com"]}, Message=message)
+    ses.send_email(
+        Source="data@example.com",
+        Destination={"ToAddresses": ["team@example.com"]},
+        Message=message,
+    )
     raw = MIMEMultipart("alternative")
-    raw["Subject"], raw["From"], raw["To"] = "Cluster für Account", "iDiscover <data@example.com>", "owner@example.com"
+    raw["Subject"], raw["From"], raw["To"] = (
+        "Cluster für Account",
+        "iDiscover <data@example.com>",
+        "owner@example.com",
+    )
     raw.attach(MIMEText("läuft", "plain", "utf-8"))
     raw.attach(MIMEText("<p>läuft</p>", "html", "utf-8"))
     ses.send_raw_email(Source="data@example.com", RawMessage={"Data": raw.as_string()})
     with pytest.raises(ses.exceptions.MessageRejected):
-        ses.send_email(Source="no@where.example", Destination={"ToAddresses": ["x@example.com"]}, Message=message)
+        ses.send_email(
+            Source="no@where.example",
+            Destination={"ToAddresses": ["x@example.com"]},
+            Message=message,
+        )
     stand.crash_and_restart()
     first, second = json.loads(stand.get("inbox.json"))
-    assert (first["to"], first["text"], first["html"]) == (["team@example.com"], "plain <b>", body["Html"]["Data"])
+    assert (first["to"], first["text"], first["html"]) == (
+        ["team@example.com"],
+        "plain <b>",
+        body["Html"]["Data"],
+    )
     assert second["subject"] == "Cluster für Account"
     assert second["from"] == "iDiscover <data@example.com>"
     assert (second["text"].strip(), second["html"].strip()) == ("läuft", "<p>läuft</p>")
