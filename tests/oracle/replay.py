@@ -46,9 +46,10 @@ def _apply(states: dict[str, dict[str, Row]], event: Event) -> None:
 def _take(read: LoggedRead, records: dict[str, Row], seen: dict[str, tuple[tuple[str, str], Row]]) -> None:
     for record_id, record in records.items():
         stamp = str(record["SystemModstamp"])
-        if read.window_start is not None and stamp < read.window_start:
+        # Without the Z, text of any number of decimals orders as time does.
+        if read.window_start is not None and stamp.rstrip("Z") < read.window_start.rstrip("Z"):
             continue
-        if read.window_end is not None and stamp >= read.window_end:
+        if read.window_end is not None and stamp.rstrip("Z") >= read.window_end.rstrip("Z"):
             continue
         if record.get("IsDeleted") is True and read.operation != "queryAll":
             continue

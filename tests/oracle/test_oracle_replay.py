@@ -46,6 +46,8 @@ def test_windows_are_half_open_on_the_stamp_of_that_time() -> None:
     stamp = "2026-01-05T09:00:00.000Z"
     assert _names([_read(1, NIGHT_1, stamp, NIGHT_1)]) == [("one", False)]
     assert _names([_read(1, NIGHT_1, None, stamp)]) == []
+    assert _names([_read(1, NIGHT_1, "2026-01-05T09:00:00.000001Z", NIGHT_1)]) == []
+    assert _names([_read(1, NIGHT_1, None, "2026-01-05T09:00:00.000001Z")]) == [("one", False)]
     # On the second night the record's stamp has moved on, out of the first night's window.
     assert _names([_read(1, NIGHT_2, None, NIGHT_1)]) == []
 

@@ -1,7 +1,7 @@
 """Ids: the checksum against published pairs, and ids that differ only in case."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.salesforce.ids import DIGITS, base62, checksum, is_valid, make_id, to_long
@@ -23,6 +23,7 @@ def _checksum_by_table(short_id: str) -> str:
     return "".join(alphabet[int("".join("1" if c.isupper() else "0" for c in reversed(p)), 2)] for p in parts)
 
 
+@settings(deadline=None)
 @given(st.text(DIGITS, min_size=15, max_size=15))
 def test_checksum_agrees_with_the_reversed_binary_definition(short_id: str) -> None:
     assert checksum(short_id) == _checksum_by_table(short_id)
@@ -30,6 +31,7 @@ def test_checksum_agrees_with_the_reversed_binary_definition(short_id: str) -> N
     assert is_valid(to_long(short_id).swapcase()[:15]) and to_long(short_id)[:15] == short_id
 
 
+@settings(deadline=None)
 @given(st.integers(0, 62**4), st.integers(0, 62**4))
 def test_order_of_numbers_is_ascii_order_of_ids(left: int, right: int) -> None:
     assert (left < right) == (make_id("a02", left)[:15] < make_id("a02", right)[:15])

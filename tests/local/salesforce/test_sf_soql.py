@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.salesforce.bulk import bind_for_bulk
@@ -142,6 +142,7 @@ def test_window_of_a_query() -> None:
     assert bind(either).window == Window(None, None)
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), st.integers(-14, 14), st.booleans())
 def test_instants_keep_their_order_whatever_their_zone(moment: datetime, hours: int, colon: bool) -> None:
     aware = moment.replace(tzinfo=UTC)
@@ -153,6 +154,7 @@ def test_instants_keep_their_order_whatever_their_zone(moment: datetime, hours: 
     assert text < instant_text(f"{later:%Y-%m-%dT%H:%M:%S}.{later.microsecond:06d}Z")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_quoted(value: str) -> None:
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
@@ -160,6 +162,7 @@ def test_any_text_can_be_quoted(value: str) -> None:
     assert unescape(query.where.literals[0].text) == value  # type: ignore[union-attr]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="SELECT FROMWHEridAcount()'=<>,.%_-0123456789TZ:+\n"))
 def test_nonsense_is_refused_and_nothing_else_happens(text: str) -> None:
     with pytest.raises(SoqlError):

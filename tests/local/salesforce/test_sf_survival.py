@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.salesforce.clock import OrgClock, http_date
@@ -142,6 +142,7 @@ def test_the_clock_waits_before_six_and_advances_to_two(tmp_path: Path) -> None:
     store.close()
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.floats(-5000, 5000), st.booleans(), st.booleans()), max_size=12))
 def test_the_clock_never_goes_back(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[float, bool, bool]]
