@@ -37,21 +37,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     request_uri = _arguments(argv).request
     signal.signal(signal.SIGTERM, _on_terminate)
     spark = SparkPages(f"idiscover {request_uri}")
-    try:
-        status = report(lambda: run(request_uri, spark))
-    finally:
-        spark.stop()
-    return status
+    error = attempt(lambda: run(request_uri, spark))
+    spark.stop(one_line(error) if error else "")
+    return 1 if error else 0
 
 
-def report(work: Callable[[], object]) -> int:
-    """Run `work`; an error becomes one line, the last on stderr, and status 1."""
+def attempt(work: Callable[[], object]) -> BaseException | None:
+    """Run `work`; what stopped it. The boundary of the process: whatever it is, it is told in one line."""
     try:
         work()
-    except Exception as error:  # noqa: BLE001  the boundary of the process: whatever it is, it is told
-        print(one_line(error), file=sys.stderr, flush=True)
-        return 1
-    return 0
+    except (Exception, SystemExit) as error:
+        return error
+    return None
 
 
 def one_line(error: BaseException) -> str:

@@ -28,6 +28,10 @@ Log = Callable[[str], None]
 class PageRunner(Protocol):
     """Runs page tasks somewhere, `parallel` at once at most, and yields outcomes as they come, in any order."""
 
+    def wait_until_ready(self) -> None:
+        """Wait until tasks can be run."""
+        ...
+
     def __call__(self, order: PageOrder, tasks: Sequence[PageTask], parallel: int) -> Iterator[TaskOutcome]: ...
 
 
@@ -105,6 +109,8 @@ def _read_window(
         log(f"query job {job.id} created")
         job = bulk.wait_for_job(session, job, request.salesforce.job_timeout_minutes * 60.0)
     log(f"query job {job.id} is complete: {job.rows} rows, {progress.phases_seconds['query_job']:.1f} s")
+    with progress.phase("spark_start"):
+        run_pages.wait_until_ready()
     with progress.phase("pages"):
         order = PageOrder(request, job.id, read_at_utc)
         pages = _read_pages(order, session, job.rows, run_pages, progress, log)

@@ -18,6 +18,7 @@ _LIBRARY = (
     "idiscover/lake",
     "idiscover/salesforce",
     "idiscover/aws/__init__.py",
+    "idiscover/aws/clients.py",
     "idiscover/aws/s3.py",
     "idiscover/aws/secrets.py",
     "idiscover/notify/__init__.py",

@@ -7,7 +7,6 @@ would also lapse in the middle of a long extraction, with nobody there to renew 
 
 from __future__ import annotations
 
-import hashlib
 import time
 import traceback
 import zlib
@@ -18,7 +17,7 @@ from typing import Protocol
 
 from idiscover.aws.s3 import Bucket, assume_target_role
 from idiscover.aws.secrets import read_secret
-from idiscover.errors import DataQualityError, IdiscoverError, RetriableError
+from idiscover.errors import DataQualityError, FatalError, IdiscoverError, RetriableError
 from idiscover.lake.manifest import BatchFile
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.bulk import chained_page
@@ -33,7 +32,7 @@ _TRIES_PER_PAGE = 3
 
 
 class Writer(Protocol):
-    """A streaming upload: the object appears when the block ends well, and not at all otherwise."""
+    """Takes bytes."""
 
     def write(self, data: bytes) -> object: ...
 
@@ -81,7 +80,7 @@ class TaskOutcome:
 def run_task(order: PageOrder, task: PageTask) -> TaskOutcome:
     """Read and write the page or pages of `task`.
 
-    A known error is returned, not raised: Spark would try it again three times and bury its message.
+    An error is returned, not raised: Spark would try it three times more and bury its message.
     """
     session: SalesforceSession | None = None
     calls_before = 0
@@ -90,9 +89,16 @@ def run_task(order: PageOrder, task: PageTask) -> TaskOutcome:
         calls_before = session.api_calls
         pages = tuple(_pages(session, order, task))
     except IdiscoverError as error:
-        calls = session.api_calls - calls_before if session else 0
-        return TaskOutcome((), calls, error, traceback.format_exc())
+        return _failed(error, session, calls_before)
+    except Exception as error:
+        unknown = FatalError(f"{type(error).__name__} while a page was written", where=task.path, got=str(error))
+        return _failed(unknown, session, calls_before)
     return TaskOutcome(pages, session.api_calls - calls_before)
+
+
+def _failed(error: IdiscoverError, session: SalesforceSession | None, calls_before: int) -> TaskOutcome:
+    calls = session.api_calls - calls_before if session else 0
+    return TaskOutcome((), calls, error, traceback.format_exc())
 
 
 _sessions: dict[tuple[str, str, str], SalesforceSession] = {}
@@ -150,12 +156,12 @@ def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> 
     key = f"{order.request.target_prefix}part-{index:05d}.csv.gz"
     rewriter = rewriter_for(order, where=key)
     with bucket.open_writer(key) as out:
-        stored = HashingGzip(out)
+        packed = GzipInto(out)
         for block in rewriter.rewrite(stream.chunks()):
-            stored.write(block)
+            packed.write(block)
         _check_whole(stream, rewriter, key)  # inside the block: a page that is not whole leaves no file
-        stored.finish()
-    file = BatchFile(key=key, rows=rewriter.rows, bytes=stored.bytes, sha256=stored.sha256)
+        packed.finish()
+    file = BatchFile(key=key, rows=rewriter.rows, bytes=out.bytes_written, sha256=out.sha256)
     seconds = time.monotonic() - started
     return PageResult(file, stream.announced_rows, stream.bytes, rewriter.nul_characters, stream.resumes, seconds)
 
@@ -184,14 +190,12 @@ def _check_whole(stream: PageStream, rewriter: CsvRewriter, key: str) -> None:
         )
 
 
-class HashingGzip:
-    """Compresses into `out`; counts and hashes what is stored."""
+class GzipInto:
+    """Compresses what is written into `out`."""
 
     def __init__(self, out: Writer) -> None:
         self._out = out
         self._packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
-        self._digest = hashlib.sha256()
-        self.bytes = 0
 
     def write(self, block: bytes) -> None:
         """Compress `block`."""
@@ -201,13 +205,6 @@ class HashingGzip:
         """Write what the compressor still holds."""
         self._store(self._packer.flush())
 
-    @property
-    def sha256(self) -> str:
-        """Of the stored bytes, in hex."""
-        return self._digest.hexdigest()
-
     def _store(self, packed: bytes) -> None:
         if packed:
-            self._digest.update(packed)
-            self.bytes += len(packed)
             self._out.write(packed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
@@ -37,11 +38,22 @@ class SparkPages:
                     threads.shutdown(wait=False, cancel_futures=True)
                     context.cancelAllJobs()
 
-    def stop(self) -> None:
-        """Stop Spark; also when it never came up."""
+    def wait_until_ready(self) -> None:
+        """Wait until Spark is up."""
+        self._context.result()
+
+    def stop(self, last_words: str = "") -> None:
+        """Stop Spark; also when it never came up. `last_words` become the last line on stderr."""
         self._starter.shutdown(wait=True)
         if self._context.exception() is None:
-            self._context.result().stop()
+            context = self._context.result()
+            stderr = context._jvm.java.lang.System.err
+            context.stop()
+            if last_words:
+                # spark-submit merges what Python writes to stderr into stdout; only the JVM reaches the real one.
+                stderr.println(last_words)
+        elif last_words:
+            print(last_words, file=sys.stderr, flush=True)
 
 
 def _start(app_name: str) -> SparkContext:

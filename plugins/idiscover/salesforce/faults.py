@@ -56,8 +56,14 @@ def parse_answer(status: int, body: object) -> Answer:
     if isinstance(content, dict):
         code = content.get("errorCode") or content.get("error") or ""
         message = content.get("message") or content.get("error_description") or ""
-        return Answer(status, str(code), str(message)[:_MESSAGE_CHARACTERS])
-    return Answer(status, "", str(content)[:_MESSAGE_CHARACTERS])
+        return Answer(status, str(code), _one_line(str(message)))
+    return Answer(status, "", _one_line(str(content)))
+
+
+def _one_line(message: str) -> str:
+    """Without the extract of the query, and the caret below it, that Salesforce puts before the fault."""
+    fault = message.rfind("ERROR at Row")
+    return " ".join(message[max(fault, 0) :].split())[:_MESSAGE_CHARACTERS]
 
 
 def fault_of(answer: Answer, what: str) -> IdiscoverError:
