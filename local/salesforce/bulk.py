@@ -192,7 +192,7 @@ class BulkJobs:
         while (job_id := self._waiting.get()) is not None:
             try:
                 self._process(job_id)
-            except Exception as error:  # noqa: BLE001 - any failure makes a Failed job, and the next one runs
+            except Exception as error:  # any failure makes a Failed job, and the next one runs
                 traceback.print_exc()
                 self._fail(job_id, f"{type(error).__name__}: {error}")
 

@@ -1,4 +1,4 @@
-"""What a field and an object of the org are. `schema` holds the org's own, as data; everything else reads these types."""
+"""What a field and an object of the org are; `schema` holds the org's own, as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

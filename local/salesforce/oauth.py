@@ -71,7 +71,7 @@ def ensure_credentials(state_dir: Path, login_url: str) -> Credentials:
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
         json.dump(asdict(credentials), out, indent=2)
-    os.replace(partial, path)
+    partial.replace(path)
     return credentials
 
 

@@ -20,7 +20,7 @@ class ReadKind(Enum):
 
 @dataclass(frozen=True)
 class LoggedRead:
-    """One read. `org_time` is the snapshot's; the window is of SystemModstamp, half-open; times are ISO text with ms."""
+    """One read. `org_time` is the snapshot's; the window, of SystemModstamp, is half-open; times are ISO text, ms."""
 
     seq: int
     org_time: str

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import os
 import zlib
 from array import array
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -64,8 +63,8 @@ class ResultFiles:
                     block, starts = [], array("Q")
             out.write(b"".join(block))
             starts.tofile(offsets)
-        os.replace(index, self._folder / f"{job_id}.idx")
-        os.replace(body, self._folder / f"{job_id}.csv")
+        index.replace(self._folder / f"{job_id}.idx")
+        body.replace(self._folder / f"{job_id}.csv")
         return rows
 
     def delete(self, job_id: str) -> None:

@@ -38,4 +38,4 @@ def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as out:
         out.write(content)
-    os.replace(partial, path)
+    partial.replace(path)

@@ -23,7 +23,7 @@ def compute(state_dir: Path, as_of_date: date, ignored_jobs: Collection[str] = (
     """Every itg and dm table after the Bulk reads made up to the day after order date `as_of_date`.
 
     `ignored_jobs` are ids of Bulk jobs whose rows never became a batch (their extraction failed). Values are str, bool,
-    int, Decimal, date, datetime (naive, UTC) and None. Raises FileNotFoundError when `state_dir` holds no simulator's state.
+    int, Decimal, date, datetime (naive, UTC) and None. Raises FileNotFoundError when `state_dir` holds no state.
     """
     return compute_tables(seen_records(state_dir, as_of_date, ignored_jobs))
 

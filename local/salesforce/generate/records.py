@@ -111,7 +111,7 @@ def new_professional(rng: random.Random, number: int, parent_id: str | None) -> 
 
 
 def patients(rng: random.Random, number: int) -> dict[str, Value]:
-    """Counts and turnaround of a lab's month: positive <= tested <= eligible where known; the awkward ones among them."""
+    """Counts and turnaround of a lab's month: positive <= tested <= eligible where known; awkward ones among them."""
     if number % 53 == 3:
         eligible: int | None = 0
     elif number % 211 == 5:

@@ -10,6 +10,7 @@ from local.salesforce.soql.binding import (
     Column,
     Getter,
     Predicate,
+    Records,
     bind_condition,
     bind_object,
     bind_path,
@@ -74,14 +75,16 @@ def bind(text: str) -> BoundQuery:
     query = parse(text)
     sobject = bind_object(query)
     columns = tuple(column for item in query.items for column in _columns(query, sobject, item))
-    predicate: Predicate = lambda record, records: True
-    if query.where is not None:
-        predicate = bind_condition(query, sobject, query.where)
+    predicate = _everything if query.where is None else bind_condition(query, sobject, query.where)
     if (query.offset or 0) > OFFSET_LIMIT:
         raise SoqlError("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {OFFSET_LIMIT}")
     if query.has_group_by:
         raise SoqlError(MALFORMED_QUERY, "GROUP BY is not supported by this simulator")
     return BoundQuery(query, sobject, columns, predicate, _sorter(query, sobject), window_of(query))
+
+
+def _everything(record: Record, records: Records) -> bool:
+    return True
 
 
 def _columns(query: Query, sobject: SObject, item: FieldPath | OtherItem) -> list[Column]:

@@ -251,7 +251,8 @@ def test_a_bulk_job_returns_every_value_as_it_is(simulator: Simulator) -> None:
 
 
 def test_the_bytes_of_a_page(simulator: Simulator) -> None:
-    soql = "SELECT Name, Eligible_Patients__c, Median_TAT_Days__c, IsDeleted FROM Testing_Volume__c WHERE Name = 'TV-00000001'"
+    fields = "Name, Eligible_Patients__c, Median_TAT_Days__c, IsDeleted"
+    soql = f"SELECT {fields} FROM Testing_Volume__c WHERE Name = 'TV-00000001'"
     truth = next(r for r in _truth(simulator, "Testing_Volume__c").values() if r["Name"] == "TV-00000001")
     eligible, tat, gone = truth["Eligible_Patients__c"], truth["Median_TAT_Days__c"], _as_csv(truth["IsDeleted"])
     job = simulator.finished_job(soql, columnDelimiter="PIPE", lineEnding="CRLF")

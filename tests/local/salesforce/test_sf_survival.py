@@ -84,7 +84,7 @@ def test_the_state_belongs_to_its_seed_and_scale(tmp_path: Path) -> None:
     store = Store(tmp_path)
     Org(store, seed=7, scale=0.02)
     assert Org(store).seed == 7
-    with pytest.raises(ValueError, match="expected \\(7, 0.02\\)"):
+    with pytest.raises(ValueError, match=r"expected \(7, 0\.02\)"):
         Org(store, seed=8)
     store.close()
 
