@@ -8,7 +8,7 @@ LONG_LENGTH = 18
 
 
 def checksum(short_id: str) -> str:
-    """The suffix that keeps a 15-character id unique where case is lost: a digit per 5 characters, a bit per capital."""
+    """The suffix that keeps 15 characters unique where case is lost: a digit per 5 characters, a bit per capital."""
     suffix = ""
     for start in (0, 5, 10):
         bits = sum(1 << i for i, char in enumerate(short_id[start : start + 5]) if "A" <= char <= "Z")
