@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from local.warehouse import wire
 from local.warehouse.copy.command import CopyContext, run_copy
 from local.warehouse.errors import SqlError
-from local.warehouse.rewrite import Action, Statement, rewrite_script
+from local.warehouse.rewrite import Action, Statement, join, rewrite_script
 from local.warehouse.upstream import Asked, Pending, Upstream
 
 log = logging.getLogger("local.warehouse")
@@ -86,7 +85,7 @@ class Session:
             return
         if all(statement.action is Action.UPSTREAM for statement in statements):
             self._upstream.expect(Pending(Asked.QUERY))
-            await self._upstream.send(wire.query("; ".join(statement.sql for statement in statements)))
+            await self._upstream.send(wire.query(join(statements)))
             return
         await self._script(statements)
 
@@ -148,7 +147,7 @@ class Session:
             return PLACEHOLDER
         if any(statement.action is not Action.UPSTREAM for statement in statements):
             raise SqlError("cannot insert multiple commands into a prepared statement", code="42601")
-        return "; ".join(statement.sql for statement in statements)
+        return join(statements)
 
     async def _bind(self, data: bytes) -> None:
         portal, rest = wire.split_cstring(data[5:])
@@ -179,9 +178,8 @@ class Session:
 
     async def _special(self, statement: Statement) -> bool:
         """Run a special statement and tell the client how it went; everything asked before has been answered."""
-        action: Callable[[Statement], Awaitable[str]] = self._copy if statement.action is Action.COPY else self._truncate
         try:
-            tag = await action(statement)
+            tag = await (self._copy(statement) if statement.action is Action.COPY else self._truncate(statement))
         except SqlError as error:
             await self._upstream.fail_transaction()
             self._client.write(wire.error(error.fields()))

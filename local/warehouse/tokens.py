@@ -146,6 +146,11 @@ def render(tokens: Sequence[Token]) -> str:
     return "".join(token.text for token in tokens)
 
 
+def compact(tokens: Sequence[Token]) -> str:
+    """The SQL text without comments, so that anything may be put behind it."""
+    return "".join(" " if token.kind is Kind.SPACE else token.text for token in tokens).strip()
+
+
 def raw(sql: str) -> Token:
     """SQL that no rule looks into any more."""
     return Token(Kind.RAW, sql, "")

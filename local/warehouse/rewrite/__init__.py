@@ -80,7 +80,12 @@ def rewrite_dynamic(sql: str) -> str:
         raise not_emulated("COPY inside a stored procedure")
     if any(statement.action is Action.TRUNCATE for statement in statements):
         raise not_emulated("TRUNCATE in the dynamic SQL of a stored procedure")
-    return "; ".join(statement.sql for statement in statements)
+    return join(statements)
+
+
+def join(statements: Sequence[Statement]) -> str:
+    """The statements as one script; each may end in a line comment."""
+    return "\n;\n".join(statement.sql for statement in statements)
 
 
 def _rewrite(sql: str) -> tuple[Statement, ...]:

@@ -15,6 +15,7 @@ from local.warehouse.tokens import (
     after,
     at,
     closing,
+    compact,
     identifier,
     is_name,
     is_op,
@@ -172,7 +173,7 @@ def _element(tokens: Sequence[Token], design: TableDesign) -> str:
 
 def _table_constraint(reader: Reader, design: TableDesign) -> str:
     if is_word(reader.peek(), "like"):
-        return render(reader.rest())
+        return compact(reader.rest())
     if reader.accept("constraint"):
         reader.take()
     if reader.accept("primary", "key"):
@@ -182,7 +183,7 @@ def _table_constraint(reader: Reader, design: TableDesign) -> str:
     elif reader.accept("unique"):
         design.append("unique", names_in(reader.group()))
     elif reader.accept("foreign", "key"):
-        design.append("foreign_key", render(reader.rest()).strip())
+        design.append("foreign_key", compact(reader.rest()))
     else:
         raise refused("a CHECK constraint")
     return ""
@@ -251,11 +252,11 @@ def _default(reader: Reader) -> str:
         if depth == 0 and reader.index > start and is_word(token, *_COLUMN_ATTRIBUTES):
             break
         reader.take()
-    return render(rewrite_expressions(reader.tokens[start : reader.index])).strip()
+    return compact(rewrite_expressions(reader.tokens[start : reader.index]))
 
 
 def _identity(kind: str, arguments: Sequence[Token]) -> str:
-    seed, step = (render(part).strip() for part in split(arguments, ","))
+    seed, step = (compact(part) for part in split(arguments, ","))
     bound = "minvalue -9223372036854775808" if not step.startswith("-") else "maxvalue 9223372036854775807"
     return f"generated {kind} as identity (start with {seed} increment by {step} {bound})"
 

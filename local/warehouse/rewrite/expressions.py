@@ -14,11 +14,11 @@ from local.warehouse.tokens import (
     at,
     before,
     closing,
+    compact,
     is_op,
     is_word,
     literal,
     raw,
-    render,
     significant,
     split,
 )
@@ -174,7 +174,7 @@ def _joined(arguments: list[list[Token]]) -> list[Token]:
 
 
 def _text(argument: Sequence[Token]) -> str:
-    return render(rewrite_expressions(argument)).strip()
+    return compact(rewrite_expressions(argument))
 
 
 def _nvl2(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:

@@ -10,7 +10,21 @@ from local.warehouse.rewrite.ddl import Reader
 from local.warehouse.rewrite.expressions import rewrite_expressions
 from local.warehouse.rewrite.queries import rewrite_query
 from local.warehouse.rewrite.types import column_type, type_end
-from local.warehouse.tokens import Kind, Token, after, at, before, is_op, is_word, raw, render, significant, split, tokenize
+from local.warehouse.tokens import (
+    Kind,
+    Token,
+    after,
+    at,
+    before,
+    compact,
+    is_op,
+    is_word,
+    raw,
+    render,
+    significant,
+    split,
+    tokenize,
+)
 
 BODY_DELIMITER = "$rs_body$"
 # Redshift puts a variable wherever its name occurs in a query; PostgreSQL would call a column of that name ambiguous.
@@ -173,11 +187,11 @@ class _Body:
             raise refused("VACUUM inside a stored procedure")
         if word == "truncate":
             self.truncates = True
-            return [*self.rewrite_statement(fragment), raw("; commit")]
+            return [*fragment[:first], *self.rewrite_statement(fragment[first:]), raw("; commit")]
         if _execute_at(fragment) is not None:
             return _dynamic(fragment)
         if word in ("create", "alter", "drop", "insert", "update", "delete", "select", "with", "call", "merge"):
-            return self.rewrite_statement(fragment)
+            return [*fragment[:first], *self.rewrite_statement(fragment[first:])]
         return rewrite_expressions(rewrite_query(fragment))
 
 
@@ -215,6 +229,6 @@ def _dynamic(fragment: list[Token]) -> list[Token]:
         if depth == 0 and is_word(token, "into", "using"):
             end = position
             break
-    expression = render(rewrite_expressions(fragment[index + 1 : end])).strip()
+    expression = compact(rewrite_expressions(fragment[index + 1 : end]))
     rest = rewrite_expressions(fragment[end:])
     return [*rewrite_expressions(fragment[:index]), raw(f"execute rs.rw({expression}) "), *rest]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from local.warehouse.errors import FEATURE_NOT_SUPPORTED, SqlError, not_emulated, refused
-from local.warehouse.tokens import Kind, Token, after, at, closing, is_op, is_word, render, significant
+from local.warehouse.tokens import Kind, Token, after, at, closing, compact, is_op, is_word, significant
 
 MAX_VARCHAR_BYTES = 65535
 _VARCHAR = frozenset({"varchar", "nvarchar", "character varying", "text"})
@@ -58,7 +58,7 @@ def column_type(tokens: Sequence[Token]) -> str:
         return f"char({_length(arguments, 256 if name == 'bpchar' else 1)})"
     if name in _DECIMAL:
         return f"numeric({arguments or '18,0'})"
-    return _SIMPLE.get(name, render(tokens).strip())
+    return _SIMPLE.get(name) or compact(tokens)
 
 
 def cast_type(tokens: Sequence[Token]) -> str:
@@ -70,7 +70,7 @@ def cast_type(tokens: Sequence[Token]) -> str:
         return "bpchar"
     if name in _VARCHAR | _CHAR | _DECIMAL | _NOT_EMULATED or name in _SIMPLE:
         return column_type(tokens)
-    return render(tokens).strip()
+    return compact(tokens)
 
 
 def _parts(tokens: Sequence[Token]) -> tuple[str, str]:
