@@ -17,14 +17,14 @@ import boto3
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchCounts, BatchManifest
-from idiscover.plan.model import ExtractionPlan, ExtractionRequest, RefreshPlan, RunIdentity, RunKind, Window
+from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, RefreshPlan, RunIdentity, RunKind, Window
 
 FAILURE = {"Reason": "Counts differ", "Message": "job 12, parsed 11 <b>", "LogFile": "s3://idiscover-local/emr-logs/x"}
 _SHARED = ("object", "salesforce_object", "operation", "columns", "delta_field", "filter", "code_sha")
 
 
 class Played:
-    """Stands in for `idiscover.aws.extraction_run` and `.refresher`, and remembers what was asked of it."""
+    """Stands in for `idiscover.aws.extraction_run`, `.refresher` and `.sweep`, and remembers what was asked of it."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -37,6 +37,7 @@ class Played:
         for name, functions in {
             "extraction_run": ("open_extraction", "batch_stands", "close_extraction", "release_lock"),
             "refresher": ("claim_slices", "call_unit", "finish_refresh", "fail_refresh"),
+            "sweep": ("due_dag_ids",),
         }.items():
             module = types.ModuleType(f"idiscover.aws.{name}")
             for function in functions:
@@ -98,6 +99,9 @@ class Played:
 
     def fail_refresh(self, plan: RefreshPlan, run: RunIdentity) -> None:
         self.calls.append("give back")
+
+    def due_dag_ids(self, plans: list[LoadPlan | RefreshPlan]) -> list[str]:
+        return [plan.header.dag_id for plan in plans]
 
     def _manifest(self) -> BatchManifest | None:
         if self.request is None:

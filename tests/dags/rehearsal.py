@@ -1,4 +1,4 @@
-"""Runs an extraction and a refresh DAG for real, scenario by scenario, and writes what came of each as JSON.
+"""Runs an extraction, a refresh and the sweep for real, scenario by scenario, and writes what came of each as JSON.
 
 Real: Airflow (its database, its scheduling of teardowns and maps, triggers run to their end), the amazon provider, and
 S3, SES and EMR of the AWS stand-in over HTTP. Played: what `played.py` says.
@@ -75,6 +75,8 @@ def main(extraction: str, refresh: str, results: Path) -> None:
         played.reset()
         played.units, played.claimed = units, claimed
         found[name] = rehearse(_dag(refresh), None, played)
+    for name in ("sweep", "sweep_again"):
+        found[name] = {**rehearse(_dag("sweep_pending"), None, played), "queued": _queued_runs(refresh)}
     results.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
@@ -181,6 +183,16 @@ def _clusters() -> list[dict[str, Any]]:
 def _inbox() -> list[dict[str, Any]]:
     with urllib.request.urlopen(f"{os.environ['AWS_ENDPOINT_URL']}/idiscover/inbox.json", timeout=10) as answer:
         return list(json.load(answer))
+
+
+def _queued_runs(dag_id: str) -> int:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
+
+    with create_session() as session:
+        where = (DagRun.dag_id == dag_id, DagRun.state == "queued")
+        return int(session.scalar(select(func.count()).where(*where)) or 0)
 
 
 def _asset_events(run_id: str) -> list[dict[str, Any]]:

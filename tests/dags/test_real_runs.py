@@ -97,7 +97,7 @@ def test_a_run_that_succeeds(runs: dict[str, Any]) -> None:
     assert run["run_state"] == "success" and set(run["tasks"].values()) == {"success"}
     assert run["clusters"] == ["TERMINATED"]
     assert subjects(run) == ["extraction starts", "extraction OK"]
-    assert run["calls"] == ["open", "close"]
+    assert run["calls"] == ["open", "open", "close"], "the lock is taken again before a cluster is made"
     batch = "biomarker-20260105-0123456789ab"
     extra = {"batch_id": batch, "rows": 0, "bytes": 0}
     assert run["asset_events"] == [{"uri": "idiscover://source/biomarker", "extra": extra}]
@@ -124,7 +124,7 @@ def test_a_step_that_fails(runs: dict[str, Any]) -> None:
     assert "Counts differ" in closing["text"] and "parsed 11 <b>" in closing["text"]
     assert "emr-logs/x" in closing["text"]
     assert "parsed 11 &lt;b&gt;" in closing["html"] and "<b>" not in closing["html"]
-    assert run["asset_events"] == [] and run["calls"] == ["open", "release"]
+    assert run["asset_events"] == [] and run["calls"] == ["open", "open", "release"]
 
 
 def test_a_cluster_that_is_refused(runs: dict[str, Any]) -> None:
@@ -135,7 +135,7 @@ def test_a_cluster_that_is_refused(runs: dict[str, Any]) -> None:
     assert run["clusters"] == []
     assert subjects(run) == ["extraction starts", "extraction FAILED"]
     assert "IdleTimeout" in run["mails"][1]["text"]
-    assert run["asset_events"] == [] and run["calls"] == ["open", "release"]
+    assert run["asset_events"] == [] and run["calls"] == ["open", "open", "release"]
 
 
 def test_a_mail_that_is_refused_stops_nothing(runs: dict[str, Any]) -> None:
@@ -170,7 +170,7 @@ def test_a_refresh_calls_every_unit_once_and_shows_its_countries(runs: dict[str,
     run = runs["refreshed"]
     assert run["run_state"] == "success"
     assert run["labels"] == ["DE, FR", "IT"]
-    assert run["calls"] == ["claim", "call DE+FR", "call IT", "finish"]
+    assert sorted(run["calls"]) == ["call DE+FR", "call IT", "claim", "finish"]
     assert [event["uri"] for event in run["asset_events"]] == ["idiscover://itg/biomarker"]
     assert run["mails"] == []
 
@@ -193,6 +193,17 @@ def test_a_country_that_fails_leaves_the_others_alone_and_is_mailed_once(runs: d
     states = {name: run["tasks"][name] for name in ("t1.call[0]", "t1.call[1]", "t1.call[2]", "end")}
     assert list(states.values()) == ["success", "failed", "success", "upstream_failed"]
     assert run["tries"]["t1.call[1]"] == 1, "a ConfigError is not retried"
-    assert "give back" in run["calls"] and "finish" not in run["calls"] and run["asset_events"] == []
+    assert run["calls"][0] == "claim" and sorted(run["calls"][1:4]) == ["call DE", "call IT", "call XX"]
+    assert run["calls"][4:] == ["give back"], "once, when the last country has run, whichever that is"
+    assert run["asset_events"] == []
     assert len(run["mails"]) == 1
     assert "no such country" in run["mails"][0]["text"] and "XX" in run["mails"][0]["text"]
+
+
+def test_the_sweep_wakes_what_is_due_once(runs: dict[str, Any]) -> None:
+    first, again = runs["sweep"], runs["sweep_again"]
+    assert first["run_state"] == again["run_state"] == "success"
+    assert first["labels"] == [REFRESH_ID] and first["queued"] == 1
+    assert again["tasks"]["trigger"] == "skipped" and again["queued"] == 1, (
+        "a consumer with a run waiting is left alone"
+    )

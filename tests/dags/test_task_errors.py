@@ -123,21 +123,49 @@ def test_a_task_in_its_turn_goes_on_without_asking(
     assert nothing_left_to_do(extraction, context(Ti("emr_tasks.watch_steps", {TERMINATE: state}))) is False
 
 
-def test_a_failed_refresh_gives_its_claim_back_and_mails_once(
-    refresh: RefreshPlan, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Claims that were given back, and texts of mails that were sent."""
+    found = SimpleNamespace(given_back=[], mails=[])
+    install(monkeypatch, "refresher", fail_refresh=lambda plan, run: found.given_back.append(run.run_id))
+    monkeypatch.setattr("idiscover.orchestration.mail.send", lambda mail, plan: found.mails.append(mail.text))
+    return found
+
+
+def test_of_several_units_that_fail_one_mails_and_the_last_gives_the_claim_back(
+    refresh: RefreshPlan, seen: SimpleNamespace
 ) -> None:
-    given_back: list[str] = []
-    mails: list[str] = []
-    install(monkeypatch, "refresher", fail_refresh=lambda plan, run: given_back.append(run.run_id))
-    monkeypatch.setattr("idiscover.orchestration.mail.send", lambda mail, plan: mails.append(mail.text))
     failed = callbacks.after_refresh_failure(refresh)
-    first = Ti("t1.call", {"t1.call_0": "failed", "t1.call_1": "running"}, map_index=0)
-    second = Ti("t1.call", {"t1.call_0": "failed", "t1.call_1": "failed"}, map_index=1)
+    first = Ti("t1.call", {"t1.call_0": "running", "t1.call_1": "queued", "t1.slices": "success"}, map_index=0)
     failed(context(first, exception=ConfigError("no such country", got="XX"), unit=["FR", "DE"]))
-    failed(context(second, exception=ConfigError("no such country", got="YY"), unit=["IT"]))
-    assert given_back == ["r", "r"]
-    assert len(mails) == 1
-    assert "FR, DE" in mails[0] and "no such country" in mails[0] and "t1.call (try 3)" in mails[0]
+    assert seen.given_back == [] and len(seen.mails) == 1
+    assert "FR, DE" in seen.mails[0] and "no such country" in seen.mails[0] and "t1.call (try 3)" in seen.mails[0]
+    last = Ti("t1.call", {"t1.call_0": "failed", "t1.call_1": "running"}, map_index=1)
+    failed(context(last, exception=ConfigError("no such country", got="YY"), unit=["IT"]))
+    assert seen.given_back == ["r"] and len(seen.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("others", "given_back"),
+    [
+        (("failed", "success"), ["r"]),
+        (("failed", "up_for_retry"), []),
+        (("failed", None), []),
+        (("success", "success"), []),
+    ],
+)
+def test_a_unit_that_succeeds_last_gives_back_what_another_could_not(
+    others: tuple[str | None, str | None], given_back: list[str], refresh: RefreshPlan, seen: SimpleNamespace
+) -> None:
+    states = {"t1.call_0": others[0], "t1.call_1": others[1], "t1.call_2": "running"}
+    callbacks.after_refresh_unit(refresh)(context(Ti("t1.call", states, map_index=2)))
+    assert (seen.given_back, seen.mails) == (given_back, [])
+
+
+@pytest.mark.parametrize("task_id", ["t1.slices", "end"])
+def test_other_tasks_of_a_refresh_give_back_and_mail(task_id: str, refresh: RefreshPlan, seen: SimpleNamespace) -> None:
+    callbacks.after_refresh_failure(refresh)(context(Ti(task_id, {"t1.call_0": "success"})))
+    assert seen.given_back == ["r"] and len(seen.mails) == 1
 
 
 def test_a_callback_goes_on_when_a_part_of_it_fails(

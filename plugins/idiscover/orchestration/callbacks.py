@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from idiscover.orchestration.identity import plain_identity
+from idiscover.orchestration.run_states import FINISHED, faults, task_states
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,16 +46,39 @@ def after_load_failure(plan: LoadPlan) -> Callback:
 
 
 def after_refresh_failure(plan: RefreshPlan) -> Callback:
-    """For every task of a refresh: gives the claim back, and mails once however many countries fail."""
+    """For every task of a refresh: gives the claim back, and mails once however many countries fail.
+
+    While other units of countries are still to run, the claim is theirs too: the last of them gives it back.
+    """
 
     def callback(context: Context) -> None:
-        from idiscover.aws.refresher import fail_refresh
-
-        _attempt("give the claim back", lambda: fail_refresh(plan, plain_identity(context)))
-        if _first_to_fail(context):
+        others = _other_units(context)
+        if all(state in FINISHED for state in others.values()):
+            _give_back(plan, context)
+        if "failed" not in others.values():
             _attempt("send the failure mail", lambda: _mail_failure(plan, context))
 
     return callback
+
+
+def after_refresh_unit(plan: RefreshPlan) -> Callback:
+    """For a unit that succeeded: gives the claim back if it was the last to run and another had failed.
+
+    Units run one at a time, in the one slot of their table's pool, so that exactly one of them is the last.
+    """
+
+    def callback(context: Context) -> None:
+        others = _other_units(context).values()
+        if "failed" in others and all(state in FINISHED for state in others):
+            _give_back(plan, context)
+
+    return callback
+
+
+def _give_back(plan: RefreshPlan, context: Context) -> None:
+    from idiscover.aws.refresher import fail_refresh
+
+    _attempt("give the claim back", lambda: fail_refresh(plan, plain_identity(context)))
 
 
 def _attempt(what: str, action: Callable[[], object]) -> None:
@@ -82,15 +106,16 @@ def _mail_failure(plan: ExtractionPlan | LoadPlan | RefreshPlan, context: Contex
 
 
 def _others_succeeded(context: Context) -> bool:
-    from idiscover.orchestration.run_states import faults, task_states
-
     return not faults(task_states(context))
 
 
-def _first_to_fail(context: Context) -> bool:
-    """Whether no other mapped task of this run has failed yet."""
-    from idiscover.orchestration.run_states import task_states
+def _other_units(context: Context) -> dict[str, str | None]:
+    """States of the run's other units of countries, by name and map index; empty outside the mapped task.
 
+    The own state is left out: while callbacks run, the server does not know it yet.
+    """
     ti = context["ti"]
-    own = ti.task_id if (ti.map_index or 0) < 0 else f"{ti.task_id}_{ti.map_index}"
-    return not any(state == "failed" for name, state in task_states(context).items() if name != own)
+    if ti.map_index is None or ti.map_index < 0:
+        return {}
+    own, prefix = f"{ti.task_id}_{ti.map_index}", f"{ti.task_id}_"
+    return {name: state for name, state in task_states(context).items() if name.startswith(prefix) and name != own}

@@ -101,10 +101,14 @@ class CreateCluster(_ReportsFailure, EmrCreateJobFlowOperator):
 
     def execute(self, context: Context) -> str | None:
         """Returns the cluster's id, or None if none is needed."""
+        from idiscover.aws.extraction_run import open_extraction
+
         with failure_recorded(context):
             if nothing_left_to_do(self.plan, context) or batch_already_stands(self.plan, context):
                 self.log.info("the batch of this run stands: no cluster is needed")
                 return None
+            # A run that failed gave the object's lock back; cleared from here, it has to take it again.
+            open_extraction(self.plan, run_identity(context))
         return super().execute(context)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, Asset, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from idiscover.orchestration.callbacks import after_refresh_failure
+from idiscover.orchestration.callbacks import after_refresh_failure, after_refresh_unit
 from idiscover.orchestration.dag_settings import any_of, dag_arguments
 from idiscover.orchestration.errors import airflow_errors
 from idiscover.orchestration.identity import run_identity
@@ -32,6 +32,7 @@ def build(plan: RefreshPlan) -> DAG:
         pool=plan.target_pool,
         map_index_template="{{ ', '.join(unit | default([])) }}",
         on_failure_callback=failed,
+        on_success_callback=after_refresh_unit(plan),
     )
     def call(unit: list[str]) -> dict[str, Any]:
         """Runs the table's statements for each country of the unit, in one transaction."""

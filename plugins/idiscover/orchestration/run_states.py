@@ -22,7 +22,7 @@ CHAIN = (START_MAIL, CREATE, ADD_STEPS, WATCH_STEPS, TERMINATE, WATCH_TERMINATIO
 
 _WORK = (START_MAIL, CREATE, ADD_STEPS, WATCH_STEPS)
 _CLEAN_UP = (TERMINATE, WATCH_TERMINATION)
-_FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 def task_states(context: Context) -> dict[str, str | None]:
@@ -47,4 +47,4 @@ def faults(states: Mapping[str, str | None]) -> dict[str, str]:
 
 def cluster_is_done(states: Mapping[str, str | None]) -> bool:
     """Whether the run's cluster was already terminated, so that an earlier task of the chain was cleared alone."""
-    return states.get(TERMINATE) in _FINISHED
+    return states.get(TERMINATE) in FINISHED
