@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 from airflow.timetables.base import Timetable
-
 from idiscover.orchestration.timetable import OrgDayTimetable
 
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
-
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchCounts, BatchManifest

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-
 from idiscover.lake.keys import status_key
+
 from tests.dags.played import Agent, Played
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)

@@ -19,9 +19,9 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.encoders import encode_timetable
 from airflow.serialization.serialized_objects import DagSerialization
-
 from idiscover.orchestration.timetable import OrgDayTimetable
 from idiscover.plan.model import ExtractionPlan, LoadPlan, Plan, RefreshPlan
+
 from tests.dags.compiled import compile_into, repository_plans
 from tests.dags.conftest import REPOSITORY
 

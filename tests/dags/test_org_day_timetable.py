@@ -11,7 +11,6 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from hypothesis import given
 from hypothesis import strategies as st
-
 from idiscover.orchestration.timetable import OrgDayTimetable
 
 DAY = timedelta(days=1)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from idiscover.errors import ConfigError
 from idiscover.orchestration.identity import check_conf, plain_identity, run_identity
 

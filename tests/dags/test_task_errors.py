@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-
 from idiscover.errors import ConfigError, DataQualityError, FatalError, IdiscoverError, RetriableError
 from idiscover.orchestration import callbacks
 from idiscover.orchestration.errors import airflow_errors, failure_recorded
 from idiscover.orchestration.operators import attempts, nothing_left_to_do
 from idiscover.orchestration.run_states import CHAIN, TERMINATE, faults
 from idiscover.plan.model import ExtractionPlan, RefreshPlan
+
 from tests.dags.compiled import repository_plans
 
 

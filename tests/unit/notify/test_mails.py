@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from idiscover.notify.mails import (
     SUBJECT_LENGTH,
     ExtractionResult,
@@ -27,6 +26,7 @@ from idiscover.notify.mails import (
     start_mail,
     termination_mail,
 )
+
 from tests.unit.notify.examples import EXTRACTION, LOAD, MANIFEST, OWNER, REFRESH, REQUEST, RUN, request
 
 GOLDEN = Path(__file__).parent / "golden"

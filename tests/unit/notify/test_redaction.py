@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from idiscover.notify.redaction import MASK, redact
 
 SECRET = st.from_regex(r"[A-Za-z0-9+/=_.!#$%^*-]{8,40}", fullmatch=True)
