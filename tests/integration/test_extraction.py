@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import requests
-from extraction_stack import API_VERSION, Aws, Spark, moto, request_for, simulator, utc
 from idiscover.plan.model import ExtractionRequest
 from simple_salesforce import Salesforce
+
+from tests.integration.extraction_stack import API_VERSION, Aws, Spark, moto, request_for, simulator, utc
 
 EARLY, LATE = utc("2000-01-01T00:00"), utc("2026-01-06T00:00")
 

@@ -1,0 +1,132 @@
+"""Bulk CSV rewritten: against Python's csv module, for any text and any cutting into chunks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from idiscover.errors import DataQualityError
+from idiscover.salesforce.csv_stream import CsvRewriter
+
+SOURCE, TARGET = ("Id", "Name", "Notes__c"), ("id", "name", "notes")
+CONSTANTS = (("_read_at_utc", "2026-01-05 02:00:07.000000"), ("_batch_id", 'lab-"1"'))
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text(st.sampled_from('",\n\r\0 a\u2028\x85é漢'))
+ROWS = st.lists(st.tuples(TEXTS, TEXTS, TEXTS), max_size=12)
+
+
+def bulk_csv(rows: list[tuple[str, ...]], header: tuple[str, ...] = SOURCE, line_end: str = "\n") -> bytes:
+    """A result page as Salesforce writes it: every value quoted."""
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator=line_end)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def rewriter() -> CsvRewriter:
+    return CsvRewriter(SOURCE, TARGET, CONSTANTS, where="part-00000")
+
+
+def chunked(data: bytes, sizes: list[int]) -> Iterator[bytes]:
+    """`data` cut into pieces of `sizes`, over and over."""
+    at = turn = 0
+    while at < len(data):
+        size = sizes[turn % len(sizes)]
+        yield data[at : at + size]
+        at, turn = at + size, turn + 1
+
+
+@given(ROWS, st.lists(st.integers(1, 40), min_size=1, max_size=5), st.sampled_from(["\n", "\r\n"]))
+def test_every_value_comes_out_as_it_went_in(rows: list[tuple[str, ...]], sizes: list[int], line_end: str) -> None:
+    made = rewriter()
+    text = b"".join(made.rewrite(chunked(bulk_csv(rows, line_end=line_end), sizes))).decode()
+    header, *found = csv.reader(io.StringIO(text, newline=""), strict=True)
+    assert header == [*TARGET, "_read_at_utc", "_batch_id"]
+    constants = [value for _, value in CONSTANTS]
+    assert found == [[*(value.replace("\0", "") for value in row), *constants] for row in rows]
+    assert made.rows == len(rows)
+    assert made.nul_characters == sum(value.count("\0") for row in rows for value in row)
+
+
+@given(ROWS)
+def test_values_are_quoted_and_null_is_empty_and_bare(rows: list[tuple[str, ...]]) -> None:
+    text = b"".join(rewriter().rewrite([bulk_csv(rows)])).decode()
+    field = r'(?:"(?:[^"]|"")+"|)'
+    line = rf"{field}(?:,{field}){{4}}\n"
+    assert re.fullmatch(rf"(?:{line})*", text)
+    assert "\0" not in text
+
+
+def test_a_page_without_rows_is_its_header() -> None:
+    made = rewriter()
+    blocks = list(made.rewrite([bulk_csv([])]))
+    assert blocks == [b'"id","name","notes","_read_at_utc","_batch_id"\n']
+    assert made.rows == 0
+
+
+def test_names_of_the_header_may_differ_in_case_only() -> None:
+    assert list(rewriter().rewrite([bulk_csv([], ("ID", "name", "notes__C"))]))
+    for header in (("Id", "Notes__c", "Name"), ("Id", "Name"), ("Id", "Name", "Notes__c", "More__c")):
+        with pytest.raises(DataQualityError, match="header"):
+            list(rewriter().rewrite([bulk_csv([], header)]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b'"Id","Name","Notes__c"\n"1","2"\n',
+        b'"Id","Name","Notes__c"\n"1","2","3","4"\n',
+        b'"Id","Name","Notes__c"\n"1","2","cut in the mid',
+        b'"Id","Name","Notes__c"\n"1","2"3","4"\n',
+        b'"Id","Name","Notes__c"\n"1","2","\xff"\n',
+        b'"Id","Name","Notes__c"\n"1","2","\xe6\xbc',
+        b'"Id","Name","Notes__c"\n\n"1","2","3"\n',
+    ],
+)
+def test_a_page_that_is_not_whole_is_refused(body: bytes) -> None:
+    with pytest.raises(DataQualityError, match="part-00000"):
+        list(rewriter().rewrite([body]))
+
+
+def test_a_quote_that_never_closes_does_not_fill_the_memory() -> None:
+    def endless() -> Iterator[bytes]:
+        yield bulk_csv([]) + b'"'
+        while True:
+            yield b"x" * 65536 + b"\n"
+
+    with pytest.raises(DataQualityError, match="field larger than field limit"):
+        list(rewriter().rewrite(endless()))
+
+
+def _peak_bytes(rows: int) -> int:
+    """Most memory in use while a page of `rows` rows goes through."""
+    block = bulk_csv([("0011", "x" * 40, 'a "quoted"\nnote')] * 100)[len(bulk_csv([])) :]
+    made = rewriter()
+
+    def page() -> Iterator[bytes]:
+        yield bulk_csv([])
+        for _ in range(rows // 100):
+            yield block
+
+    tracemalloc.start()
+    for _ in made.rewrite(page()):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert made.rows == rows
+    return peak
+
+
+def test_memory_does_not_grow_with_rows() -> None:
+    _peak_bytes(1000)  # caches of the interpreter
+    small, large = _peak_bytes(5_000), _peak_bytes(50_000)
+    assert large < small * 1.1
+    assert large < 1_000_000
