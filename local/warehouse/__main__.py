@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from local.warehouse.installation import install
-from local.warehouse.server import REWRITE_SERVICE, SESSION_BUFFER_BYTES, Front
+from local.warehouse.server import SESSION_BUFFER_BYTES, Front, rewriting_connection
 
 log = logging.getLogger("local.warehouse")
 
@@ -22,8 +22,7 @@ HOST = "127.0.0.1"
 
 async def serve(port: int, upstream: str) -> None:
     """Install the helpers, listen, and serve until a signal comes."""
-    connection = f"host={HOST} port={port} dbname={REWRITE_SERVICE} user={REWRITE_SERVICE} sslmode=disable connect_timeout=10"
-    front = Front(upstream, install(upstream, connection))
+    front = Front(upstream, rewriting_connection(HOST, port), install(upstream))
     server = await asyncio.start_server(front.serve_client, HOST, port, limit=SESSION_BUFFER_BYTES)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -12,12 +12,8 @@ LOCK = 7316001
 QUERY_IDS_PER_START = 1_000_000
 
 
-def install(upstream: str, front_connection: str) -> int:
-    """Bring schema rs up to date in the upstream database and note how procedures reach the front.
-
-    Args:
-        upstream: URI of the warehouse database, as a superuser (event triggers need one).
-        front_connection: libpq connection string of the front's rewriting service.
+def install(upstream: str) -> int:
+    """Bring schema rs up to date in the upstream database (a URI, as a superuser: event triggers need one).
 
     Returns the first of the query ids that this start of the front may use.
     """
@@ -31,7 +27,6 @@ def install(upstream: str, front_connection: str) -> int:
                 for source in sources:
                     cursor.execute(source)
                 _remember(cursor, "helpers", digest)
-            _remember(cursor, "front_connection", front_connection)
             cursor.execute("select nextval('rs.query_id_block')")
             return int(cursor.fetchone()[0]) * QUERY_IDS_PER_START
     finally:

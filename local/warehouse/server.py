@@ -33,9 +33,13 @@ SESSION_BUFFER_BYTES = 1024 * 1024
 
 @dataclass
 class Front:
-    """What all sessions share. `upstream` is a postgresql:// URI of the warehouse as a superuser."""
+    """What all sessions share.
+
+    `upstream` is a postgresql:// URI of the warehouse as a superuser, `rewriting` how libpq reaches the rewriting service.
+    """
 
     upstream: str
+    rewriting: str
     first_query_id: int
     sessions: set[Session] = field(default_factory=set)
 
@@ -86,8 +90,10 @@ class Front:
         up_reader, up_writer = await asyncio.open_connection(self.host, self.port, limit=SESSION_BUFFER_BYTES)
         up_writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         upstream = Upstream(up_reader, up_writer, writer)
+        upstream.client_is_redshift_connector = "client_protocol_version" in parameters
         upstream.expect(Pending(Asked.STARTUP))
-        up_writer.write(wire.startup_packet(wire.PROTOCOL_3 << 16, upstream_parameters(parameters)))
+        settings = {**upstream_parameters(parameters), "rs.front_connection": self.rewriting}
+        up_writer.write(wire.startup_packet(wire.PROTOCOL_3 << 16, settings))
         context = CopyContext(self.journal, self.query_ids, parameters.get("user", ""))
         session = Session(reader, writer, upstream, context)
         self.sessions.add(session)
@@ -112,6 +118,12 @@ class Front:
         up_writer.write((16).to_bytes(4, "big") + wire.CANCEL_REQUEST.to_bytes(4, "big") + key)
         await up_writer.drain()
         up_writer.close()
+
+
+def rewriting_connection(host: str, port: int) -> str:
+    """The libpq connection string of the rewriting service of a front that listens there."""
+    name = REWRITE_SERVICE
+    return f"host={host} port={port} dbname={name} user={name} sslmode=disable gssencmode=disable connect_timeout=10"
 
 
 def upstream_parameters(parameters: dict[str, str]) -> dict[str, str]:

@@ -23,6 +23,12 @@ def parameter_status(data: bytes) -> bytes:
     return data
 
 
+def short_sasl_list(data: bytes) -> bytes:
+    """An authentication request for redshift_connector, which takes the empty end of the list for a mechanism."""
+    is_sasl = data[5:9] == (10).to_bytes(4, "big")
+    return wire.message(b"R", data[5:-1]) if is_sasl and data.endswith(b"\0\0") else data
+
+
 def translate_error(fields: dict[str, str]) -> dict[str, str]:
     """The fields of an error as Redshift words it, where the front knows."""
     code = fields.get("C", "")

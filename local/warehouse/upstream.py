@@ -15,7 +15,7 @@ from enum import Enum
 
 from local.warehouse import wire
 from local.warehouse.errors import SqlError, UpstreamError
-from local.warehouse.translation import parameter_status, translate_error
+from local.warehouse.translation import parameter_status, short_sasl_list, translate_error
 
 log = logging.getLogger("local.warehouse")
 
@@ -81,6 +81,7 @@ class Upstream:
         self._drained.set()
         self.status = "I"
         self.backend_key = b""
+        self.client_is_redshift_connector = False
         self.closed = False
         self.batch_failed = False  # an error in the extended protocol: PostgreSQL skips all until Sync
 
@@ -192,7 +193,9 @@ class Upstream:
             return self._asynchronous(letter, data, head)
         if letter == b"E":
             return self._error(data, head)
-        if head is None or letter == b"R":
+        if letter == b"R":
+            return short_sasl_list(data) if self.client_is_redshift_connector else data
+        if head is None:
             return data
         if head.capture is not None:
             self._keep(head, letter, data[5:])

@@ -63,19 +63,24 @@ class Conversion:
         """NULL, or why the field is refused."""
         field = self.field
         missing = literal("Missing data for not-null field") if self.column.not_null else "null"
-        valid = f"pg_input_is_valid({self.text_for_input()}, {literal(self.column.declared)})"
-        if self.column.is_character:
-            valid = "true"
+        valid = "true" if self.column.is_character else self._is_valid()
         return (
             f"case when {field} is null then {missing} when not ({self.check}) then {literal(self.complaint)}"
             f" when not {valid} then {literal(self.complaint)} end"
         )
 
-    def text_for_input(self) -> str:
-        """What PostgreSQL's input function of the type would have to accept."""
-        if self.column.type_name == "numeric" and self.cast.startswith("trunc"):
-            return f"(case when {self.check} then {self.cast} end)::text"
-        return self.field
+    def _is_valid(self) -> str:
+        """Whether the type's input function takes the field: for cut decimals, what is left after the cut."""
+        declared = literal(self.column.declared)
+        if "to_timestamp" in self.cast:
+            return f"pg_input_is_valid({self.field}, 'double precision')"
+        if not self.cast.startswith("trunc"):
+            return f"pg_input_is_valid({self.field}, {declared})"
+        cut = f"trunc({self.field}::numeric, {self.column.scale})::text"
+        return (
+            f"(case when pg_input_is_valid({self.field}, 'numeric') then pg_input_is_valid({cut}, {declared})"
+            " else false end)"
+        )
 
 
 def conversion(column: Column, number: int, command: CopyCommand) -> Conversion:

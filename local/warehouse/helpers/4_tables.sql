@@ -98,7 +98,8 @@ begin
     raise exception 'rs: invalid value in a load' using errcode = '22000';
 end $$;
 
--- Dynamic SQL in procedures does not pass the front, so it is sent there to be rewritten.
+-- Dynamic SQL in procedures does not pass the front, so it is sent there to be rewritten. The front tells each of its
+-- sessions where that is.
 create or replace function rs.rw(statement text) returns text volatile security definer language plpgsql
 set search_path = pg_catalog, rs, pg_temp
 as $$
@@ -109,7 +110,10 @@ begin
         return null;
     end if;
     if not coalesce('rs_front' = any (rs.dblink_get_connections()), false) then
-        perform rs.dblink_connect('rs_front', (select value from rs.setting where name = 'front_connection'));
+        if nullif(current_setting('rs.front_connection', true), '') is null then
+            raise exception 'dynamic SQL of a procedure must be run through the Redshift front' using errcode = '0A000';
+        end if;
+        perform rs.dblink_connect('rs_front', current_setting('rs.front_connection'));
     end if;
     select answer.sql into result
     from rs.dblink('rs_front', encode(convert_to(statement, 'UTF8'), 'hex')) as answer (sql text);

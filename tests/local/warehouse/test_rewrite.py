@@ -1,0 +1,135 @@
+"""Rewriting without a database: what is refused by name, and the shape of what comes out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from local.warehouse import rewrite
+from local.warehouse.copy.statement import parse_copy
+from local.warehouse.errors import SqlError
+from local.warehouse.rewrite import Action, rewrite_script
+
+PACKAGE = Path(rewrite.__file__).parents[1]
+
+
+def rewritten(sql: str) -> str:
+    """One statement rewritten, white space made single."""
+    (statement,) = rewrite_script(sql)
+    return re.sub(r"\s+", " ", statement.sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("insert into t values (1) on conflict do nothing", "ON CONFLICT"),
+        ("insert into t values (1) returning a", "RETURNING"),
+        ("create index i on t (a)", "CREATE INDEX"),
+        ("create unique index i on t (a)", "CREATE INDEX"),
+        ("create or replace trigger x before insert on t execute function f()", "CREATE TRIGGER"),
+        ("create sequence s", "CREATE SEQUENCE"),
+        ("select 1 where a is not distinct from b", "IS DISTINCT FROM"),
+        ("select distinct on (a) a from t", "DISTINCT ON"),
+        ("select count(*) filter (where a > 0) from t", "FILTER"),
+        ("select * from t, lateral (select 1) as x", "LATERAL"),
+        ("select 1 except all select 1", "EXCEPT ALL"),
+        ("select string_agg(a, ',') from t", "string_agg"),
+        ("create table t (a jsonb)", "jsonb"),
+        ("create table t (a int check (a > 0))", "CHECK"),
+        ("copy t from stdin", "COPY FROM STDIN"),
+        ("do 'begin end'", "DO"),
+    ],
+)
+def test_what_redshift_lacks_is_refused_by_name(sql: str, named: str) -> None:
+    with pytest.raises(SqlError, match=re.escape(named)) as caught:
+        for statement in rewrite_script(sql):
+            if statement.action is Action.COPY:
+                parse_copy(statement.sql)
+    assert "not supported by Amazon Redshift" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("select a from t qualify row_number() over (order by a) = 1", "QUALIFY"),
+        ("select * from t pivot (sum(a) for b in (1))", "PIVOT"),
+        ("unload ('select 1') to 's3://b/k' iam_role default", "UNLOAD"),
+        ("create external schema s from data catalog", "EXTERNAL"),
+        ("create materialized view v as select 1", "MATERIALIZED"),
+        ("create table t (a geometry)", "GEOMETRY"),
+        ("alter table t append from u", "APPEND"),
+        ("select json_parse('{}')", "JSON_PARSE"),
+        ("create procedure p() nonatomic as $$ begin end $$ language plpgsql", "NONATOMIC"),
+        ("create procedure p() as $$ begin copy t from 's3://b/k'; end $$ language plpgsql", "COPY inside"),
+        ("create function f() returns int as $$ return 1 $$ language plpythonu", "plpythonu"),
+    ],
+)
+def test_what_is_not_emulated_fails_by_name(sql: str, named: str) -> None:
+    with pytest.raises(SqlError, match=re.escape(named)) as caught:
+        rewrite_script(sql)
+    assert "not emulated" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select nvl(a, nvl(b, 0)) from t", "select coalesce(a, coalesce(b, 0)) from t"),
+        ("select top 3 a from t order by a", "select a from t order by a limit 3"),
+        ("select * from (select top 2 a from t) x", "select * from (select a from t limit 2 ) x"),
+        ("select 1 minus select 2", "select 1 except select 2"),
+        ("delete t where a = 1", "delete from t where a = 1"),
+        ("select a into #x from t", 'select a into temp "#x" from t'),
+        ("select * from #x", 'select * from "#x"'),
+        ("select sysdate", "select rs.sysdate()"),
+        ("select t.sysdate, 1 as sysdate from t", "select t.sysdate, 1 as sysdate from t"),
+        ("select x.len(a) from x", "select x.len(a) from x"),
+        ("insert into len (a) values (1)", "insert into len (a) values (1)"),
+        ("select a::decimal, cast(b as numeric(5,1))", "select a::numeric(18,0), cast(b as numeric(5,1))"),
+        ("select 'nvl(a, b)', \"NVL\" from t -- nvl(a)", "select 'nvl(a, b)', \"nvl\" from t -- nvl(a)"),
+        ("select * from pg_catalog.stl_load_errors", "select * from rs.stl_load_errors"),
+        ("create view v as select 1 with no schema binding", "create view v as select 1"),
+        ("set query_group to 'x'", "set rs.query_group to 'x'"),
+        ("create table #t (a int)", 'create temp table "#t" ( a int )'),
+        ("create table t (a text, b varchar(max), c nvarchar(5), d decimal)",
+         "create table t ( a varchar(256), b varchar(65535), c varchar(5), d numeric(18,0) )"),
+        ("alter table t add column b varchar encode lzo default 'x'", "alter table t add column b varchar(256) default 'x'"),
+        ("alter table t alter sortkey (a)", "alter table t reset (fillfactor)"),
+        ("create table t distkey(a) sortkey(a) as select nvl(1, 2) as a", "create table t as select coalesce(1, 2) as a"),
+    ],
+)  # fmt: skip
+def test_rewriting(sql: str, expected: str) -> None:
+    assert rewritten(sql) == expected
+
+
+def test_a_line_comment_does_not_swallow_the_next_statement() -> None:
+    first, second = rewrite_script("select 1 -- one\n; select 2")
+    assert "2" in second.sql
+    assert rewrite.join([first, second]).splitlines()[1].startswith(";")
+
+
+def test_case_expressions_do_not_cut_the_statements_of_a_body() -> None:
+    body = (
+        "begin if case when a then 1 else 2 end = 1 then update t set x = case when y then nvl(1, 2) else 0 end; "
+        "else null; end if; for r in select top 1 a from t loop null; end loop; end"
+    )
+    text = rewritten(f"create procedure p() as $$ {body} $$ language plpgsql")
+    assert "case when y then coalesce(1, 2) else 0 end;" in text
+    assert "from t limit 1 loop" in text
+
+
+def test_a_handler_gets_a_raise_and_only_others_is_allowed() -> None:
+    text = rewritten("create procedure p() as $$ begin null; exception when others then null; end; $$ language plpgsql")
+    assert "then null; raise; end;" in text
+    with pytest.raises(SqlError, match="OTHERS"):
+        rewrite_script("create procedure p() as $$ begin null; exception when no_data then null; end $$ language plpgsql")
+
+
+def test_the_package_imports_nothing_of_the_platform() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(name.split(".")[0] in ("idiscover", "airflow", "dags") for name in names), path
