@@ -57,7 +57,9 @@ def fingerprint() -> str:
 
 def is_set_up() -> bool:
     """Whether the last set-up was for the files as they are now."""
-    return STAMP.exists() and STAMP.read_text() == fingerprint() and all(python_of(name).exists() for name in ENVIRONMENTS)
+    return (
+        STAMP.exists() and STAMP.read_text() == fingerprint() and all(python_of(name).exists() for name in ENVIRONMENTS)
+    )
 
 
 def set_up() -> None:
@@ -151,7 +153,9 @@ def make_environment(name: str, python: str, installer: Path | None) -> None:
     requirements = ROOT / "requirements" / f"{name}.txt"
     result = None
     if installer is not None:
-        result = run([installer, "pip", "install", "-q", "--python", python_of(name), "--require-hashes", "-r", requirements])
+        result = run(
+            [installer, "pip", "install", "-q", "--python", python_of(name), "--require-hashes", "-r", requirements]
+        )
     if result is None or result.returncode != 0:
         # pip knows mirrors and certificates from its own configuration, which uv does not read
         pip = [python_of(name), "-m", "pip", "install", "-q", "--require-hashes", "--disable-pip-version-check"]
@@ -189,7 +193,9 @@ def install_project() -> None:
 
 def run(command: list) -> subprocess.CompletedProcess[str]:
     """Runs a command; its output, both streams, in `stdout`."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    }
     if "PIP_INDEX_URL" in environment:
         environment.setdefault("UV_INDEX_URL", environment["PIP_INDEX_URL"])
     words = [str(word) for word in command]

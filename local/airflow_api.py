@@ -1,0 +1,97 @@
+"""Airflow's REST API, as far as the local verbs need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+_TIMEOUT_SECONDS = 30
+
+
+class AirflowApiError(RuntimeError):
+    """Airflow answered with an error; the message has its words."""
+
+
+class AirflowApi:
+    """A session with Airflow's API server; logs in at the first call, and again when its token has run out."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self._url, self._user, self._password = url, user, password
+        self._session = requests.Session()
+        self._session.trust_env = False  # neither proxies nor the simulator's certificates concern it
+
+    def call(
+        self, method: str, path: str, *, accepted: tuple[int, ...] = (), body: object = None, **query: object
+    ) -> Any:
+        """One call of /api/v2; the JSON answer. A status in `accepted` beside 2xx is no error.
+
+        Raises:
+            AirflowApiError: any other status.
+        """
+        for _ in range(2):
+            answer = self._session.request(
+                method, f"{self._url}/api/v2{path}", json=body, params=query, timeout=_TIMEOUT_SECONDS
+            )
+            if answer.status_code != 401:
+                break
+            self._log_in()
+        if not answer.ok and answer.status_code not in accepted:
+            raise AirflowApiError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+        return answer.json() if answer.content else None
+
+    def _log_in(self) -> None:
+        answer = self._session.post(
+            f"{self._url}/auth/token",
+            json={"username": self._user, "password": self._password},
+            timeout=_TIMEOUT_SECONDS,
+        )
+        if not answer.ok:
+            raise AirflowApiError(f"log in: {answer.status_code} {answer.text[:500]}")
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def dag_ids(self) -> set[str]:
+        """All DAGs that Airflow has parsed and that are not stale."""
+        return {dag["dag_id"] for dag in self.call("GET", "/dags", limit=1000)["dags"]}
+
+    def import_errors(self) -> list[dict[str, Any]]:
+        """Files that do not parse."""
+        return list(self.call("GET", "/importErrors", limit=100)["import_errors"])
+
+    def ensure_pools(self, wanted: Mapping[str, int]) -> int:
+        """Pools with these slots; returns how many had to be made or changed."""
+        pools = self.call("GET", "/pools", limit=1000)["pools"]
+        standing = {pool["name"]: (pool["slots"], pool["include_deferred"]) for pool in pools}
+        changed = 0
+        for name, slots in sorted(wanted.items()):
+            # a run that waits for its cluster is deferred, and still holds what the pool stands for
+            settings = {"slots": slots, "include_deferred": name == "emr"}
+            if standing.get(name) == (settings["slots"], settings["include_deferred"]):
+                continue
+            changed += 1
+            if name in standing:
+                self.call("PATCH", f"/pools/{name}", body=settings)
+            else:
+                self.call("POST", "/pools", body={"name": name, **settings})
+        return changed
+
+    def create_run(self, dag_id: str, body: Mapping[str, Any]) -> bool:
+        """Creates a run; False if one of that run_id or logical date stands already."""
+        answer = self.call("POST", f"/dags/{dag_id}/dagRuns", body=dict(body), accepted=(409,))
+        return isinstance(answer, dict) and "dag_run_id" in answer
+
+    def runs(self, dag_id: str = "~", **query: object) -> list[dict[str, Any]]:
+        """DAG runs, newest first."""
+        return list(self.call("GET", f"/dags/{dag_id}/dagRuns", limit=100, order_by="-run_after", **query)["dag_runs"])
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Task instances of a run."""
+        return list(self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=200)["task_instances"])
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
+        """A task's log as text."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        content = self.call("GET", path, map_index=map_index, full_content=True).get("content", [])
+        lines = [line.get("event", str(line)) if isinstance(line, dict) else str(line) for line in content]
+        return "\n".join(lines)

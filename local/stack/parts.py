@@ -1,0 +1,251 @@
+"""The parts of a stack: what runs, in which order, and how each shows that it is well."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from local.postgres import PostgresCluster
+from local.stack.environment import ADMIN, airflow_environment, airflow_url, aws_url, base_environment, salesforce_url
+from local.stack.layout import HOST, ROOT, Layout, Settings
+
+DATABASES = ["airflow", "jobmeta", "warehouse"]
+SPARK_PYTHON = ROOT / ".venv" / "spark" / "bin" / "python"
+MAX_STEPS = "2"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the stack.
+
+    `prepare` runs before each start and is free when there is nothing to do; `after` runs once it is healthy.
+    """
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    healthy: Callable[[], bool]
+    port: int | None = None
+    prepare: Callable[[], None] = lambda: None
+    after: Callable[[], None] = lambda: None
+    stop_signal: signal.Signals = signal.SIGTERM
+    patience_seconds: float = 20
+    start_seconds: float = 120
+    wave: int = 0  # parts of a wave start together; the next wave waits for them
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+def stack_parts(layout: Layout, settings: Settings) -> list[Part]:
+    """All parts, in the order of their start."""
+    return [
+        _postgres(layout, settings),
+        _aws(layout, settings),
+        _salesforce(layout, settings),
+        _warehouse(layout, settings),
+        _agent(layout, settings),
+        _dag_sync(layout, settings),
+        *_airflow(layout, settings),
+    ]
+
+
+def postgres_cluster(layout: Layout, settings: Settings) -> PostgresCluster:
+    """The stack's PostgreSQL."""
+    return PostgresCluster(layout.state("postgres"), settings.ports["postgres"], settings.passwords["postgres"])
+
+
+def _postgres(layout: Layout, settings: Settings) -> Part:
+    cluster = postgres_cluster(layout, settings)
+    return Part(
+        name="postgres",
+        # the command names binaries that only an initialised cluster has
+        command=cluster.command() if layout.state("postgres").exists() else [],
+        environment=base_environment(layout, settings),
+        healthy=cluster.is_ready,
+        port=settings.ports["postgres"],
+        prepare=cluster.initialise,
+        after=lambda: cluster.ensure_databases(DATABASES),
+        stop_signal=signal.SIGINT,
+    )
+
+
+def _aws(layout: Layout, settings: Settings) -> Part:
+    return Part(
+        name="aws",
+        command=_module("local.aws.server", "--port", settings.ports["aws"], "--state-dir", layout.state("aws")),
+        environment=base_environment(layout, settings),
+        healthy=lambda: _answers(f"{aws_url(settings)}/idiscover/health"),
+        port=settings.ports["aws"],
+    )
+
+
+def _salesforce(layout: Layout, settings: Settings) -> Part:
+    state = layout.state("salesforce")
+    options = [
+        word for name in ("seed", "scale") if name in settings.options for word in (f"--{name}", settings.options[name])
+    ]
+    return Part(
+        name="salesforce",
+        command=_module(
+            "local.salesforce", "serve", "--port", settings.ports["salesforce"], "--state-dir", state, *options
+        ),
+        environment=base_environment(layout, settings),
+        healthy=lambda: _answers_tls(f"{salesforce_url(settings)}/idiscover/health", state / "tls" / "ca.pem"),
+        port=settings.ports["salesforce"],
+    )
+
+
+def _warehouse(layout: Layout, settings: Settings) -> Part:
+    cluster = postgres_cluster(layout, settings)
+    return Part(
+        name="warehouse",
+        command=_module(
+            "local.warehouse",
+            *("--port", settings.ports["warehouse"]),
+            *("--upstream", cluster.dsn("warehouse")),
+            *("--state-dir", layout.state("warehouse")),
+        ),
+        environment=base_environment(layout, settings),
+        healthy=lambda: _listens(settings.ports["warehouse"]),
+        port=settings.ports["warehouse"],
+        wave=1,
+    )
+
+
+def _agent(layout: Layout, settings: Settings) -> Part:
+    cache = ROOT / ".cache" / "spark"
+    return Part(
+        name="agent",
+        command=_module(
+            "local.aws.agent",
+            *("--state-dir", layout.state("agent")),
+            *("--endpoint", aws_url(settings)),
+            *("--max-steps", MAX_STEPS),
+            *("--spark-python", SPARK_PYTHON),
+            *("--cache-dir", cache),
+        ),
+        environment=base_environment(layout, settings),
+        healthy=lambda: _agent_beats(settings),
+        wave=1,
+    )
+
+
+def _dag_sync(layout: Layout, settings: Settings) -> Part:
+    beat = layout.state("dag_sync") / "beat"
+    return Part(
+        name="dag_sync",
+        command=_module("local.stack.dag_sync", "--target", layout.dags, "--beat", beat),
+        environment=base_environment(layout, settings),
+        healthy=beat.exists,
+        prepare=lambda: beat.unlink(missing_ok=True),
+        wave=1,
+    )
+
+
+def _airflow(layout: Layout, settings: Settings) -> list[Part]:
+    environment = airflow_environment(layout, settings)
+    health = f"{airflow_url(settings)}/api/v2/monitor/health"
+    python = str(Path(sys.executable))
+
+    def part(name: str, verb: str, healthy: Callable[[], bool], **rest: object) -> Part:
+        return Part(
+            name=name,
+            command=[python, "-m", "airflow", verb],
+            environment=environment,
+            healthy=healthy,
+            start_seconds=180,
+            **rest,  # type: ignore[arg-type]
+        )
+
+    return [
+        part(
+            "airflow-api",
+            "api-server",
+            lambda: _answers(health),
+            port=settings.ports["airflow"],
+            prepare=lambda: _prepare_airflow(layout, settings),
+            wave=2,
+        ),
+        part("airflow-scheduler", "scheduler", lambda: _component(health, "scheduler"), wave=3),
+        part("airflow-dag-processor", "dag-processor", lambda: _component(health, "dag_processor"), wave=3),
+        part("airflow-triggerer", "triggerer", lambda: _component(health, "triggerer"), wave=3),
+    ]
+
+
+def _prepare_airflow(layout: Layout, settings: Settings) -> None:
+    """Password file and schema; the schema is looked at only after Airflow's version changed."""
+    import subprocess
+    from importlib.metadata import version
+
+    layout.airflow_home.mkdir(parents=True, exist_ok=True)
+    layout.dags.mkdir(parents=True, exist_ok=True)
+    passwords = layout.airflow_home / "passwords.json"
+    if not passwords.exists():
+        passwords.touch(mode=0o600)
+        passwords.write_text(json.dumps({ADMIN: settings.passwords["admin"]}))
+    stamp = layout.airflow_home / "schema"
+    if stamp.exists() and stamp.read_text() == version("apache-airflow"):
+        return
+    with (layout.logs / "airflow-migrate.log").open("wb") as log:
+        subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=airflow_environment(layout, settings),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=True,
+        )
+    stamp.write_text(version("apache-airflow"))
+
+
+def _module(name: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-m", name, *(str(argument) for argument in arguments)]
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return answer.status == 200
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _answers_tls(url: str, ca: Path) -> bool:
+    if not ca.exists():
+        return False
+    try:
+        return requests.get(url, verify=str(ca), timeout=3).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _agent_beats(settings: Settings) -> bool:
+    """Whether the agent has told the server lately that it is there."""
+    try:
+        with urllib.request.urlopen(f"{aws_url(settings)}/idiscover/health", timeout=3) as answer:
+            document = json.load(answer)
+    except (OSError, urllib.error.URLError, ValueError):
+        return False
+    seconds = document.get("agent_heartbeat_age_seconds")
+    return isinstance(seconds, int | float) and seconds < 15
+
+
+def _component(health: str, name: str) -> bool:
+    try:
+        with urllib.request.urlopen(health, timeout=3) as answer:
+            return json.load(answer).get(name, {}).get("status") == "healthy"
+    except (OSError, urllib.error.URLError, ValueError):
+        return False

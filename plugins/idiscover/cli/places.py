@@ -1,0 +1,49 @@
+"""Folders, files and `s3://` addresses, as options of the command line name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlparse
+
+from idiscover.aws.s3 import Bucket, S3Reader
+from idiscover.errors import ConfigError
+from idiscover.metadata.loading import FolderReader, Reader, parse_context
+from idiscover.metadata.models import Context
+
+DEFAULT_REGION = "us-east-1"
+
+
+def is_s3(place: str) -> bool:
+    """Whether `place` is an `s3://` address."""
+    return place.startswith("s3://")
+
+
+def split_s3(place: str) -> tuple[str, str]:
+    """Bucket and key (or prefix) of an `s3://` address."""
+    parts = urlparse(place)
+    return parts.netloc, parts.path.lstrip("/")
+
+
+def read_context(place: str) -> Context:
+    """The environment that a file or an S3 object describes.
+
+    Raises:
+        ConfigError: it is missing or wrong.
+    """
+    if is_s3(place):
+        bucket, key = split_s3(place)
+        return parse_context(Bucket(bucket, DEFAULT_REGION).read_text(key), place)
+    path = Path(place)
+    if not path.is_file():
+        raise ConfigError(
+            "no such context", where=place, expected="a file such as context/local.yaml, or s3://bucket/key"
+        )
+    return parse_context(path.read_text(encoding="utf-8"), place)
+
+
+def metadata_reader(place: str, region: str) -> Reader:
+    """Reads metadata from a folder or an `s3://` prefix."""
+    if is_s3(place):
+        bucket, prefix = split_s3(place)
+        return S3Reader(Bucket(bucket, region), prefix)
+    return FolderReader(Path(place))
