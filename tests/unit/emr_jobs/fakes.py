@@ -1,0 +1,144 @@
+"""A bucket in memory, tasks run in this process, and an org with one table that can move while it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
+from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, Seen, as_json, fault
+
+JOBS = f"{DATA}/jobs/query"
+
+
+class FakeBucket:
+    """Stands for `idiscover.aws.s3.Bucket`."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.log: list[str] = []
+
+    def read_text(self, key: str) -> str:
+        return self.objects[key].decode()
+
+    def write_text(self, key: str, text: str) -> None:
+        self.log.append(f"put {key}")
+        self.objects[key] = text.encode()
+
+    def exists(self, key: str) -> bool:
+        return key in self.objects
+
+    def list(self, prefix: str) -> list[str]:
+        return sorted(key for key in self.objects if key.startswith(prefix))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.log.append(f"delete {key}")
+            del self.objects[key]
+
+    def open_writer(self, key: str) -> FakeWriter:
+        return FakeWriter(self, key)
+
+
+class FakeWriter:
+    """The object appears when the block ends well."""
+
+    def __init__(self, bucket: FakeBucket, key: str) -> None:
+        self._bucket, self._key = bucket, key
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(data)
+        return len(data)
+
+    @property
+    def bytes_written(self) -> int:
+        return sum(map(len, self._parts))
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(b"".join(self._parts)).hexdigest()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._bucket.log.append(f"put {self._key}")
+            self._bucket.objects[self._key] = b"".join(self._parts)
+
+
+class InProcess:
+    """Runs page tasks here, last one first: the order of outcomes must not matter."""
+
+    def __init__(self) -> None:
+        self.tasks: list[PageTask] = []
+
+    def wait_until_ready(self) -> None:
+        """There is nothing to start."""
+
+    def __call__(self, order: PageOrder, tasks: Sequence[PageTask], parallel: int) -> Iterator[TaskOutcome]:
+        self.tasks += tasks
+        assert parallel == order.request.salesforce.parallel_pages
+        for task in reversed(tasks):
+            yield run_task(order, task)
+
+
+@dataclass
+class OrgTable:
+    """One object of an org. Each list is used up from the front; its last entry stays."""
+
+    counts: list[int]  # what COUNT() says, call after call
+    snapshots: list[list[tuple[str, ...]]]  # what each new job reads
+    columns: tuple[str, ...] = ("Id", "Name", "SystemModstamp")
+    page_rows: int = 3
+    has_result_pages: bool = True
+    announces_rows: bool = True
+    short_pages: int = 0  # so many answers with a page leave its last row out
+    wrong_job_rows: int = 0
+    jobs: list[list[tuple[str, ...]]] = field(default_factory=list)
+
+    def serve(self, org: FakeOrg) -> None:
+        """Put the table behind the org's addresses."""
+        org.routes[f"{DATA}/limits/"] = lambda _seen: as_json({"DailyApiRequests": {"Max": 1, "Remaining": 1}})
+        org.routes[f"{DATA}/queryAll/"] = lambda _seen: as_json({"totalSize": _next(self.counts)})
+        org.routes[JOBS] = lambda _seen: self._create(org)
+
+    def _create(self, org: FakeOrg) -> Reply:
+        rows = _next(self.snapshots)
+        job_id = f"750{len(self.jobs)}"
+        self.jobs.append(rows)
+        info = {"id": job_id, "state": "JobComplete", "numberRecordsProcessed": len(rows) + self.wrong_job_rows}
+        org.routes[f"{JOBS}/{job_id}"] = lambda _seen: as_json(info)
+        org.routes[f"{JOBS}/{job_id}/results"] = lambda seen: self._page(rows, seen)
+        org.routes[f"{JOBS}/{job_id}/resultPages"] = lambda _seen: self._pages(job_id, rows)
+        return as_json({**info, "state": "UploadComplete"})
+
+    def _pages(self, job_id: str, rows: list[tuple[str, ...]]) -> Reply:
+        if not self.has_result_pages:
+            return fault(404, "NOT_FOUND")
+        starts = range(0, len(rows), self.page_rows)
+        urls = [{"resultUrl": f"{JOBS}/{job_id}/results?locator={start}"} for start in starts]
+        return as_json({"resultPages": urls, "nextRecordUrl": None, "done": True})
+
+    def _page(self, rows: list[tuple[str, ...]], seen: Seen) -> Reply:
+        first = int(seen.query.get("locator", "0"))
+        part = rows[first : first + self.page_rows]
+        following = str(first + self.page_rows) if first + self.page_rows < len(rows) else "null"
+        headers = {"Sforce-Locator": following, "Sforce-NumberOfRecords": str(len(part))}
+        if not self.announces_rows:
+            del headers["Sforce-NumberOfRecords"]
+        if self.short_pages:
+            self.short_pages -= 1
+            part = part[:-1]
+        lines = [",".join(f'"{value}"' for value in row) for row in (self.columns, *part)]
+        return Reply(200, ("\n".join(lines) + "\n").encode(), headers)
+
+
+def _next(values: list[object]) -> object:
+    return values.pop(0) if len(values) > 1 else values[0]

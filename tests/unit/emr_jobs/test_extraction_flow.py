@@ -1,0 +1,232 @@
+"""The driver's flow against a scripted org: what is written, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from idiscover.errors import DataQualityError, FatalError, RetriableError
+from idiscover.lake.manifest import BatchManifest
+from idiscover.plan.model import ExtractionRequest
+from idiscover.salesforce.session import SalesforceSession
+
+import emr_jobs.pages
+import emr_jobs.step
+from emr_jobs.step import attempt, one_line, run
+from tests.unit.emr_jobs.fakes import JOBS, FakeBucket, InProcess, OrgTable
+from tests.unit.salesforce.fake_org import FakeOrg, fake_org, quick_retry
+from tests.unit.salesforce.samples import sample_request
+
+URI = "s3://data/status/request.json"
+REQUEST = sample_request()
+MANIFEST = f"{REQUEST.target_prefix}manifest.json"
+
+
+def rows(number: int, first: int = 0) -> list[tuple[str, ...]]:
+    return [(f"001{first + i:03d}", f"Lab {first + i}", "2026-01-05T00:00:00.000Z") for i in range(number)]
+
+
+@pytest.fixture(scope="module")
+def running_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeOrg]:
+    with fake_org(tmp_path_factory.mktemp("org")) as org:
+        yield org
+
+
+@pytest.fixture
+def org(running_org: FakeOrg) -> FakeOrg:
+    running_org.reset()
+    return running_org
+
+
+@pytest.fixture
+def bucket(org: FakeOrg, monkeypatch: pytest.MonkeyPatch) -> FakeBucket:
+    """The step's outside world: one bucket, one secret, one org."""
+    found = FakeBucket()
+
+    def open_session(secret: dict[str, str], version: str) -> SalesforceSession:
+        return SalesforceSession(secret, version, quick_retry())
+
+    for module in (emr_jobs.step, emr_jobs.pages):
+        monkeypatch.setattr(module, "read_secret", lambda _name, _region: org.secret)
+        monkeypatch.setattr(module, "open_session", open_session)
+        monkeypatch.setattr(module, "source_bucket", lambda _request: found)
+        monkeypatch.setattr(module, "Bucket", lambda _name, _region: found)
+    emr_jobs.pages._sessions.clear()
+    found.objects["status/request.json"] = REQUEST.model_dump_json().encode()
+    return found
+
+
+def put_request(bucket: FakeBucket, request: ExtractionRequest) -> None:
+    bucket.objects["status/request.json"] = request.model_dump_json().encode()
+
+
+def manifest_in(bucket: FakeBucket) -> BatchManifest:
+    return BatchManifest.model_validate_json(bucket.objects[MANIFEST])
+
+
+def rows_in(bucket: FakeBucket) -> list[list[str]]:
+    found: list[list[str]] = []
+    for file in manifest_in(bucket).files:
+        stored = bucket.objects[file.key]
+        assert (len(stored), hashlib.sha256(stored).hexdigest()) == (file.bytes, file.sha256)
+        _, *part = csv.reader(io.StringIO(gzip.decompress(stored).decode(), newline=""))
+        assert len(part) == file.rows
+        found += part
+    return found
+
+
+def expected(table: list[tuple[str, ...]]) -> list[list[str]]:
+    return [[*row, "2026-01-05 02:00:07.000000", REQUEST.window.batch_id] for row in table]
+
+
+@pytest.mark.parametrize("has_result_pages", [True, False])
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_files_then_manifest_then_status(org: FakeOrg, bucket: FakeBucket, number: int, has_result_pages: bool) -> None:
+    OrgTable([number], [rows(number)], has_result_pages=has_result_pages).serve(org)
+    tasks = InProcess()
+    run(URI, tasks)
+    assert rows_in(bucket) == expected(rows(number))
+    manifest = manifest_in(bucket)
+    assert [file.key[-18:] for file in manifest.files] == [f"/part-{n:05d}.csv.gz" for n in range(-(-number // 3))]
+    assert len(tasks.tasks) == (len(manifest.files) if has_result_pages else 1)
+    assert manifest.columns == ("id", "name", "system_modstamp", "_read_at_utc", "_batch_id")
+    assert (manifest.job_id, manifest.reads) == ("7500", 1)
+    assert manifest.read_at_utc == datetime(2026, 1, 5, 2, 0, 7, tzinfo=UTC)
+    assert bucket.log[-2:] == [f"put {MANIFEST}", f"put {REQUEST.status_key}"]
+    status = json.loads(bucket.objects[REQUEST.status_key])
+    assert (status["state"], status["rows"], status["error"]) == ("succeeded", number, None)
+    assert status["api_calls"] == len([seen for seen in org.seen if "oauth2" not in seen.path])
+    assert set(status["phases_seconds"]) == {
+        "login", "count_before", "query_job", "spark_start", "pages", "count_after",
+    }  # fmt: skip
+
+
+def test_a_batch_that_stands_is_left_alone(org: FakeOrg, bucket: FakeBucket) -> None:
+    bucket.objects[MANIFEST] = b"stands"
+    run(URI, InProcess())
+    assert bucket.log == []
+    assert org.seen == []
+
+
+def test_leftovers_of_a_broken_try_go_first(org: FakeOrg, bucket: FakeBucket) -> None:
+    stale = f"{REQUEST.target_prefix}part-00009.csv.gz"
+    bucket.objects[stale] = b"half"
+    OrgTable([2], [rows(2)]).serve(org)
+    run(URI, InProcess())
+    assert stale not in bucket.objects
+    assert len(rows_in(bucket)) == 2
+
+
+def test_an_empty_window_spends_no_job(org: FakeOrg, bucket: FakeBucket) -> None:
+    put_request(bucket, sample_request(end=REQUEST.window.start_utc))
+    OrgTable([2], [rows(2)]).serve(org)
+    run(URI, InProcess())
+    manifest = manifest_in(bucket)
+    assert (manifest.job_id, manifest.files, manifest.rows) == (None, (), 0)
+    assert org.asked(JOBS) == []
+
+
+def test_no_rows_make_a_manifest_without_files(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([0], [[]]).serve(org)
+    run(URI, InProcess())
+    manifest = manifest_in(bucket)
+    assert (manifest.job_id, manifest.files, manifest.counts.parsed_rows) == ("7500", (), 0)
+
+
+def test_a_moving_org_is_read_again(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([7, 8, 2, 2], [rows(7), rows(2, first=20)]).serve(org)
+    run(URI, InProcess())
+    assert rows_in(bucket) == expected(rows(2, first=20))
+    assert manifest_in(bucket).reads == 2
+    assert len(bucket.list(f"{REQUEST.target_prefix}part-")) == 1  # nothing of the first read stays
+
+
+def test_an_org_that_never_rests_is_taken_between_its_counts(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([9, 8, 8, 7, 7, 5], [rows(8), rows(7), rows(6)]).serve(org)
+    run(URI, InProcess())
+    manifest = manifest_in(bucket)
+    assert (manifest.reads, manifest.rows) == (3, 6)
+    assert (manifest.counts.count_before, manifest.counts.count_after) == (7, 5)
+
+
+def test_an_org_whose_counts_make_no_sense_is_refused(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([9, 8, 9, 8, 9, 8], [rows(4)]).serve(org)
+    with pytest.raises(RetriableError, match="COUNT\\(\\) before 9, after 8, job 4"):
+        run(URI, InProcess())
+    assert MANIFEST not in bucket.objects
+
+
+def test_missing_rows_are_an_error_with_numbers(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([5], [rows(4)]).serve(org)
+    with pytest.raises(DataQualityError, match=r"before 5, after 5, job 4, page headers 4, parsed 4"):
+        run(URI, InProcess())
+    assert MANIFEST not in bucket.objects
+    status = json.loads(bucket.objects[REQUEST.status_key])
+    assert status["state"] == "failed"
+    assert "parsed 4" in status["error"]
+
+
+def test_a_job_that_counts_otherwise_is_an_error(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([4], [rows(4)], wrong_job_rows=1, announces_rows=False).serve(org)
+    with pytest.raises(DataQualityError, match="job 5, page headers unknown, parsed 4"):
+        run(URI, InProcess())
+
+
+def test_a_page_that_ends_early_is_begun_anew(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([7], [rows(7)], short_pages=2).serve(org)
+    run(URI, InProcess())
+    assert rows_in(bucket) == expected(rows(7))
+
+
+def test_a_page_that_always_ends_early_leaves_no_file(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([2], [rows(2)], short_pages=99).serve(org)
+    with pytest.raises(DataQualityError, match="1 rows parsed"):
+        run(URI, InProcess())
+    assert bucket.list(REQUEST.target_prefix) == []
+
+
+def test_the_same_rows_make_the_same_bytes(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([7], [rows(7)]).serve(org)
+    run(URI, InProcess())
+    first = manifest_in(bucket).files
+    del bucket.objects[MANIFEST]
+    run(URI, InProcess())
+    assert manifest_in(bucket).files == first
+
+
+def test_any_error_of_a_worker_reaches_the_driver(
+    org: FakeOrg, bucket: FakeBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    OrgTable([2], [rows(2)]).serve(org)
+
+    def refuse(_request: ExtractionRequest) -> FakeBucket:
+        raise OSError("disk of the worker is full")
+
+    monkeypatch.setattr(emr_jobs.pages, "source_bucket", refuse)
+    with pytest.raises(FatalError, match="disk of the worker is full"):
+        run(URI, InProcess())
+
+
+def test_errors_are_one_line_without_credentials() -> None:
+    error = attempt(lambda: _raise(FatalError("It broke", got="Bearer 00D1234567890abc!hush", remedy="mend it")))
+    assert error is not None
+    assert one_line(error) == "FatalError: It broke; got: Bearer ***; remedy: mend it"
+    assert one_line(ValueError("first\nsecond")) == "ValueError: first"
+    assert one_line(ValueError()) == "ValueError: no message"
+    assert attempt(lambda: None) is None
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    error = attempt(lambda: run("data/request.json", InProcess()))
+    assert error is not None
+    assert one_line(error).startswith("ConfigError: --request is no S3 address")
+
+
+def _raise(error: Exception) -> None:
+    raise error
