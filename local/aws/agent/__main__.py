@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     folder: Path = args.state_dir / "agent"
     cache: Path = args.cache_dir or folder / "cache"
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         spark = _find_spark(args.spark_python, cache, args.max_steps)
     except IdiscoverError as error:
@@ -83,7 +84,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     if args.max_steps < 1:
         parser.error("--max-steps must be at least 1")
     # The path is kept as it is given, links and all: a virtual environment's python is a link, and must stay one.
-    args.spark_python = Path(os.path.abspath(args.spark_python))
+    args.spark_python = args.spark_python.absolute()
     args.state_dir = args.state_dir.absolute()
     args.cache_dir = args.cache_dir and args.cache_dir.absolute()
     return args
