@@ -66,11 +66,12 @@ class StandIn:
     def _route(self, environ: dict[str, Any]) -> Response:
         path = environ.get("PATH_INFO", "")
         # A signed request is an AWS client's, even for a bucket named "idiscover".
-        ours = path.startswith(OURS) and not wire.is_signed(environ)
-        if path.startswith(_CLOSED) and not wire.is_signed(environ):
-            return json_response({"error": "not served here"}, "404 Not Found")
-        if ours and not _is_local(environ):
+        signed = wire.is_signed(environ)
+        ours = path.startswith(OURS) and not signed
+        if not signed and not _is_local(environ):
             return json_response({"error": "served to this machine only"}, "403 Forbidden")
+        if not signed and path.startswith(_CLOSED):
+            return json_response({"error": "not served here"}, "404 Not Found")
         if ours and not path.startswith(agent_api.PREFIX):
             return self._page(environ, path)
         request = wire.read_request(environ, self.engine.blobs)

@@ -1,8 +1,8 @@
 """EMR clusters and steps that live: a state machine driven by time, by requests and by the agent's reports.
 
-Nothing here reads a clock. `LiveCluster.advance(now)` carries out every change that time alone has made due, each at the
-instant it was due, so advancing in one stride or in many gives the same state: that is what makes replay exact, and what
-lets reads advance without being journaled.
+`LiveCluster.advance(now)` carries out every change that time alone has made due, each at the instant it was due, so
+advancing in one stride or in many gives the same state: that is what makes replay exact, and what lets reads advance
+without being journaled.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Journal:
         self.size_bytes = os.fstat(self._fd).st_size
 
     def append(self, entry: Entry) -> None:
-        """Hand the record to the kernel, whole; on a failed or short write the segment is cut back and OSError raised."""
+        """Hand the record to the kernel, whole; OSError after a failed or short write, which is cut off again."""
         record = encode(entry)
         try:
             written = os.write(self._fd, record)

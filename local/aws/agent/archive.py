@@ -1,14 +1,16 @@
 """A class data sharing archive of Spark's classes: halves the time to start a step's JVM.
 
-One training run loads what a PySpark step loads and leaves the archive (about 150 MB); each step then maps it instead of
-parsing and verifying 15 000 classes. Built once per Java and Spark, kept in `cache`. A missing or unusable archive only
-makes steps slower: the JVM then goes on without it.
+One training run loads what a PySpark step loads and leaves the archive (about 150 MB); each step then maps it instead
+of parsing and verifying 15 000 classes. Built once per Java and Spark, kept in `cache`. A missing or unusable archive
+only makes steps slower: the JVM then goes on without it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import logging
+import os
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -58,7 +60,11 @@ def with_options(spark: Spark, cache: Path) -> Spark:
     """The same Spark with the quickest JVM options that are to be had now, and quiet logging."""
     (cache / "conf").mkdir(parents=True, exist_ok=True)
     log4j = cache / "log4j2.properties"
-    log4j.write_text(_LOG4J)
+    if not log4j.exists() or log4j.read_text() != _LOG4J:
+        # Another stack may share the cache and start a JVM just now: the file is whole at every moment.
+        partial = cache / f"log4j2.{os.getpid()}.partial"
+        partial.write_text(_LOG4J)
+        partial.replace(log4j)
     # An empty configuration folder, because an archive cannot be made with a non-empty folder on the class path.
     quiet = replace(spark, conf_dir=cache / "conf")
     options = [*FAST_START, f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
@@ -74,7 +80,11 @@ def build(spark: Spark, cache: Path) -> bool:
     if (folder / "steps.jsa").exists():
         return True
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as name:
+    with open(cache / "building.lock", "w") as lock, tempfile.TemporaryDirectory(dir=cache, prefix="building-") as name:
+        # The two files belong together: of two agents with one cache, the second waits, and finds the archive made.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / "steps.jsa").exists():
+            return True
         building = Path(name)
         try:
             # The JVM records the base archive's path in the other one, so it is made where it will stay.

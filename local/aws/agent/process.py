@@ -2,7 +2,7 @@
 
 The wrapper is a shell in a session of its own. Its traces in the run directory tell a later agent everything:
 
-    launch/     made by whoever comes first, the wrapper or an agent that gives the launch up: a step starts at most once
+    launch/     made by whoever comes first, the wrapper or an agent that gives the launch up: it starts at most once
     pid         the wrapper's pid and the second it started
     exit_code   written after the command ended
 """

@@ -1,7 +1,7 @@
 """Properties of the journal's replay, over random sequences of requests.
 
-Run by test_aws_replay.py in a process of its own, because the stand-in patches moto for the whole process. Requests are made
-with boto3 and answered by the WSGI application without a socket.
+Run by test_aws_replay.py in a process of its own, because the stand-in patches moto for the whole process. Requests are
+made with boto3 and answered by the WSGI application without a socket.
 """
 
 from __future__ import annotations

@@ -94,13 +94,11 @@ def test_everything_survives_kill_and_stop(stand: Stand) -> None:
     # The second crash finds a snapshot instead of a journal.
     stand.crash_and_restart()
     assert _look(stand, ids) == before
-    stand.stop()
-    stand.start()
-    assert _look(stand, ids) == before
     upload = {"Bucket": "lake", "Key": "parts", "UploadId": ids["upload"]}
     part = {"PartNumber": 1, "ETag": before["parts"]["Parts"][0]["ETag"]}
     stand.client("s3").complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
-    stand.crash_and_restart()
+    stand.stop()
+    stand.start()
     assert stand.client("s3").get_object(Bucket="lake", Key="parts")["Body"].read() == BIG
 
 

@@ -130,19 +130,25 @@ def test_environment_is_an_allow_list(spark: Spark, tmp_path: Path, monkeypatch:
     assert made["SPARK_HOME"] == str(spark.home)
 
 
+STACK = "\n\tat x.y(Z.java)\n"
+MAIN = 'Exception in thread "main" java.io.IOException: disk'
+FATAL = "idiscover.errors.FatalError: second"
+CONFIG = "idiscover.errors.ConfigError: no"
+
+
 @pytest.mark.parametrize(
     ("stderr", "message"),
     [
-        ("Traceback (most recent call last):\n  File x\nValueError: a: b\n26/01/01 WARN Spark: bye\n", "ValueError: a: b"),
-        ("KeyError: 'first'\nDuring handling ...\nidiscover.errors.FatalError: second\n", "idiscover.errors.FatalError: second"),
-        ('Exception in thread "main" java.io.IOException: disk\n\tat x.y(Z.java)\n', 'Exception in thread "main" java.io.IOException: disk'),
-        ("Caused by: java.lang.Error: c\n\tat x.y(Z.java)\n", "Caused by: java.lang.Error: c"),
-        ("idiscover.errors.ConfigError: no\n  got: 1\n  expected: 2\nWARN x\n", "idiscover.errors.ConfigError: no got: 1 expected: 2"),
+        ("Traceback (most recent call last):\n  File x\nValueError: a: b\n26/01/01 WARN bye\n", "ValueError: a: b"),
+        (f"KeyError: 'first'\nDuring handling ...\n{FATAL}\n", FATAL),
+        (MAIN + STACK, MAIN),
+        ("Caused by: java.lang.Error: c" + STACK, "Caused by: java.lang.Error: c"),
+        (f"{CONFIG}\n  got: 1\n  expected: 2\nWARN x\n", f"{CONFIG} got: 1 expected: 2"),
         ("no exception here\nlast words\n\n", "last words"),
         ("An Error occurred: look\nValueError\n", "ValueError"),
         ("", None),
     ],
-)  # fmt: skip
+)
 def test_failure_message(tmp_path: Path, stderr: str, message: str | None) -> None:
     (tmp_path / "stderr").write_text(stderr)
     assert logs.failure_message(tmp_path) == (message, "stderr")
