@@ -86,7 +86,7 @@ class PostgresCluster:
     def __init__(
         self, data_dir: Path, port: int, password: str, *, fsync: bool = False, mode: LaunchMode | None = None
     ) -> None:
-        self.data_dir = Path(os.path.abspath(data_dir))
+        self.data_dir = data_dir.absolute()
         self.port = port
         self.password = password
         self.fsync = fsync
@@ -197,7 +197,9 @@ class PostgresCluster:
             **ids,
         )
         if done.returncode != 0:
-            raise ClusterError(f"initdb failed for {self.data_dir} with status {done.returncode}: {done.stderr[-2000:]}")
+            raise ClusterError(
+                f"initdb failed for {self.data_dir} with status {done.returncode}: {done.stderr[-2000:]}"
+            )
 
     def _initialise_elsewhere(self) -> None:
         """Make the cluster where the unprivileged uid can reach it; `data_dir` keeps only a note of the place."""

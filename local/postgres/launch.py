@@ -31,7 +31,7 @@ def processes_in(data_dir: Path) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if os.readlink(entry / "cwd") == wanted and int(entry.name) != os.getpid():
+            if str((entry / "cwd").readlink()) == wanted and int(entry.name) != os.getpid():
                 found.append(int(entry.name))
         except OSError:
             continue  # gone meanwhile, or another user's: then it is not ours

@@ -35,7 +35,8 @@ SESSION_BUFFER_BYTES = 1024 * 1024
 class Front:
     """What all sessions share.
 
-    `upstream` is a postgresql:// URI of the warehouse as a superuser, `rewriting` how libpq reaches the rewriting service.
+    `upstream` is a postgresql:// URI of the warehouse as a superuser, `rewriting` how libpq reaches the
+    rewriting service.
     """
 
     upstream: str

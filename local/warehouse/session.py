@@ -164,9 +164,7 @@ class Session:
             await self._forward(b"E", data)
             return
         await self._upstream.drain()
-        if self._upstream.batch_failed:
-            self._skipping = True
-        elif not await self._special(statement):
+        if self._upstream.batch_failed or not await self._special(statement):
             self._skipping = True
 
     async def _close(self, data: bytes) -> None:

@@ -71,7 +71,9 @@ def tokenize(sql: str) -> list[Token]:
     while position < len(sql):
         match = _PATTERN.match(sql, position)
         if match is None:
-            raise SqlError(f"unterminated quoted string at or near {sql[position:position + 40]!r}", code=SYNTAX_ERROR)
+            raise SqlError(
+                f"unterminated quoted string at or near {sql[position : position + 40]!r}", code=SYNTAX_ERROR
+            )
         token, position = _token(sql, match)
         tokens.append(token)
     return tokens

@@ -17,7 +17,7 @@ _ATOMIC_HINT = (
 
 def parameter_status(data: bytes) -> bytes:
     """A ParameterStatus message as the client shall see it."""
-    name, value = data[5:].split(b"\0")[:2]
+    name = data[5:].split(b"\0")[0]
     if name == b"server_version":
         return wire.message(b"S", name + b"\0" + wire.cstring(SERVER_VERSION))
     return data

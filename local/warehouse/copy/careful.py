@@ -78,18 +78,19 @@ def _copy_line(number: int, record: Record) -> str:
 
 async def _judge(load: Load) -> None:
     """Note the staged records that cannot be loaded, each with its first bad column."""
-    judged = ", ".join(
-        f"({number}, {item.reason()}, c{number})" for number, item in enumerate(load.conversions)
-    )
+    judged = ", ".join(f"({number}, {item.reason()}, c{number})" for number, item in enumerate(load.conversions))
     staged = load.fields("file_number", "line_number", "raw_line")
     found = await load.upstream.run(
-        f"select distinct on (file_number, line_number) file_number, line_number, raw_line, place, left(field, {MAX_TEXT}),"
-        f" reason from {staged}, lateral (values {judged}) as judgement (place, reason, field)"
+        "select distinct on (file_number, line_number)"
+        f" file_number, line_number, raw_line, place, left(field, {MAX_TEXT}), reason"
+        f" from {staged}, lateral (values {judged}) as judgement (place, reason, field)"
         f" where reason is not null order by file_number, line_number, place limit {MAX_ERRORS_KEPT}"
     )
     for row in found.rows:
         column = load.columns[int(row[3] or 0)]
-        load.errors.append(_error(load.files[int(row[0] or 0)], int(row[1] or 0), row[2] or "", column, row[4] or "", row[5] or ""))
+        load.errors.append(
+            _error(load.files[int(row[0] or 0)], int(row[1] or 0), row[2] or "", column, row[4] or "", row[5] or "")
+        )
     if found.rows:
         total = await load.upstream.run(f"select count(*) from {load.fields()} where {load.refused()}")
         load.error_count += int(total.rows[0][0] or 0)
@@ -112,4 +113,6 @@ def _detailed(reason: str, raw_field: str) -> str:
     for place, character in enumerate(raw_field):
         if character not in allowed:
             return f"Invalid digit, Value '{character}', Pos {place}, Type: {kind}"
-    return f"Overflow, Type: {kind}" if kind in ("Short", "Integer", "Long", "Decimal") else f"Invalid digit, Type: {kind}"
+    return (
+        f"Overflow, Type: {kind}" if kind in ("Short", "Integer", "Long", "Decimal") else f"Invalid digit, Type: {kind}"
+    )

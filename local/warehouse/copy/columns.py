@@ -1,7 +1,7 @@
 """How a field becomes a value of its column: SQL expressions over a text staging table.
 
-For each column there are two: `value`, which ends the statement at the first invalid field, for clean data at speed; and
-`reason`, NULL for a valid field and else Redshift's reason, for explaining.
+For each column there are two: `value`, which ends the statement at the first invalid field, for clean data at speed;
+and `reason`, NULL for a valid field and else Redshift's reason, for explaining.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EPOCHS = {"epochsecs": "1", "epochmillisecs": "1000"}
 
 @dataclass(frozen=True)
 class Column:
-    """A target column: its type without modifiers, length (of characters) or precision and scale, as in the catalogue."""
+    """A target column: its type without modifiers, length or scale, as in the catalogue."""
 
     name: str
     type_name: str
@@ -100,7 +100,9 @@ def _conversion(column: Column, field: str, command: CopyCommand) -> Conversion:
     if column.type_name in ("date", "timestamp without time zone", "timestamp with time zone"):
         return _moment(column, field, command)
     if column.type_name == "boolean":
-        return Conversion("", field, f"lower({field}) in {_TRUE_FALSE}", f"{field}::boolean", column, "Unknown boolean format")
+        return Conversion(
+            "", field, f"lower({field}) in {_TRUE_FALSE}", f"{field}::boolean", column, "Unknown boolean format"
+        )
     if column.type_name in ("real", "double precision"):
         check = f"{field} ~ '^ *[-+]?([0-9.]+([eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF].*) *$'"
         return Conversion("", field, check, f"{field}::{column.declared}", column, "Invalid digit, Type: Float")

@@ -77,9 +77,8 @@ class Load:
         names = ", ".join(identifier(column.name) for column in self.columns)
         values = ", ".join(item.value() for item in self.conversions)
         overriding = "overriding system value " if self.command.has("explicit_ids") else ""
-        return (
-            f"insert into {self.command.table} ({names}) {overriding}select {values} from {self.fields()} where {condition}"
-        )
+        target = f"{self.command.table} ({names}) {overriding}"
+        return f"insert into {target}select {values} from {self.fields()} where {condition}"
 
     def check_canceled(self) -> None:
         """Raise SqlError if the client has asked to cancel."""
@@ -106,7 +105,9 @@ async def run_copy(sql: str, upstream: Upstream, client: asyncio.StreamWriter, c
         context.journal.record_files, load.query_id, command.table_name, "CSV" if command.csv else "Text", load.loaded
     )
     client.write(_completion_notice(load, count))
-    log.info("COPY %s: %d rows, %d files, %.2f s", command.table_name, count, len(load.files), time.monotonic() - started)
+    log.info(
+        "COPY %s: %d rows, %d files, %.2f s", command.table_name, count, len(load.files), time.monotonic() - started
+    )
     return "COPY"
 
 
@@ -120,10 +121,9 @@ async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext) 
     if count is None:
         count = await load_carefully(load)
     await _report_errors(load, context)
-    await upstream.run(
-        f"select set_config('rs.last_copy_count', '{count}', false), set_config('rs.last_copy_id', '{load.query_id}', false),"
-        f" set_config('rs.last_query_id', '{load.query_id}', false)"
-    )
+    state = {"last_copy_count": count, "last_copy_id": load.query_id, "last_query_id": load.query_id}
+    settings = ", ".join(f"set_config('rs.{name}', '{value}', false)" for name, value in state.items())
+    await upstream.run(f"select {settings}")
     if command.stat_update or (command.stat_update is None and was_empty):
         await upstream.run(f"analyze {command.table}")
     return load, count
@@ -148,7 +148,9 @@ def _completion_notice(load: Load, count: int) -> bytes:
     name = load.command.table_name.split(".")[-1]
     text = f"Load into table '{name}' completed, {count} record(s) loaded successfully."
     if load.error_count:
-        text += f"  {load.error_count} record(s) could not be loaded.  Check 'stl_load_errors' system table for details."
+        text += (
+            f"  {load.error_count} record(s) could not be loaded.  Check 'stl_load_errors' system table for details."
+        )
     return wire.notice({"S": "INFO", "V": "INFO", "C": "00000", "M": text})
 
 
@@ -159,8 +161,9 @@ async def target_columns(command: CopyCommand, upstream: Upstream) -> tuple[int,
     if oid is None:
         raise SqlError(f"Cannot COPY into nonexistent table {command.table_name}", code=UNDEFINED_TABLE)
     described = await upstream.run(
-        "select attname, format_type(atttypid, null), format_type(atttypid, atttypmod), atttypmod, attnotnull, attidentity"
-        f" from pg_catalog.pg_attribute where attrelid = {oid} and attnum > 0 and not attisdropped order by attnum"
+        "select attname, format_type(atttypid, null), format_type(atttypid, atttypmod), atttypmod, attnotnull,"
+        f" attidentity from pg_catalog.pg_attribute where attrelid = {oid} and attnum > 0 and not attisdropped"
+        " order by attnum"
     )
     explicit = command.has("explicit_ids")
     known = {str(row[0]): row for row in described.rows}

@@ -37,14 +37,14 @@ async def _stage_and_insert(load: Load) -> Result:
     columns = ", ".join(f"c{number} text" for number in range(len(load.columns)))
     result = await load.upstream.attempt(f"create temp table {load.stage} ({columns})")
     command = load.command
-    options = f"format csv, null '', delimiter {literal(command.delimiter)}, quote {literal(command.quote)}, encoding 'UTF8'"
+    options = (
+        f"format csv, null '', delimiter {literal(command.delimiter)}, quote {literal(command.quote)}, encoding 'UTF8'"
+    )
     for file in load.files:
         if result.error is not None:
             return result
         counter = _Counter(command.ignore_header)
-        result = await load.upstream.copy_in(
-            f"copy {load.stage} from stdin ({options})", _chunks(load, file, counter)
-        )
+        result = await load.upstream.copy_in(f"copy {load.stage} from stdin ({options})", _chunks(load, file, counter))
         records = int(result.tag.split()[-1]) if result.tag else 0
         load.loaded.append(LoadedFile(file.uri, records, counter.bytes))
     if result.error is not None:

@@ -67,7 +67,9 @@ def read_records(blocks: Iterable[bytes], command: CopyCommand, columns: int) ->
         if not line and command.has("ignoreblanklines"):
             continue
         if not valid:
-            yield Record(first, line, [], "String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence")
+            yield Record(
+                first, line, [], "String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence"
+            )
         else:
             yield parser.parse(first, line)
 

@@ -1,6 +1,7 @@
 """Files of a COPY in S3: which they are, and their bytes, unpacked, a block at a time.
 
-boto3 takes endpoint, region and credentials from the front's own environment. These functions block: run them in threads.
+boto3 takes endpoint, region and credentials from the front's own environment. These functions block: run
+them in threads.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ class S3Source:
             if self._exists(file, size):
                 found.append(file)
             elif mandatory:
-                raise SqlError(f"S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey,Path {uri}")
+                raise SqlError(
+                    f"S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey,Path {uri}"
+                )
         if not found:
             raise SqlError(f"Problem reading manifest file - no file of {self._command.source} exists")
         return found

@@ -44,9 +44,9 @@ class CopyCommand:
 
 
 _FLAGS = frozenset(
-    """emptyasnull blanksasnull truncatecolumns roundec trimblanks explicit_ids ignoreblanklines fillrecord
-    removequotes escape""".split()
-)
+    {"emptyasnull", "blanksasnull", "truncatecolumns", "roundec", "trimblanks", "explicit_ids", "ignoreblanklines",
+     "fillrecord", "removequotes", "escape"}
+)  # fmt: skip
 _FORMATS_NOT_EMULATED = frozenset({"json", "avro", "parquet", "orc", "shapefile", "fixedwidth"})
 _OPTIONS_NOT_EMULATED = frozenset(
     {"lzop", "encrypted", "ssh", "readratio", "encoding", "master_symmetric_key",
@@ -170,6 +170,10 @@ def _comp_update(reader: Reader, _: CopyCommand) -> None:
     _on_off(reader)
 
 
+def _comp_rows(reader: Reader, _: CopyCommand) -> None:
+    _number(reader)
+
+
 _VALUED: dict[str, Callable[[Reader, CopyCommand], None]] = {
     "iam_role": _iam_role,
     "credentials": _secret,
@@ -192,5 +196,5 @@ _VALUED: dict[str, Callable[[Reader, CopyCommand], None]] = {
     "acceptinvchars": _setter("accept_inv_chars", lambda reader: _optional_string(reader, "?")),
     "statupdate": _setter("stat_update", _on_off),
     "compupdate": _comp_update,
-    "comprows": lambda reader, _: None if _number(reader) else None,
+    "comprows": _comp_rows,
 }

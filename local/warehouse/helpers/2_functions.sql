@@ -201,12 +201,6 @@ create or replace function rs.regexp_substr(source text, pattern text, start int
 returns text immutable strict language sql
 as $$ select coalesce(pg_catalog.regexp_substr(source, pattern, start, occurrence), '') $$;
 
-create or replace function rs.sha1(value text) returns text immutable strict language plpgsql
-as $$
-begin
-    raise exception 'function SHA1 is not emulated by the local Redshift front' using errcode = '0A000';
-end $$;
-create or replace function rs.func_sha1(value text) returns text immutable strict language sql as $$ select rs.sha1(value) $$;
 create or replace function rs.sha2(value text, bits integer) returns text immutable strict language plpgsql
 as $$
 begin

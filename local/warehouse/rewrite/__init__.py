@@ -49,11 +49,12 @@ class Statement:
 
 _TRANSACTION = frozenset({"begin", "start", "commit", "end", "rollback", "abort"})
 _REDSHIFT_SETTINGS = frozenset(
-    """query_group wlm_query_slot_count enable_result_cache_for_session describe_field_name_in_uppercase
-    analyze_threshold_percent enable_case_sensitive_identifier enable_numeric_rounding cast_super_null_on_error
-    json_serialization_enable mv_enable_aqmv_for_session navigate_super_null_on_error downcase_delimited_identifier
-    spectrum_enable_enhanced_vacuum statement_queue_timeout error_on_nondeterministic_update""".split()
-)
+    {"query_group", "wlm_query_slot_count", "enable_result_cache_for_session", "describe_field_name_in_uppercase",
+     "analyze_threshold_percent", "enable_case_sensitive_identifier", "enable_numeric_rounding",
+     "cast_super_null_on_error", "json_serialization_enable", "mv_enable_aqmv_for_session",
+     "navigate_super_null_on_error", "downcase_delimited_identifier", "spectrum_enable_enhanced_vacuum",
+     "statement_queue_timeout", "error_on_nondeterministic_update"}
+)  # fmt: skip
 _REFUSED_OBJECTS = frozenset(
     {"index", "trigger", "rule", "sequence", "extension", "type", "domain", "tablespace", "aggregate", "operator",
      "cast", "event", "collation", "publication", "subscription", "policy", "statistics", "unlogged"}
@@ -178,8 +179,7 @@ def _analyze(tokens: Sequence[Token]) -> list[Token]:
 
 def _grant(tokens: Sequence[Token]) -> list[Token]:
     """GRANT ROLE r TO ROLE s: PostgreSQL writes no ROLE."""
-    kept = [token for index, token in enumerate(tokens) if not _is_role_noise(tokens, index)]
-    return kept
+    return [token for index, token in enumerate(tokens) if not _is_role_noise(tokens, index)]
 
 
 def _is_role_noise(tokens: Sequence[Token], index: int) -> bool:

@@ -29,9 +29,9 @@ from local.warehouse.tokens import (
 ATTRIBUTES_CONSTRAINT = "rs_attributes"
 NO_CHANGE = "reset (fillfactor)"
 _COLUMN_ATTRIBUTES = frozenset(
-    """default identity generated encode distkey sortkey not null unique primary references collate constraint
-    check""".split()
-)
+    {"default", "identity", "generated", "encode", "distkey", "sortkey", "not", "null", "unique", "primary",
+     "references", "collate", "constraint", "check"}
+)  # fmt: skip
 _TABLE_CONSTRAINTS = ("primary", "unique", "foreign", "constraint", "check", "like")
 
 

@@ -25,10 +25,11 @@ from local.warehouse.tokens import (
 
 # Functions of the schema rs that stand for Redshift's of the same name.
 HELPERS = frozenset(
-    """add_months avg charindex concat convert_timezone date_cmp date_part date_part_year date_trunc fnv_hash func_sha1
-    getdate interval_cmp json_extract_path_text last_day len median months_between next_day pg_last_copy_count
-    pg_last_copy_id pg_last_query_id regexp_replace regexp_substr sha1 sha2 strtol timestamp_cmp trunc version""".split()
-)
+    {"add_months", "avg", "charindex", "concat", "convert_timezone", "date_cmp", "date_part", "date_part_year",
+     "date_trunc", "fnv_hash", "getdate", "interval_cmp", "json_extract_path_text", "last_day", "len",
+     "median", "months_between", "next_day", "pg_last_copy_count", "pg_last_copy_id", "pg_last_query_id",
+     "regexp_replace", "regexp_substr", "sha2", "strtol", "timestamp_cmp", "trunc", "version"}
+)  # fmt: skip
 RENAMED = {
     "nvl": "coalesce", "replicate": "repeat", "dexp": "exp", "dlog1": "ln", "dlog10": "log", "dsqrt": "sqrt",
     "date_add": "dateadd", "date_diff": "datediff", "datepart": "date_part", "sha": "sha1", "textlen": "len",
@@ -40,12 +41,12 @@ _TIMESTAMP_ARGUMENTS = {
 }  # fmt: skip
 _PART_FIRST = frozenset({"dateadd", "datediff", "date_part"})
 _NOT_EMULATED = frozenset(
-    """approximate_count crc32 farmhash64 checksum try_cast json_parse json_serialize json_array_length
-    json_extract_array_element_text is_valid_json is_valid_json_array get_array_length split_to_array array_concat
-    array_flatten subarray object object_transform hll hll_create_sketch hll_cardinality hll_combine from_hex to_varbyte
-    from_varbyte listaggdistinct pivot unpivot text_to_int_alt text_to_numeric_alt translate_any ascii_strip
-    boolxor bool_xor""".split()
-)
+    {"sha1", "func_sha1", "crc32", "farmhash64", "checksum", "try_cast", "json_parse", "json_serialize",
+     "json_array_length", "json_extract_array_element_text", "is_valid_json", "is_valid_json_array",
+     "get_array_length", "split_to_array", "array_concat", "array_flatten", "subarray", "object", "object_transform",
+     "hll", "hll_create_sketch", "hll_cardinality", "hll_combine", "from_hex", "to_varbyte", "from_varbyte",
+     "listaggdistinct", "pivot", "unpivot", "text_to_int_alt", "text_to_numeric_alt"}
+)  # fmt: skip
 _NOT_IN_REDSHIFT = {
     "string_agg": "use LISTAGG", "array_agg": "use LISTAGG", "unnest": "", "make_date": "use TO_DATE",
     "make_timestamp": "", "make_interval": "", "gen_random_uuid": "", "format": "use || and QUOTE_IDENT, QUOTE_LITERAL",
@@ -54,8 +55,8 @@ _NOT_IN_REDSHIFT = {
     "date_bin": "", "num_nulls": "", "num_nonnulls": "", "starts_with": "", "width_bucket": "",
 }  # fmt: skip
 SYSTEM_TABLES = frozenset(
-    """stl_load_errors stl_load_commits sys_load_error_detail sys_load_history pg_table_def""".split()
-)
+    {"stl_load_errors", "stl_load_commits", "sys_load_error_detail", "sys_load_history", "pg_table_def"}
+)  # fmt: skip
 _NAMES_A_TABLE = ("table", "into", "update", "procedure", "function", "call", "view", "exists", "references", "with")
 
 Handled = tuple[list[Token], int] | None
@@ -257,7 +258,7 @@ def _listagg(tokens: Sequence[Token], end: int, arguments: list[list[Token]]) ->
     delimiter = _text(arguments[1]) if len(arguments) > 1 else "''"
     by = f" order by {_text(order)}" if order else ""
     if distinct and order and _text(order).split()[0] == value:
-        by = f" order by ({value})::text{_text(order)[len(value):]}"
+        by = f" order by ({value})::text{_text(order)[len(value) :]}"
     return [raw(f"string_agg({'distinct ' if distinct else ''}({value})::text, {delimiter}{by})")], end + 1
 
 

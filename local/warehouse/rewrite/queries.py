@@ -24,9 +24,12 @@ def rewrite_query(tokens: Sequence[Token]) -> list[Token]:
 
 def refuse(tokens: Sequence[Token]) -> None:
     """Raise SqlError for what Redshift does not have, and for what it has and the front has not."""
+    writes = is_word(at(tokens, after(tokens, -1)), "insert", "create", "update", "delete", "merge")
     for index, token in enumerate(tokens):
         if token.kind is Kind.WORD:
             _refuse_word(tokens, index)
+        if writes and is_word(token, "generate_series") and is_op(at(tokens, after(tokens, index)), "("):
+            raise refused("generate_series() outside a query of the leader node alone")
 
 
 def _refuse_word(tokens: Sequence[Token], index: int) -> None:
@@ -50,6 +53,8 @@ def _refuse_word(tokens: Sequence[Token], index: int) -> None:
         raise refused(f"{word.upper()} ALL")
     if word == "qualify" and not is_word(previous, "as", "select") and not is_op(previous, ","):
         raise not_emulated("QUALIFY")
+    if word == "remove" and is_word(following, "duplicates"):
+        raise not_emulated("MERGE … REMOVE DUPLICATES")
     if word in ("pivot", "unpivot") and is_op(following, "("):
         raise not_emulated(word.upper())
 

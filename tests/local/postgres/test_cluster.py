@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+
 from local.postgres import PostgresCluster
 from local.postgres.privileges import UNPRIVILEGED_UID, LaunchMode, namespace_prefix
 
@@ -129,7 +130,8 @@ def test_a_kill_during_initdb_leaves_no_cluster(closed_directory: Path) -> None:
 def test_as_a_plain_user(closed_directory: Path) -> None:
     """For root, a user namespace stands for the plain user: the interpreter may lie in a tree closed to real ones."""
     script = (
-        "import os, subprocess, sys, time, signal; from pathlib import Path; from local.postgres import PostgresCluster\n"
+        "import os, subprocess, sys, time, signal; from pathlib import Path\n"
+        "from local.postgres import PostgresCluster\n"
         "assert os.geteuid() != 0\n"
         "c = PostgresCluster(Path(sys.argv[1]), int(sys.argv[2]), 'pw'); c.initialise()\n"
         "p = subprocess.Popen(c.command())\n"

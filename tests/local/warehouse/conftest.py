@@ -54,7 +54,10 @@ def start_front(port: int, upstream: str, endpoint: str, state: Path) -> subproc
     environment = {**os.environ, **AWS, "AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-m", "local.warehouse", "--port", str(port), "--upstream", upstream]
     process = subprocess.Popen(
-        [*command, "--state-dir", str(state)], env=environment, cwd=REPOSITORY, stderr=(state.parent / "front.log").open("ab")
+        [*command, "--state-dir", str(state)],
+        env=environment,
+        cwd=REPOSITORY,
+        stderr=(state.parent / "front.log").open("ab"),
     )
     deadline = time.monotonic() + 30
     while True:

@@ -14,7 +14,9 @@ Run = Callable[..., Any]
 SQL = Path(__file__).resolve().parents[3] / "sql"
 
 LOAD = """
-create or replace procedure itg_test.load_account(p_country_code varchar(2), p_as_of_date date, p_run_id varchar(256)) as $$
+create or replace procedure itg_test.load_account(
+    p_country_code varchar(2), p_as_of_date date, p_run_id varchar(256)
+) as $$
 declare
     n bigint;
     total numeric(18, 4) := 0;
@@ -42,7 +44,8 @@ def house(run: Run) -> Run:
     run("create schema stg_test; create schema itg_test")
     run("create table stg_test.account (id varchar(18), name varchar(40), version int) sortkey (id)")
     run(
-        "create table itg_test.account (id varchar(18) not null, name varchar(40), country_code varchar(2), deleted bigint,"
+        "create table itg_test.account (id varchar(18) not null, name varchar(40), country_code varchar(2),"
+        " deleted bigint,"
         " as_of_date date, primary key (id)) diststyle key distkey (id) sortkey (country_code, id)"
     )
     run("insert into stg_test.account values ('a', 'old', 1), ('a', 'new', 2), ('b', null, 1)")
@@ -97,7 +100,10 @@ def test_a_variable_wins_over_a_column_of_its_name(house: Run) -> None:
 
 
 def test_out_parameters_are_left_away_in_call(house: Run) -> None:
-    house("create procedure itg_test.outs(a in int, b out int, c out varchar(5)) as $$ begin b := a * 2; c := 'x'; end $$ language plpgsql")
+    house(
+        "create procedure itg_test.outs(a in int, b out int, c out varchar(5)) as $$"
+        " begin b := a * 2; c := 'x'; end $$ language plpgsql"
+    )
     assert house("call itg_test.outs(21)") == [(42, "x")]
 
 
@@ -118,7 +124,9 @@ def test_truncate_in_a_procedure_commits_and_is_refused_inside_a_transaction(sta
             cursor.execute("create table cut (a int); insert into cut values (1)")
             cursor.execute("create procedure cut_it() as $$ begin truncate cut; end $$ language plpgsql")
             connection.commit()
-            with pytest.raises(psycopg2.Error, match="cannot be invoked from a procedure that is executing in an atomic"):
+            with pytest.raises(
+                psycopg2.Error, match="cannot be invoked from a procedure that is executing in an atomic"
+            ):
                 cursor.execute("call cut_it()")
             connection.rollback()
             connection.autocommit = True

@@ -147,7 +147,7 @@ def test_cancel_reaches_postgresql(connection: Any, run: Run) -> None:
 def test_a_wrong_password_and_a_wrong_database_are_refused(stack: Stack) -> None:
     for wrong in ({"password": "no"}, {"dbname": "postgres"}):
         options = {"user": "postgres", "password": PASSWORD, "dbname": "warehouse", **wrong}
-        with pytest.raises(psycopg2.OperationalError, match="password|does not exist"):
+        with pytest.raises(psycopg2.OperationalError, match=r"password|does not exist"):
             psycopg2.connect(host="127.0.0.1", port=stack.port, **options)
 
 

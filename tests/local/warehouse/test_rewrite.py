@@ -95,9 +95,11 @@ def test_what_is_not_emulated_fails_by_name(sql: str, named: str) -> None:
         ("create table #t (a int)", 'create temp table "#t" ( a int )'),
         ("create table t (a text, b varchar(max), c nvarchar(5), d decimal)",
          "create table t ( a varchar(256), b varchar(65535), c varchar(5), d numeric(18,0) )"),
-        ("alter table t add column b varchar encode lzo default 'x'", "alter table t add column b varchar(256) default 'x'"),
+        ("alter table t add column b varchar encode lzo default 'x'",
+         "alter table t add column b varchar(256) default 'x'"),
         ("alter table t alter sortkey (a)", "alter table t reset (fillfactor)"),
-        ("create table t distkey(a) sortkey(a) as select nvl(1, 2) as a", "create table t as select coalesce(1, 2) as a"),
+        ("create table t distkey(a) sortkey(a) as select nvl(1, 2) as a",
+         "create table t as select coalesce(1, 2) as a"),
     ],
 )  # fmt: skip
 def test_rewriting(sql: str, expected: str) -> None:
@@ -124,7 +126,9 @@ def test_a_handler_gets_a_raise_and_only_others_is_allowed() -> None:
     text = rewritten("create procedure p() as $$ begin null; exception when others then null; end; $$ language plpgsql")
     assert "then null; raise; end;" in text
     with pytest.raises(SqlError, match="OTHERS"):
-        rewrite_script("create procedure p() as $$ begin null; exception when no_data then null; end $$ language plpgsql")
+        rewrite_script(
+            "create procedure p() as $$ begin null; exception when no_data then null; end $$ language plpgsql"
+        )
 
 
 def test_the_package_imports_nothing_of_the_platform() -> None:

@@ -91,14 +91,17 @@ def test_functions(one: Run, expression: str, expected: object) -> None:
 )
 def test_aggregates(one: Run, expression: str, expected: object) -> None:
     source = "" if " from " in expression else " from v"
-    values = "(select 1 as n, 'a'::varchar(5) as c union all select 2, 'a' union all select 3, 'b' union all select 4, null)"
+    values = (
+        "(select 1 as n, 'a'::varchar(5) as c union all select 2, 'a' union all select 3, 'b' union all select 4, null)"
+    )
     assert one(f"with v as {values} select {expression}{source}") == expected
 
 
 def test_percentiles_as_window_functions(run: Run) -> None:
     values = "(select 1 as g, 1 as n union all select 1, 3 union all select 2, 7)"
     rows = run(
-        "select g, median(n) over (partition by g), percentile_cont(0.25) within group (order by n) over (partition by g)"
+        "select g, median(n) over (partition by g),"
+        " percentile_cont(0.25) within group (order by n) over (partition by g)"
         f" from {values} as v order by g, n"
     )
     assert rows == [(1, Decimal(2), Decimal("1.5")), (1, Decimal(2), Decimal("1.5")), (2, Decimal(7), Decimal(7))]
@@ -168,4 +171,7 @@ def test_temporary_tables_with_a_hash(run: Run) -> None:
     run("create table #t (a int); insert into #t values (1)")
     run("select a + 1 as a into #u from #t")
     assert run("select a from #u minus select a from #t") == [(2,)]
-    assert run("select nspname like 'pg_temp%%' from pg_class c join pg_namespace n on relnamespace = n.oid where relname = '#t'") == [(True,)]
+    assert run(
+        "select nspname like 'pg_temp%%' from pg_class c join pg_namespace n"
+        " on relnamespace = n.oid where relname = '#t'"
+    ) == [(True,)]

@@ -10,7 +10,9 @@ from local.warehouse.errors import SqlError
 from local.warehouse.tokens import Kind, literal, render, split, tokenize, unescape
 
 PIECES = st.sampled_from(
-    ["select", " ", "\n", "-- c;'\n", "/* a /* b; */ ' */", "'it''s; \\' x'", "E'\\n'", '"a;b"', "$$ ; ' $$", "$t$ $$ $t$", "1.5e3",
+    ["select", " ", "\n", "-- c;'\n", "/* a /* b; */ ' */", "'it''s; \\' x'", "E'\\n'", '"a;b"', "$$ ; ' $$",
+     "$t$ $$ $t$",
+     "1.5e3",
      "1..10", "$1", "#tmp", "::", ":=", "<=", "(", ")", ";", "ünï", "a$b", "||", "->>", "%"]
 )  # fmt: skip
 
