@@ -166,6 +166,7 @@ class Spark:
         script.write_bytes((ROOT / "emr_jobs" / "extract.py").read_bytes())
         home = find_spark_home(SPARK_PYTHON)
         command = [str(home / "bin" / "spark-submit"), "--master", "local[2]", "--conf", "spark.ui.enabled=false"]
+        command += ["--driver-memory", "512m", "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"]
         command += ["--conf", "spark.driver.host=127.0.0.1", "--py-files", str(library), str(script)]
         command += ["--request", f"s3://{BUCKET}/{key}"]
         return subprocess.run(
@@ -187,6 +188,7 @@ class Spark:
             "JAVA_HOME": str(find_java_home(SPARK_PYTHON, self.folder)),
             "SPARK_HOME": str(home),
             "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             "PYSPARK_PYTHON": str(SPARK_PYTHON),
             "PYSPARK_DRIVER_PYTHON": str(SPARK_PYTHON),
             "AWS_ENDPOINT_URL": self.aws.endpoint,

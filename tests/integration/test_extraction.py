@@ -116,7 +116,6 @@ def test_every_row_arrives_once_as_rest_has_it(stack: Stack) -> None:
         sum(file["bytes"] for file in manifest["files"]),
     )
     _no_credentials_shown(stack, done.stdout + done.stderr + json.dumps(status))
-    _second_try_changes_nothing(stack, request)
 
 
 def _no_credentials_shown(stack: Stack, text: str) -> None:
@@ -124,14 +123,6 @@ def _no_credentials_shown(stack: Stack, text: str) -> None:
         assert stack.credentials[name] not in text
     assert "PRIVATE KEY" not in text
     assert "Bearer" not in text
-
-
-def _second_try_changes_nothing(stack: Stack, request: ExtractionRequest) -> None:
-    before = {key: stack.aws.read(key) for key in stack.aws.keys(request.target_prefix)}
-    done = stack.spark.submit(request)
-    assert done.returncode == 0, done.stderr
-    assert "nothing to do" in done.stdout
-    assert {key: stack.aws.read(key) for key in stack.aws.keys(request.target_prefix)} == before
 
 
 def test_a_refused_query_ends_in_one_clear_line(stack: Stack) -> None:
@@ -144,12 +135,3 @@ def test_a_refused_query_ends_in_one_clear_line(stack: Stack) -> None:
     assert "No such column 'No_Such__c'" in last
     assert stack.aws.keys(good.target_prefix) == []
     assert json.loads(stack.aws.read(good.status_key))["state"] == "failed"
-
-
-def test_the_driver_can_be_run_without_rows(stack: Stack) -> None:
-    """An empty window spends no job; its manifest has no files and stands."""
-    request = request_for("account", LATE, LATE, "account-1")
-    done = stack.spark.submit(request)
-    assert done.returncode == 0, done.stderr
-    manifest = json.loads(stack.aws.read(f"{request.target_prefix}manifest.json"))
-    assert (manifest["job_id"], manifest["files"], manifest["counts"]["job_rows"]) == (None, [], 0)

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ from idiscover.salesforce.session import SalesforceSession
 
 import emr_jobs.pages
 import emr_jobs.step
+from emr_jobs.pages import TaskOutcome
 from emr_jobs.step import attempt, one_line, run
 from tests.unit.emr_jobs.fakes import JOBS, FakeBucket, InProcess, OrgTable
 from tests.unit.salesforce.fake_org import FakeOrg, fake_org, quick_retry
@@ -211,6 +213,14 @@ def test_any_error_of_a_worker_reaches_the_driver(
     monkeypatch.setattr(emr_jobs.pages, "source_bucket", refuse)
     with pytest.raises(FatalError, match="disk of the worker is full"):
         run(URI, InProcess())
+
+
+def test_an_outcome_survives_the_way_from_worker_to_driver() -> None:
+    error = DataQualityError("Rows are missing", where="part-00000", got=4, expected=5, remedy="run it again")
+    outcome = TaskOutcome((), 3, error, "trace")
+    back = pickle.loads(pickle.dumps(outcome))
+    assert back.error is not None
+    assert (type(back.error), str(back.error), back.error.expected) == (DataQualityError, str(error), 5)
 
 
 def test_errors_are_one_line_without_credentials() -> None:
