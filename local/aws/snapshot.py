@@ -103,6 +103,6 @@ def write(folder: Path, number: int) -> set[str]:
 
 def load(folder: Path, number: int) -> None:
     """Make moto's state that of snapshot `number`."""
-    with open(path_of(folder, number), "rb") as file:
+    with path_of(folder, number).open("rb") as file:
         state, owners = pickle.load(file)
     restore(state, owners)

@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     _lead_own_group()
     _complete_environment()
-    builder = None if args.no_prepare else _start_building(spark, cache)
+    builder = None if args.no_prepare else _start_building(args.state_dir, spark, cache)
     agent = Agent(
         folder / "steps",
         Client(args.endpoint, _identity(folder)),
@@ -143,11 +143,11 @@ def _s3(endpoint: str) -> Any:
     return boto3.client("s3", endpoint_url=endpoint, config=config)
 
 
-def _start_building(spark: Spark, cache: Path) -> subprocess.Popen[bytes] | None:
+def _start_building(state_dir: Path, spark: Spark, cache: Path) -> subprocess.Popen[bytes] | None:
     """Build the start-up archive beside the work, giving way to it, unless it is there."""
     if (archive.folder_of(spark, cache) / "steps.jsa").exists():
         return None
-    command = [sys.executable, "-m", "local.aws.agent", "--prepare", "--state-dir", str(cache.parent)]
+    command = [sys.executable, "-m", "local.aws.agent", "--prepare", "--state-dir", str(state_dir)]
     command += ["--cache-dir", str(cache), "--spark-python", str(spark.python)]
     builder = subprocess.Popen(command, start_new_session=True)
     psutil.Process(builder.pid).nice(19)

@@ -80,7 +80,8 @@ def build(spark: Spark, cache: Path) -> bool:
     if (folder / "steps.jsa").exists():
         return True
     cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "building.lock", "w") as lock, tempfile.TemporaryDirectory(dir=cache, prefix="building-") as name:
+    lock_path = cache / "building.lock"
+    with lock_path.open("w") as lock, tempfile.TemporaryDirectory(dir=cache, prefix="building-") as name:
         # The two files belong together: of two agents with one cache, the second waits, and finds the archive made.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (folder / "steps.jsa").exists():

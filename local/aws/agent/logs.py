@@ -41,7 +41,7 @@ def upload(s3: Any, order: dict[str, Any], run: Path) -> None:
         if not source.exists():
             continue
         packed = run / f"{name}.gz"
-        with open(source, "rb") as plain, gzip.open(packed, "wb") as target:
+        with source.open("rb") as plain, gzip.open(packed, "wb") as target:
             shutil.copyfileobj(plain, target)
         try:
             s3.upload_file(str(packed), place.netloc, f"{place.path.lstrip('/')}/{name}.gz")
@@ -78,7 +78,7 @@ def _tail(path: Path) -> list[str]:
     """The non-empty lines at the end of a log."""
     if not path.exists():
         return []
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         return [line.rstrip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
 

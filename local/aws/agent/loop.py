@@ -230,7 +230,7 @@ class Agent:
     def _note(self, run: Path, step: Held) -> None:
         """Append the notes to the step's controller log."""
         now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        with open(run / "controller", "a") as file:
+        with (run / "controller").open("a") as file:
             file.writelines(f"{now} {line}\n" for line in step.notes)
         step.notes.clear()
 

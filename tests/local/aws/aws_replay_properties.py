@@ -228,7 +228,7 @@ class Replay(RuleBasedStateMachine):
             blobs.Body(0, inline=b""),
         )
         record = journal.encode(journal.Entry(journal.dt.datetime(2030, 1, 1), 1, request))
-        with open(current, "ab") as file:
+        with current.open("ab") as file:
             file.write(record[: int(len(record) * torn)])
         self.process = Process(self.folder)
         self.fresh = True

@@ -57,7 +57,7 @@ class Stand:
             "IDISCOVER_EMR_BOOT_SECONDS": BOOT_SECONDS,
         }
         command = [sys.executable, "-m", name, "--state-dir", str(self.folder), *args]
-        with open(self.folder.with_name(f"{name}.log"), "ab") as log:
+        with self.folder.with_name(f"{name}.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def start(self) -> None:
