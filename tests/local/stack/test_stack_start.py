@@ -1,0 +1,171 @@
+"""Starting, looking at and stopping a stack of small real servers in the place of its parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.stack import stack as stack_module
+from local.stack.layout import HOST, Layout, Settings, free_ports, load_settings
+from local.stack.parts import Part
+from local.stack.stack import StackError, forget, look, start, stop
+
+SERVER = """
+import http.server, sys
+name, port = sys.argv[1], int(sys.argv[2])
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(name.encode())
+    def log_message(self, *args): pass
+print(name, 'listens', flush=True)
+http.server.HTTPServer(('127.0.0.1', port), Handler).serve_forever()
+"""
+
+
+def answer(port: int) -> str | None:
+    """What the server on a port says its name is, None where nobody answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{HOST}:{port}/", timeout=2) as response:
+            return str(response.read().decode())
+    except (OSError, urllib.error.URLError):
+        return None
+
+
+def small_parts(layout: Layout, settings: Settings) -> list[Part]:
+    """Two servers; the second one's wave waits for the first."""
+
+    def part(name: str, wave: int) -> Part:
+        port = settings.ports[name]
+        return Part(
+            name=name,
+            command=[sys.executable, "-c", SERVER, f"{layout.name} {name}", str(port)],
+            environment=dict(os.environ),
+            healthy=lambda: answer(port) == f"{layout.name} {name}",
+            port=port,
+            start_seconds=20,
+            wave=wave,
+        )
+
+    return [part("postgres", 0), part("aws", 1)]
+
+
+@pytest.fixture
+def layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Layout]]:
+    """Two stacks in a folder with a blank; both are stopped after the test."""
+    monkeypatch.setattr(stack_module, "stack_parts", small_parts)
+    found = [Layout(name, tmp_path / "the stacks" / name) for name in ("one", "two")]
+    yield found
+    for layout in found:
+        stop(layout, lambda line: None)
+
+
+def pids(layout: Layout) -> dict[str, int | None]:
+    """Pid per part."""
+    return {state.part.name: state.pid for state in look(layout)}
+
+
+def test_a_start_brings_all_parts_up_and_a_second_one_changes_nothing(layouts: list[Layout]) -> None:
+    said: list[str] = []
+    start(layouts[0], said.append)
+    assert [line.split()[0] for line in said] == ["postgres", "aws"], "wave by wave"
+    assert [state.word for state in look(layouts[0])] == ["healthy", "healthy"]
+    before = pids(layouts[0])
+    said.clear()
+    begun = time.monotonic()
+    start(layouts[0], said.append)
+    assert said == []
+    assert pids(layouts[0]) == before
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("victim", ["postgres", "aws"])
+def test_a_killed_part_comes_back_and_the_others_stay(layouts: list[Layout], victim: str) -> None:
+    settings = start(layouts[0], lambda line: None)
+    before = pids(layouts[0])
+    os.kill(before[victim] or 0, signal.SIGKILL)
+    while pids(layouts[0])[victim] is not None:  # the kernel takes its moment
+        time.sleep(0.02)
+    again = start(layouts[0], lambda line: None)
+    after = pids(layouts[0])
+    assert after[victim] not in (None, before[victim])
+    assert {name: pid for name, pid in after.items() if name != victim} == {
+        name: pid for name, pid in before.items() if name != victim
+    }
+    assert again.ports == settings.ports, "addresses stay"
+
+
+def test_two_stacks_run_side_by_side(layouts: list[Layout]) -> None:
+    one, two = (start(layout, lambda line: None) for layout in layouts)
+    assert not set(one.ports.values()) & set(two.ports.values())
+    assert one.passwords != two.passwords
+    stop(layouts[0], lambda line: None)
+    assert [state.word for state in look(layouts[0])] == ["down", "down"]
+    assert [state.word for state in look(layouts[1])] == ["healthy", "healthy"]
+
+
+def test_ports_stay_over_a_stop_unless_somebody_took_them(layouts: list[Layout]) -> None:
+    first = start(layouts[0], lambda line: None)
+    stop(layouts[0], lambda line: None)
+    with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        squatter.bind((HOST, first.ports["aws"]))
+        squatter.listen()
+        second = start(layouts[0], lambda line: None)
+    assert second.ports["aws"] != first.ports["aws"]
+    assert second.ports["postgres"] == first.ports["postgres"]
+    assert load_settings(layouts[0]) == second, "and the new one is remembered"
+    assert [state.word for state in look(layouts[0])] == ["healthy", "healthy"]
+
+
+def test_settings_are_for_their_owner_only(layouts: list[Layout]) -> None:
+    start(layouts[0], lambda line: None)
+    assert layouts[0].settings.stat().st_mode & 0o077 == 0
+    assert json.loads(layouts[0].settings.read_text())["passwords"]
+
+
+def test_a_part_that_ends_is_named_with_the_last_lines_of_its_log(
+    layouts: list[Layout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(layout: Layout, settings: Settings) -> list[Part]:
+        command = [sys.executable, "-c", "print('the disk of the moon is full'); raise SystemExit(3)"]
+        return [Part("postgres", command, dict(os.environ), healthy=lambda: False, start_seconds=20)]
+
+    monkeypatch.setattr(stack_module, "stack_parts", broken)
+    with pytest.raises(StackError, match=r"postgres has ended[\s\S]*the disk of the moon is full"):
+        start(layouts[0], lambda line: None)
+
+
+def test_a_part_that_does_not_answer_is_given_up(layouts: list[Layout], monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(layout: Layout, settings: Settings) -> list[Part]:
+        command = [sys.executable, "-c", "import time; time.sleep(60)"]
+        return [Part("postgres", command, dict(os.environ), healthy=lambda: False, start_seconds=0.3)]
+
+    monkeypatch.setattr(stack_module, "stack_parts", silent)
+    with pytest.raises(StackError, match="postgres runs, but is not healthy after"):
+        start(layouts[0], lambda line: None)
+
+
+def test_reset_stops_and_forgets(layouts: list[Layout]) -> None:
+    settings = start(layouts[0], lambda line: None)
+    forget(layouts[0], lambda line: None)
+    assert not layouts[0].home.exists()
+    assert look(layouts[0]) == []
+    assert all(answer(port) is None for port in settings.ports.values())
+
+
+def test_chosen_ports_differ_and_can_be_listened_on() -> None:
+    ports = free_ports(40)
+    assert len(set(ports)) == 40
+    with socket.socket() as server:
+        server.bind((HOST, ports[0]))
