@@ -155,7 +155,7 @@ class FilterCondition(Model):
 
     field: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$")]
     op: Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
-    value: str | bool | int | float | None | tuple[str | int | float, ...]
+    value: str | bool | int | float | tuple[str | int | float, ...] | None
 
 
 class DeltaFilter(Model):

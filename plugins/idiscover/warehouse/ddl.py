@@ -73,7 +73,7 @@ def create_side_tables(spec: ObjectSpec) -> list[tuple[str, str]]:
                 changes,
                 changes_head,
                 [
-                    "change_id bigint identity(1, 1) not null",
+                    "change_id bigint identity (1, 1) not null",
                     "country_code varchar(2) not null",
                     "moved_from_country_code varchar(2)",
                     "run_id varchar(256) not null",

@@ -27,7 +27,6 @@ def render_itg_procedure(spec: ObjectSpec, sql_root: Path) -> str:
         salesforce_object=spec.salesforce_object,
         country=_country(spec),
         key=quoted(spec.key),
-        version=quoted(spec.version_column),
         columns=[quoted(field.column) for field in spec.fields],
         winner_ctes=winner_ctes(itg_plan(spec)),
     )

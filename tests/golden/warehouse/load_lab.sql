@@ -86,15 +86,16 @@ begin
 
     select
         winner."id",
-        winner."system_modstamp",
         winner._read_at_utc,
         winner._batch_id,
         winner._is_held,
         winner._held_country_code
     from winner
     where winner._owner_country_code = p_country_code;
+    -- Between one row and all of the slice: the joins below need to know.
+    analyze load_lab__winner;
 
-    -- 2. Their content: from stg, or from itg where only the country is another.
+    -- 2. Their content: from stg, where an Id stands once per batch, or from itg where only the country is another.
     drop table if exists load_lab__content;
     create temp table load_lab__content as
     select
@@ -107,8 +108,6 @@ begin
     from stg.lab as staged
     inner join load_lab__winner as winner
         on staged."id" = winner."id"
-            and staged."system_modstamp" = winner."system_modstamp"
-            and staged._read_at_utc = winner._read_at_utc
             and staged._batch_id = winner._batch_id
     where winner._is_held = 0
     union all
@@ -123,6 +122,7 @@ begin
     inner join load_lab__winner as winner on held."id" = winner."id"
     where winner._is_held = 1
         and winner._held_country_code <> p_country_code;
+    analyze load_lab__content;
 
     -- 3. What to do with each Id. EXCEPT compares all columns and takes two nulls for the same.
     drop table if exists load_lab__plan;
@@ -168,6 +168,7 @@ begin
         end as _moved_from_country_code
     from load_lab__winner as winner
     left join changed on winner."id" = changed."id";
+    analyze load_lab__plan;
 
     -- 4. Write. The counts are the database's own.
     delete from itg.lab

@@ -81,15 +81,16 @@ begin
 
     select
         winner."id",
-        winner."system_modstamp",
         winner._read_at_utc,
         winner._batch_id,
         winner._is_held,
         winner._held_country_code
     from winner
     where winner._owner_country_code = p_country_code;
+    -- Between one row and all of the slice: the joins below need to know.
+    analyze load_unit__winner;
 
-    -- 2. Their content: from stg, or from itg where only the country is another.
+    -- 2. Their content: from stg, where an Id stands once per batch, or from itg where only the country is another.
     drop table if exists load_unit__content;
     create temp table load_unit__content as
     select
@@ -98,8 +99,6 @@ begin
     from stg.unit as staged
     inner join load_unit__winner as winner
         on staged."id" = winner."id"
-            and staged."system_modstamp" = winner."system_modstamp"
-            and staged._read_at_utc = winner._read_at_utc
             and staged._batch_id = winner._batch_id
     where winner._is_held = 0
     union all
@@ -110,6 +109,7 @@ begin
     inner join load_unit__winner as winner on held."id" = winner."id"
     where winner._is_held = 1
         and winner._held_country_code <> p_country_code;
+    analyze load_unit__content;
 
     -- 3. What to do with each Id. EXCEPT compares all columns and takes two nulls for the same.
     drop table if exists load_unit__plan;
@@ -147,6 +147,7 @@ begin
         end as _moved_from_country_code
     from load_unit__winner as winner
     left join changed on winner."id" = changed."id";
+    analyze load_unit__plan;
 
     -- 4. Write. The counts are the database's own.
     delete from itg.unit

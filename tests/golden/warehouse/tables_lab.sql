@@ -39,7 +39,7 @@ sortkey (_country_code, "id");
 -- itg.lab__changes: slices of itg.lab that a run changed, until job metadata has them.
 -- grain: change_id. Few rows that live for minutes: spread evenly, in the order they came.
 create table if not exists itg.lab__changes (
-    change_id bigint identity(1, 1) not null,
+    change_id bigint identity (1, 1) not null,
     country_code varchar(2) not null,
     moved_from_country_code varchar(2),
     run_id varchar(256) not null,
