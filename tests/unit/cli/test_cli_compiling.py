@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from idiscover.cli.compiling import CompileReport, compile_dags, synchronise
 from idiscover.errors import ConfigError
 

@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
 from idiscover.cli.release_code import code_sha, script_files
 
 ROOT = Path(__file__).resolve().parents[3]
