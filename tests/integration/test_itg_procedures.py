@@ -74,8 +74,8 @@ class World:
         source, content = COLUMNS[name]
         for row in rows:
             self.run(
-                f"insert into stg.{name} (id, is_deleted, system_modstamp, {source}, {content}, _read_at_utc, _batch_id)"
-                " values (%s, false, %s, %s, %s, %s, %s)",
+                f"insert into stg.{name} (id, is_deleted, system_modstamp, {source}, {content},"
+                " _read_at_utc, _batch_id) values (%s, false, %s, %s, %s, %s, %s)",
                 (row.id, _time(row.modstamp), row.source, row.content, _time(row.read_at), row.batch),
             )
             known = self.newest[name].get(row.id)
@@ -260,7 +260,7 @@ def test_an_id_twice_in_a_batch_is_refused_by_name_and_number(
 ) -> None:
     world = World(connection, catalog)
     world.stage("account", [Version("A1", 1, 1, "b1", "DE", "a"), Version("A1", 1, 1, "b1", "DE", "b")])
-    with pytest.raises(psycopg2.Error, match="load_account DE: 1 Ids are not 1 new .* 2 written"):
+    with pytest.raises(psycopg2.Error, match=r"load_account DE: 1 Ids are not 1 new .* 2 written"):
         world.call("account", "DE")
     assert world.rows("account") == {}
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from idiscover.metadata.models import CountryNone, FieldSpec, ObjectSpec, PiiClass
 from idiscover.warehouse.types import column_type, quoted
 
-BATCH_LOAD = """-- stg.batch_load: the ledger of what COPY brought. grain: batch_id. A batch that it has is not copied again.
+BATCH_LOAD = """\
+-- stg.batch_load: the ledger of what COPY brought; a batch that it has is not copied again. grain: batch_id.
 -- On every node: it is small, and every load reads it.
 create table if not exists stg.batch_load (
     batch_id varchar(128) not null,
