@@ -14,8 +14,8 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-
 from idiscover.metadata.loading import parse_context
+
 from local.stack.layout import ROOT
 
 log = logging.getLogger("local.stack.dag_sync")

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -17,10 +18,13 @@ import requests
 from local.postgres import PostgresCluster
 from local.stack.environment import ADMIN, airflow_environment, airflow_url, aws_url, base_environment, salesforce_url
 from local.stack.layout import HOST, ROOT, Layout, Settings
+from local.stack.process import ProcessRecord
 
 DATABASES = ["airflow", "jobmeta", "warehouse"]
 SPARK_PYTHON = ROOT / ".venv" / "spark" / "bin" / "python"
 MAX_STEPS = "2"
+# What runs on this machine is not asked over a proxy.
+_LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ def stack_parts(layout: Layout, settings: Settings) -> list[Part]:
         _dag_sync(layout, settings),
         *_airflow(layout, settings),
     ]
+
+
+def record_of(layout: Layout, name: str) -> ProcessRecord:
+    """Where a part's process and output are."""
+    return ProcessRecord(layout.home / "pids" / f"{name}.json", layout.logs / f"{name}.log")
 
 
 def postgres_cluster(layout: Layout, settings: Settings) -> PostgresCluster:
@@ -158,12 +167,16 @@ def _airflow(layout: Layout, settings: Settings) -> list[Part]:
     def part(name: str, verb: str, healthy: Callable[[], bool], **rest: object) -> Part:
         return Part(
             name=name,
-            command=[python, "-m", "airflow", verb],
+            command=[python, "-m", "airflow", *verb.split()],
             environment=environment,
             healthy=healthy,
             start_seconds=180,
             **rest,  # type: ignore[arg-type]
         )
+
+    def component(key: str, verb: str) -> Part:
+        name = f"airflow-{key.replace('_', '-')}"
+        return part(name, verb, lambda: _beats(health, key, record_of(layout, name)), wave=3)
 
     return [
         part(
@@ -174,9 +187,10 @@ def _airflow(layout: Layout, settings: Settings) -> list[Part]:
             prepare=lambda: _prepare_airflow(layout, settings),
             wave=2,
         ),
-        part("airflow-scheduler", "scheduler", lambda: _component(health, "scheduler"), wave=3),
-        part("airflow-dag-processor", "dag-processor", lambda: _component(health, "dag_processor"), wave=3),
-        part("airflow-triggerer", "triggerer", lambda: _component(health, "triggerer"), wave=3),
+        # Logs are read from their files: the servers for them take fixed ports, on every address of the machine.
+        component("scheduler", "scheduler --skip-serve-logs"),
+        component("dag_processor", "dag-processor"),
+        component("triggerer", "triggerer --skip-serve-logs"),
     ]
 
 
@@ -211,7 +225,7 @@ def _module(name: str, *arguments: object) -> list[str]:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=3) as answer:
+        with _LOCAL.open(url, timeout=3) as answer:
             return answer.status == 200
     except (OSError, urllib.error.URLError):
         return False
@@ -221,7 +235,9 @@ def _answers_tls(url: str, ca: Path) -> bool:
     if not ca.exists():
         return False
     try:
-        return requests.get(url, verify=str(ca), timeout=3).status_code == 200
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(url, verify=str(ca), timeout=3).status_code == 200
     except requests.RequestException:
         return False
 
@@ -235,7 +251,7 @@ def _listens(port: int) -> bool:
 def _agent_beats(settings: Settings) -> bool:
     """Whether the agent has told the server lately that it is there."""
     try:
-        with urllib.request.urlopen(f"{aws_url(settings)}/idiscover/health", timeout=3) as answer:
+        with _LOCAL.open(f"{aws_url(settings)}/idiscover/health", timeout=3) as answer:
             document = json.load(answer)
     except (OSError, urllib.error.URLError, ValueError):
         return False
@@ -243,9 +259,15 @@ def _agent_beats(settings: Settings) -> bool:
     return isinstance(seconds, int | float) and seconds < 15
 
 
-def _component(health: str, name: str) -> bool:
+def _beats(health: str, key: str, record: ProcessRecord) -> bool:
+    """Whether an Airflow component is well by a heartbeat of its own: that of a killed one looks well for a while."""
+    started = record.started()
     try:
-        with urllib.request.urlopen(health, timeout=3) as answer:
-            return json.load(answer).get(name, {}).get("status") == "healthy"
+        with _LOCAL.open(health, timeout=3) as answer:
+            found = json.load(answer).get(key, {})
     except (OSError, urllib.error.URLError, ValueError):
         return False
+    heartbeat = found.get(f"latest_{key}_heartbeat")
+    if found.get("status") != "healthy" or heartbeat is None or started is None:
+        return False
+    return datetime.fromisoformat(heartbeat).timestamp() >= started

@@ -1,4 +1,4 @@
-"""A detached process that is found again: a record of pid and start time, a log file, a stop that reaches its children."""
+"""A detached process that is found again: a record of pid and start time, a log, a stop that reaches its children."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ class ProcessRecord:
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
+
+    def started(self) -> float | None:
+        """When the recorded process was started, seconds since the epoch; None where none is recorded."""
+        return float(json.loads(self.file.read_text())["started"]) if self.file.exists() else None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> psutil.Process:
         """Starts `command` in a session of its own: it outlives this process and its terminal."""

@@ -1,4 +1,4 @@
-"""Starting, stopping and looking at a stack. Starting is idempotent: what is well stays, what is missing or dead comes."""
+"""Starting, stopping and looking at a stack. Starting again changes nothing: what is well stays, what is dead comes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from local.stack.layout import Layout, Settings, ensure_settings, free_ports, is_free, load_settings, save_settings
-from local.stack.parts import Part, stack_parts
+from local.stack.parts import Part, record_of, stack_parts
 from local.stack.process import ProcessRecord, log_tail
 
 Say = Callable[[str], None]
+
+_ROUNDS = 3
+_SETTLE_SECONDS = 2.0
 
 
 class StackError(RuntimeError):
@@ -46,12 +49,26 @@ def start(layout: Layout, say: Say, options: dict[str, str] | None = None) -> Se
     """
     with _alone(layout):
         settings = _with_usable_ports(layout, ensure_settings(layout, options or {}), say)
-        for wave in _waves(layout, settings):
-            started = [part for part in wave if _start_part(layout, settings, part)]
-            for part in wave:
-                _await(layout, part, say, part in started)
-                part.after()
+        for _ in range(_ROUNDS):
+            if not _start_waves(layout, settings, say):
+                break
+            # a part that lives on another may follow it a moment after: a triggerer without its database
+            time.sleep(_SETTLE_SECONDS)
     return settings
+
+
+def _start_waves(layout: Layout, settings: Settings, say: Say) -> bool:
+    """Whether there was anything to do, so that another look is worth it."""
+    worked = False
+    for wave in _waves(layout, settings):
+        started = [part for part in wave if _start_part(layout, settings, part)]
+        worked = worked or bool(started)
+        for part in wave:
+            if _await(layout, part, say, part in started):
+                part.after()
+            else:
+                worked = True
+    return worked
 
 
 def stop(layout: Layout, say: Say) -> None:
@@ -63,7 +80,7 @@ def stop(layout: Layout, say: Say) -> None:
     with _alone(layout):
         for part in reversed(stack_parts(layout, settings)):
             begun = time.monotonic()
-            if record_of(layout, part).stop(part.stop_signal, part.patience_seconds):
+            if record_of(layout, part.name).stop(part.stop_signal, part.patience_seconds):
                 say(f"  {part.name:<22} stopped ({time.monotonic() - begun:.1f} s)")
 
 
@@ -81,13 +98,8 @@ def look(layout: Layout) -> list[PartState]:
     return [] if settings is None else [_state(layout, part) for part in stack_parts(layout, settings)]
 
 
-def record_of(layout: Layout, part: Part) -> ProcessRecord:
-    """Where a part's process and output are."""
-    return ProcessRecord(layout.home / "pids" / f"{part.name}.json", layout.logs / f"{part.name}.log")
-
-
 def _state(layout: Layout, part: Part) -> PartState:
-    record = record_of(layout, part)
+    record = record_of(layout, part.name)
     process = record.find()
     return PartState(part, process.pid if process else None, process is not None and part.healthy(), record)
 
@@ -100,7 +112,7 @@ def _waves(layout: Layout, settings: Settings) -> Iterator[list[Part]]:
 
 def _start_part(layout: Layout, settings: Settings, part: Part) -> bool:
     """Whether the part had to be started."""
-    record = record_of(layout, part)
+    record = record_of(layout, part.name)
     if record.find() is not None:
         return False
     record.stop(part.stop_signal, part.patience_seconds)  # children that a kill -9 left behind hold its port and files
@@ -111,11 +123,14 @@ def _start_part(layout: Layout, settings: Settings, part: Part) -> bool:
     return True
 
 
-def _await(layout: Layout, part: Part, say: Say, was_started: bool) -> None:
-    record = record_of(layout, part)
+def _await(layout: Layout, part: Part, say: Say, was_started: bool) -> bool:
+    """Returns once the part is healthy; False if one that was found running has ended meanwhile."""
+    record = record_of(layout, part.name)
     begun = time.monotonic()
     while not part.healthy():
         if record.find() is None:
+            if not was_started:
+                return False
             raise StackError(f"{part.name} has ended\n  its log, {record.log}:\n{log_tail(record.log)}")
         if time.monotonic() - begun > part.start_seconds:
             raise StackError(
@@ -125,11 +140,12 @@ def _await(layout: Layout, part: Part, say: Say, was_started: bool) -> None:
         time.sleep(0.1)
     if was_started:
         say(f"  {part.name:<22} up ({time.monotonic() - begun:.1f} s)")
+    return True
 
 
 def _with_usable_ports(layout: Layout, settings: Settings, say: Say) -> Settings:
     """Ports of parts that do not run may have been taken by somebody else since; those are chosen anew."""
-    own = {part.port: record_of(layout, part) for part in stack_parts(layout, settings) if part.port}
+    own = {part.port: record_of(layout, part.name) for part in stack_parts(layout, settings) if part.port}
     taken = [name for name, port in settings.ports.items() if not is_free(port) and not _holds(own.get(port))]
     if not taken:
         return settings
@@ -137,7 +153,7 @@ def _with_usable_ports(layout: Layout, settings: Settings, say: Say) -> Settings
     say(f"  ports taken by others, chosen anew: {', '.join(taken)}")
     # everybody else holds the old addresses
     for part in reversed(stack_parts(layout, settings)):
-        record_of(layout, part).stop(part.stop_signal, part.patience_seconds)
+        record_of(layout, part.name).stop(part.stop_signal, part.patience_seconds)
     moved = replace(settings, ports={**settings.ports, **fresh})
     save_settings(layout, moved)
     return moved

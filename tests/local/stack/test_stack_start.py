@@ -64,6 +64,7 @@ def small_parts(layout: Layout, settings: Settings) -> list[Part]:
 def layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Layout]]:
     """Two stacks in a folder with a blank; both are stopped after the test."""
     monkeypatch.setattr(stack_module, "stack_parts", small_parts)
+    monkeypatch.setattr(stack_module, "_SETTLE_SECONDS", 0.0)
     found = [Layout(name, tmp_path / "the stacks" / name) for name in ("one", "two")]
     yield found
     for layout in found:
@@ -103,6 +104,30 @@ def test_a_killed_part_comes_back_and_the_others_stay(layouts: list[Layout], vic
         name: pid for name, pid in before.items() if name != victim
     }
     assert again.ports == settings.ports, "addresses stay"
+
+
+def test_a_part_that_follows_another_into_death_a_moment_later_comes_back_too(
+    layouts: list[Layout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(layouts[0], lambda line: None)
+    before = pids(layouts[0])
+    os.kill(before["postgres"] or 0, signal.SIGKILL)
+    while pids(layouts[0])["postgres"] is not None:
+        time.sleep(0.02)
+
+    def settle(seconds: float) -> None:
+        victim = pids(layouts[0])["aws"]
+        if victim == before["aws"] and victim is not None:
+            os.kill(victim, signal.SIGKILL)
+        sleep(0.1)
+
+    sleep = time.sleep
+    monkeypatch.setattr(stack_module.time, "sleep", settle)
+    start(layouts[0], lambda line: None)
+    monkeypatch.undo()
+    monkeypatch.setattr(stack_module, "stack_parts", small_parts)
+    assert [state.word for state in look(layouts[0])] == ["healthy", "healthy"]
+    assert not set(pids(layouts[0]).values()) & set(before.values())
 
 
 def test_two_stacks_run_side_by_side(layouts: list[Layout]) -> None:

@@ -1,0 +1,148 @@
+"""What the parts of a stack are told, and what counts as well."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from local.stack.environment import airflow_environment, base_environment
+from local.stack.layout import Layout, Settings, ensure_settings
+from local.stack.parts import _beats, record_of, stack_parts
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A stack in a folder with a blank."""
+    return Layout("one", tmp_path / "the stacks" / "one")
+
+
+@pytest.fixture
+def settings(layout: Layout) -> Settings:
+    """Its settings."""
+    return ensure_settings(layout, {})
+
+
+class Health:
+    """Airflow's health document as the API server would answer it."""
+
+    def __init__(self) -> None:
+        self.document: dict[str, object] = {}
+        health = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps(health.document).encode()
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.server.server_port}/"
+
+    def say(self, status: str, heartbeat: float | None) -> None:
+        """What it answers from now on about the triggerer; the heartbeat in seconds since the epoch."""
+        text = None if heartbeat is None else datetime.fromtimestamp(heartbeat, UTC).isoformat().replace("+00:00", "Z")
+        self.document = {"triggerer": {"status": status, "latest_triggerer_heartbeat": text}}
+
+
+@pytest.fixture
+def health() -> Iterator[Health]:
+    """A health endpoint on a free port."""
+    found = Health()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+def test_a_component_is_well_by_a_heartbeat_of_its_own_only(layout: Layout, health: Health) -> None:
+    record = record_of(layout, "airflow-triggerer")
+    health.say("healthy", time.time())
+    assert not _beats(health.url, "triggerer", record), "nobody was started"
+    record.start([sys.executable, "-c", "import time; time.sleep(60)"], dict(os.environ), layout.home.parent.parent)
+    started = record.started()
+    assert started is not None
+    try:
+        health.say("healthy", started - 5)
+        assert not _beats(health.url, "triggerer", record), "that was the one before, which was killed"
+        health.say("healthy", started + 1)
+        assert _beats(health.url, "triggerer", record)
+        health.say("unhealthy", started + 1)
+        assert not _beats(health.url, "triggerer", record)
+        health.say("healthy", None)
+        assert not _beats(health.url, "triggerer", record)
+    finally:
+        record.stop(signal.SIGKILL, 5)
+
+
+def test_health_on_this_machine_is_not_asked_over_a_proxy(
+    layout: Layout, health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    record = record_of(layout, "airflow-triggerer")
+    record.file.parent.mkdir(parents=True)
+    record.file.write_text(json.dumps({"pid": os.getpid(), "started": time.time() - 10}))
+    health.say("healthy", time.time())
+    assert _beats(health.url, "triggerer", record)
+
+
+def test_no_part_listens_on_a_port_that_another_stack_would_want_too(layout: Layout, settings: Settings) -> None:
+    parts = {part.name: part for part in stack_parts(layout, settings)}
+    # their log servers have fixed ports, and listen on every address
+    for name in ("airflow-scheduler", "airflow-triggerer"):
+        assert "--skip-serve-logs" in parts[name].command
+    ports = [part.port for part in parts.values() if part.port]
+    assert sorted(ports) == sorted(settings.ports.values())
+
+
+def test_names_differ_and_waves_follow_what_needs_what(layout: Layout, settings: Settings) -> None:
+    waves = {part.name: part.wave for part in stack_parts(layout, settings)}
+    assert len(waves) == len(stack_parts(layout, settings)) == 10
+    assert waves["postgres"] < waves["warehouse"]
+    assert waves["aws"] < waves["agent"]
+    assert waves["airflow-api"] < waves["airflow-scheduler"]
+
+
+def test_nothing_of_the_callers_settings_reaches_a_part(
+    layout: Layout, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_PROFILE", "PYTHONPATH", "AIRFLOW__CORE__EXECUTOR", "HTTPS_PROXY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "the caller's")
+    for environment in (base_environment(layout, settings), airflow_environment(layout, settings)):
+        assert "the caller's" not in environment.values()
+
+
+def test_two_stacks_share_no_address_and_no_secret(tmp_path: Path) -> None:
+    environments = []
+    for name in ("one", "two"):
+        layout = Layout(name, tmp_path / name)
+        environments.append(airflow_environment(layout, ensure_settings(layout, {})))
+    for key in (
+        "AWS_ENDPOINT_URL",
+        "AIRFLOW_HOME",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
+        "AIRFLOW__CORE__FERNET_KEY",
+        "AIRFLOW__API_AUTH__JWT_SECRET",
+        "REQUESTS_CA_BUNDLE",
+    ):
+        assert environments[0][key] != environments[1][key], key
