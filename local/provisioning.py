@@ -9,12 +9,12 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-
 from idiscover.cli.deploying import deploy
 from idiscover.cli.places import read_context
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Context
 from idiscover.plan.build import build_plans
+
 from local.airflow_api import AirflowApi
 from local.stack.environment import ACCOUNT, LOG_GROUP, REGION, VARIABLES_PREFIX, aws_url, salesforce_url
 from local.stack.layout import HOST, ROOT, Layout, Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ ScaleOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs to `app`."""
-    for verb in (up, demo, day, down, reset, status, logs, provision, verify):
+    for verb in (up, demo, day, down, reset, status, logs, verify):
         app.command()(verb)
 
 
@@ -48,13 +49,6 @@ def verify(stack: StackOption = "default") -> None:
     from local.demo.day import run_verification
 
     _guarded(lambda: run_verification(stack))
-
-
-def provision(stack: StackOption = "default") -> None:
-    """Bring buckets, secrets, tables, procedures, metadata and DAG files to a running stack."""
-    from local.demo.day import bring_up
-
-    _guarded(lambda: bring_up(stack, {}))
 
 
 def down(stack: StackOption = "default") -> None:
@@ -118,7 +112,7 @@ def _options(seed: str | None, scale: str | None) -> dict[str, str]:
     return {name: value for name, value in (("seed", seed), ("scale", scale)) if value is not None}
 
 
-def _guarded(action) -> None:  # noqa: ANN001
+def _guarded(action: Callable[[], int | None]) -> None:
     """Errors of the stack end in words; the exit status is the action's."""
     from local.airflow_api import AirflowApiError
     from local.stack.stack import StackError

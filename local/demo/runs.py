@@ -10,6 +10,7 @@ from datetime import time as clock_time
 from typing import Any
 
 from idiscover.metadata.models import Family
+
 from local.demo.stand import Stand
 
 _ACTIVE = frozenset({"queued", "running"})

@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg2
 import requests
-
 from idiscover.aws import redshift
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.secrets import read_secret
@@ -20,6 +19,7 @@ from idiscover.cli.places import read_context
 from idiscover.metadata.loading import load_catalog
 from idiscover.metadata.models import Catalog, Context
 from idiscover.salesforce.session import SalesforceSession, open_session
+
 from local.airflow_api import AirflowApi
 from local.provisioning import CONTEXT
 from local.stack.environment import ADMIN, airflow_url, aws_url, base_environment, salesforce_url

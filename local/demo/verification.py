@@ -20,6 +20,7 @@ from idiscover.metadata.models import Family
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.bulk import read_job
 from idiscover.salesforce.counting import count_window
+
 from local.demo.stand import Stand
 
 Figure = int | Decimal | None
