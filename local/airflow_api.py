@@ -93,5 +93,12 @@ class AirflowApi:
         """A task's log as text."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         content = self.call("GET", path, map_index=map_index, full_content=True).get("content", [])
-        lines = [line.get("event", str(line)) if isinstance(line, dict) else str(line) for line in content]
-        return "\n".join(lines)
+        return "\n".join(_log_line(line) for line in content)
+
+
+def _log_line(line: object) -> str:
+    """A line of a structured log: its text, and the exception that it carries."""
+    if not isinstance(line, dict):
+        return str(line)
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []]
+    return "\n".join([str(line.get("event", line)), *errors])

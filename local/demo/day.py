@@ -16,7 +16,9 @@ from local.provisioning import provision
 from local.stack.layout import stack_layout
 from local.stack.stack import start
 
-console = Console()
+# without a terminal the output goes to a file or a log: wide enough that nothing is cut
+_WIDTH_WITHOUT_TERMINAL = 180
+console = Console(width=None if Console().is_terminal else _WIDTH_WITHOUT_TERMINAL)
 
 
 def bring_up(stack: str, options: dict[str, str]) -> int:
@@ -49,7 +51,8 @@ def run_next_day(stack: str) -> int:
             return code
     stand.advance_org()
     code = _run_day(stand, _order_date(stand))
-    print_travel(console, stand)
+    if code == 0:
+        print_travel(console, stand)
     console.print(f"day: {time.monotonic() - begun:.0f} s")
     return code
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from decimal import Decimal
 
 from rich.console import Console
 from rich.table import Table
@@ -12,19 +13,19 @@ from local.demo.stand import Stand
 from local.demo.verification import Hop
 from local.stack.environment import ADMIN, airflow_url, aws_url
 
-_SAMPLE = (
-    "country_code",
-    "therapeutic_area_name",
-    "biomarker_name",
-    "month",
-    "eligible_patients",
-    "tested_patients",
-    "testing_rate",
-    "testing_rate_change_month",
-    "testing_rate_12_months",
-    "mean_tat_days",
-    "active_lab_testing_share",
-)
+_SAMPLE = {
+    "country": "country_code",
+    "therapeutic area": "therapeutic_area_name",
+    "biomarker": "biomarker_name",
+    "month": "month",
+    "eligible": "eligible_patients",
+    "tested": "tested_patients",
+    "rate": "testing_rate",
+    "change": "testing_rate_change_month",
+    "12 months": "testing_rate_12_months",
+    "TAT": "mean_tat_days",
+    "labs": "testing_labs",
+}
 
 
 def print_verdict(console: Console, hops: list[Hop]) -> int:
@@ -55,13 +56,13 @@ def print_mails(console: Console, stand: Stand, since: datetime) -> None:
 def print_sample(console: Console, stand: Stand) -> None:
     """A few rows of the mart."""
     rows = stand.warehouse(
-        f"select {', '.join(_SAMPLE)} from dm.dm_testing_uptake"
+        f"select {', '.join(_SAMPLE.values())} from dm.dm_testing_uptake"
         " where testing_rate is not null and month > '1900-01-01'"
         " order by month desc, eligible_patients desc, country_code, biomarker_id limit 8"
     )
     table = Table(*_SAMPLE, title="dm.dm_testing_uptake, a sample")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*(_shown(value) for value in row))
     console.print(table)
 
 
@@ -96,6 +97,12 @@ def print_addresses(console: Console, stand: Stand) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Decimal) and value != value.to_integral_value():
+        return f"{value:.3f}"
+    return "" if value is None else str(value)
 
 
 def _number(value: object) -> str:

@@ -16,6 +16,7 @@ from local.demo.stand import Stand
 _ACTIVE = frozenset({"queued", "running"})
 _PARSE_SECONDS = 120
 _POLL_SECONDS = 1.0
+_SHOWN_LINES = 20
 
 
 class DayFailed(RuntimeError):
@@ -69,7 +70,7 @@ def create_runs(stand: Stand, order_date: date) -> int:
 
 
 def extraction_dags(stand: Stand) -> list[str]:
-    """dag_ids of the first family, the largest first would need sizes nobody knows: by name."""
+    """dag_ids of the first family."""
     return [f"{Family.SFDC_TO_S3.value}__{name}" for name in sorted(stand.catalog.objects)]
 
 
@@ -118,7 +119,7 @@ def _latest_runs(stand: Stand, order_date: date, since: datetime) -> dict[str, d
     """Per DAG the run that tells most: the day's own, or the newest; one that is at work before one that is through."""
     latest: dict[str, dict[str, Any]] = {}
     own = f"order_date__{order_date.isoformat()}"
-    for run in stand.api.runs(run_after_gte=since.isoformat()) + stand.api.runs(dag_run_id_pattern=own):
+    for run in stand.api.runs(run_after_gte=since.isoformat()) + stand.api.runs(run_id_prefix_pattern=own):
         dag_id = run["dag_id"]
         known = latest.get(dag_id)
         if dag_id.startswith(Family.SFDC_TO_S3.value) and run["dag_run_id"] != own:
@@ -129,20 +130,11 @@ def _latest_runs(stand: Stand, order_date: date, since: datetime) -> dict[str, d
 
 
 def _details(stand: Stand, order_date: date, rows: dict[str, RowOfDay]) -> bool:
-    """Fills in what the job metadata knows; whether every batch is registered and every table refreshed."""
-    batches = {
-        name: (count, size, state, load_rows)
-        for name, count, size, state, load_rows in stand.job_metadata(
-            "select object, rows, bytes, state, rows from job.batch where order_date = %s and run_kind = 'scheduled'",
-            [order_date],
-        )
-    }
-    for name in stand.catalog.objects:
-        if name in batches:
-            count, size, state, _ = batches[name]
-            rows[f"{Family.SFDC_TO_S3.value}__{name}"].detail = f"{count:,} rows, {size:,} bytes"
-            if state != "pending":
-                rows[f"{Family.S3_TO_REDSHIFT.value}__{name}"].detail = f"{count:,} rows"
+    """Fills in what the job metadata knows; whether every batch is loaded and every table refreshed.
+
+    A consumer that was woken before all its inputs had come has a run that did nothing: it still waits.
+    """
+    loaded = _batches(stand, order_date, rows)
     claims = dict(
         stand.job_metadata(
             "select target, count(call_id) from job.claim left join job.claim_call using (claim_id)"
@@ -151,9 +143,38 @@ def _details(stand: Stand, order_date: date, rows: dict[str, RowOfDay]) -> bool:
         )
     )
     for spec in stand.catalog.tables.values():
+        row = rows[f"{spec.family.value}__{spec.name}"]
         if spec.table in claims:
-            rows[f"{spec.family.value}__{spec.name}"].detail = f"{claims[spec.table]} CALLs"
-    return set(batches) >= set(stand.catalog.objects) and set(claims) >= set(stand.catalog.tables)
+            row.detail = _plural(claims[spec.table], "CALL")
+        _settle(row, spec.table in claims)
+    return loaded >= set(stand.catalog.objects) and set(claims) >= set(stand.catalog.tables)
+
+
+def _batches(stand: Stand, order_date: date, rows: dict[str, RowOfDay]) -> set[str]:
+    """Objects whose batch of the day is loaded."""
+    loaded = set()
+    for name, count, size, state in stand.job_metadata(
+        "select object, rows, bytes, state from job.batch where order_date = %s and run_kind = 'scheduled'",
+        [order_date],
+    ):
+        rows[f"{Family.SFDC_TO_S3.value}__{name}"].detail = f"{_plural(count, 'row')}, {_plural(size, 'byte')}"
+        if state != "pending":
+            loaded.add(name)
+            rows[f"{Family.S3_TO_REDSHIFT.value}__{name}"].detail = _plural(count, "row")
+    for name in stand.catalog.objects:
+        _settle(rows[f"{Family.S3_TO_REDSHIFT.value}__{name}"], name in loaded)
+    return loaded
+
+
+def _settle(row: RowOfDay, is_through: bool) -> None:
+    if row.state == "success" and not is_through:
+        row.state = "waiting"
+    elif row.state == "waiting" and is_through:
+        row.state = "success"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _seconds(run: dict[str, Any]) -> float | None:
@@ -164,12 +185,16 @@ def _seconds(run: dict[str, Any]) -> float | None:
 
 
 def explain(stand: Stand, failed_runs: list[tuple[str, str]]) -> str:
-    """Which task of each failed run failed, and the end of its log."""
-    parts = []
-    for dag_id, run_id in failed_runs:
-        for task in stand.api.task_instances(dag_id, run_id):
-            if task["state"] == "failed":
-                lines = stand.api.log(dag_id, run_id, task["task_id"], task["try_number"], task["map_index"])
-                tail = "\n".join(f"    {line}" for line in lines.strip().splitlines()[-25:])
-                parts.append(f"{dag_id}, run {run_id}: task {task['task_id']} failed\n{tail}")
-    return "\n".join(parts) or f"failed: {failed_runs}"
+    """Which task of each failed run failed first, and the end of its log."""
+    return "\n".join(_explain_run(stand, dag_id, run_id) for dag_id, run_id in failed_runs)
+
+
+def _explain_run(stand: Stand, dag_id: str, run_id: str) -> str:
+    """The first task that failed is the cause: `end` fails because of it."""
+    failed = [task for task in stand.api.task_instances(dag_id, run_id) if task["state"] == "failed"]
+    if not failed:
+        return f"{dag_id}, run {run_id}: failed, though no task did"
+    first = min(failed, key=lambda task: task["end_date"] or "")
+    log = stand.api.log(dag_id, run_id, first["task_id"], first["try_number"], first["map_index"])
+    tail = "\n".join(f"    {line}" for line in log.strip().splitlines()[-_SHOWN_LINES:])
+    return f"{dag_id}, run {run_id}: task {first['task_id']} failed\n{tail}"
