@@ -81,6 +81,15 @@ class AirflowApi:
         answer = self.call("POST", f"/dags/{dag_id}/dagRuns", body=dict(body), accepted=(409,))
         return isinstance(answer, dict) and "dag_run_id" in answer
 
+    def run_state(self, dag_id: str, run_id: str) -> str | None:
+        """State of a run, None where there is no such run."""
+        answer = self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}", accepted=(404,))
+        return answer.get("state") if isinstance(answer, dict) else None
+
+    def clear_run(self, dag_id: str, run_id: str) -> None:
+        """Runs all tasks of a run again."""
+        self.call("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", body={"dry_run": False, "only_failed": False})
+
     def runs(self, dag_id: str = "~", **query: object) -> list[dict[str, Any]]:
         """DAG runs, newest first."""
         return list(self.call("GET", f"/dags/{dag_id}/dagRuns", limit=100, order_by="-run_after", **query)["dag_runs"])

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from local.demo.progress import show_progress
 from local.demo.report import print_addresses, print_mails, print_sample, print_travel, print_verdict
-from local.demo.runs import DayFailed, all_dags, create_runs, follow, wait_for_dags
+from local.demo.runs import DayFailed, all_dags, create_runs, follow, is_under_way, wait_for_dags
 from local.demo.stand import Stand
 from local.demo.verification import verify_day
 from local.provisioning import provision
@@ -40,15 +40,15 @@ def run_demo(stack: str, options: dict[str, str]) -> int:
 def run_next_day(stack: str) -> int:
     """Moves the org one day on and runs that day.
 
-    A day that was begun and not finished is finished first: `day` never leaves one behind.
+    A day before it that is still under way ends first. One that failed is caught up: the new day's window starts at the
+    watermark.
     """
     begun = time.monotonic()
     stand = _bring_up(stack, {})
     before = _order_date(stand)
-    if not _is_through(stand, before):
-        console.print(f"order date {before} is not through yet: it goes first")
-        if (code := _run_day(stand, before)) != 0:
-            return code
+    if is_under_way(stand, before):
+        console.print(f"order date {before} is still under way: it ends first", highlight=False)
+        _run_day(stand, before)
     stand.advance_org()
     code = _run_day(stand, _order_date(stand))
     if code == 0:
@@ -77,8 +77,7 @@ def _bring_up(stack: str, options: dict[str, str]) -> Stand:
 def _run_day(stand: Stand, order_date: date) -> int:
     since = datetime.now(UTC) - timedelta(seconds=5)
     begun = time.monotonic()
-    created = create_runs(stand, order_date)
-    console.print(f"\n[bold]order date {order_date}[/bold]: {created} runs created", highlight=False)
+    console.print(f"\n[bold]order date {order_date}[/bold]: {create_runs(stand, order_date)}", highlight=False)
     try:
         show_progress(console, follow(stand, order_date, since))
     except DayFailed as error:
@@ -95,12 +94,3 @@ def _order_date(stand: Stand) -> date:
     """The org's last complete day."""
     now, _ = stand.org_clock()
     return now.date() - timedelta(days=1)
-
-
-def _is_through(stand: Stand, order_date: date) -> bool:
-    finished = stand.job_metadata(
-        "select count(distinct target) from job.claim"
-        " where state = 'finished' and run_kind = 'scheduled' and order_date >= %s",
-        [order_date],
-    )
-    return bool(finished[0][0] >= len(stand.catalog.tables))

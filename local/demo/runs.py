@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -56,17 +57,41 @@ def wait_for_dags(stand: Stand, wanted: set[str]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def create_runs(stand: Stand, order_date: date) -> int:
-    """The extraction of every object for one day; runs that stand are left alone. Returns how many are new."""
+def run_id_of(order_date: date) -> str:
+    """The run_id of a day's extractions."""
+    return f"order_date__{order_date.isoformat()}"
+
+
+def create_runs(stand: Stand, order_date: date) -> str:
+    """The extraction of every object for one day. A run that failed is run again, any other that stands is left alone.
+
+    Returns:
+        What was done, in words.
+    """
     start = datetime.combine(order_date, clock_time(), tzinfo=UTC)
     body = {
-        "dag_run_id": f"order_date__{order_date.isoformat()}",
+        "dag_run_id": run_id_of(order_date),
         "logical_date": start.isoformat(),
         "data_interval_start": start.isoformat(),
         "data_interval_end": (start + timedelta(days=1)).isoformat(),
         "conf": {"order_date": order_date.isoformat()},
     }
-    return sum(stand.api.create_run(dag_id, body) for dag_id in extraction_dags(stand))
+    done = Counter[str]()
+    for dag_id in extraction_dags(stand):
+        if stand.api.create_run(dag_id, body):
+            done["created"] += 1
+        elif stand.api.run_state(dag_id, run_id_of(order_date)) == "failed":
+            stand.api.clear_run(dag_id, run_id_of(order_date))
+            done["had failed and are run again"] += 1
+        else:
+            done["stand already"] += 1
+    return ", ".join(f"{count} runs {what}" for what, count in done.items())
+
+
+def is_under_way(stand: Stand, order_date: date) -> bool:
+    """Whether an extraction of the day has begun and not ended."""
+    states = {stand.api.run_state(dag_id, run_id_of(order_date)) for dag_id in extraction_dags(stand)}
+    return bool(states & _ACTIVE)
 
 
 def extraction_dags(stand: Stand) -> list[str]:
@@ -118,7 +143,7 @@ def look(stand: Stand, order_date: date, since: datetime) -> Progress:
 def _latest_runs(stand: Stand, order_date: date, since: datetime) -> dict[str, dict[str, Any]]:
     """Per DAG the run that tells most: the day's own, or the newest; one that is at work before one that is through."""
     latest: dict[str, dict[str, Any]] = {}
-    own = f"order_date__{order_date.isoformat()}"
+    own = run_id_of(order_date)
     for run in stand.api.runs(run_after_gte=since.isoformat()) + stand.api.runs(run_id_prefix_pattern=own):
         dag_id = run["dag_id"]
         known = latest.get(dag_id)
