@@ -1,111 +1,102 @@
-"""A whole small stack for end-to-end tests: the command line as a person uses it, and questions to what it left."""
+"""A small stack of its own for the whole chain: the command line as people use it, and what the tests ask of it."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from idiscover.aws import redshift
-
 from local.demo.stand import Stand
-from local.stack.layout import ROOT, load_settings, stack_layout
-from tests.oracle import Difference, compare, compute
-from tests.oracle.shapes import Tables
+from local.stack.layout import Layout, load_settings
+from tests import oracle
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+STACK = "chain"
 SCALE = "0.02"
-VERB_SECONDS = 900
-_HOPS = re.compile(r"all (\d+) hops agree")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a verb ended."""
+class Chain:
+    """One stack in `home`, driven over the command line."""
 
-    status: int
-    output: str
+    home: Path
 
     @property
-    def agreeing_hops(self) -> int:
-        """Hops of a table in which all agree; 0 where one differs."""
-        found = _HOPS.search(self.output)
-        return int(found.group(1)) if found else 0
+    def layout(self) -> Layout:
+        """Where its state lies."""
+        return Layout(name=STACK, home=self.home / STACK)
 
-
-class Chain:
-    """A stack below `folder`, driven by the command line alone."""
-
-    def __init__(self, folder: Path, name: str = "chain") -> None:
-        self._folder, self._name = folder, name
-        self._stand: Stand | None = None
-
-    def run(self, verb: str, *options: str) -> Outcome:
-        """Runs `idiscover <verb> --stack …` to its end."""
-        command = [str(Path(sys.executable).parent / "idiscover"), verb, "--stack", self._name, *options]
-        environment = {**os.environ, "IDISCOVER_STACKS": str(self._folder), "COLUMNS": "200"}
-        done = subprocess.run(
-            command,
+    def verb(self, *words: str, timeout_seconds: float = 600) -> subprocess.CompletedProcess[str]:
+        """Runs `idiscover <words>`; output of both streams in `stdout`."""
+        environment = {**os.environ, "IDISCOVER_STACKS": str(self.home)}
+        return subprocess.run(
+            [sys.executable, "-m", "idiscover.cli.main", *words, "--stack", STACK],
             cwd=ROOT,
-            env=environment,
+            env={**environment, "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT)])},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=VERB_SECONDS,
-            check=False,
+            timeout=timeout_seconds,
         )
-        return Outcome(done.returncode, done.stdout)
 
-    @property
     def stand(self) -> Stand:
-        """The running stack; from the first use on, this process's AWS calls go there."""
-        if self._stand is None:
-            os.environ["IDISCOVER_STACKS"] = str(self._folder)
-            layout = stack_layout(self._name)
-            settings = load_settings(layout)
-            assert settings is not None, "the stack was never started"
-            self._stand = Stand(layout, settings)
-        return self._stand
+        """The running stack, to ask it."""
+        settings = load_settings(self.layout)
+        assert settings is not None
+        return Stand(self.layout, settings)
 
-    @property
     def order_date(self) -> date:
         """The org's last complete day."""
-        return self.stand.org_clock()[0].date() - timedelta(days=1)
+        return self.stand().org_clock()[0].date() - timedelta(days=1)
 
-    def differences(self) -> list[Difference]:
-        """What the warehouse says other than the oracle, which knows the org's event log and the reads alone."""
-        expected = compute(self.stand.layout.state("salesforce"), self.order_date)
-        return compare(expected, self.tables(sorted(expected)))
+    def differences(self) -> list[oracle.Difference]:
+        """Between the oracle and every row of every itg and dm table."""
+        stand = self.stand()
+        expected = oracle.compute(self.layout.state("salesforce"), self.order_date(), self._lost_jobs(stand))
+        actual = {table: _rows(stand, table) for table in expected}
+        return oracle.compare(expected, actual, oracle.EXEMPT_COLUMNS)
 
-    def tables(self, names: list[str]) -> Tables:
-        """All rows of warehouse tables, by column name."""
-        found: Tables = {}
-        settings = self.stand.context
-        for name in names:
-            with redshift.transaction(settings.secrets.redshift, settings.region) as cursor:
-                cursor.execute(f"select * from {name}")
-                columns = [column[0] for column in cursor.description or ()]
-                found[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-        return found
+    def _lost_jobs(self, stand: Stand) -> tuple[str, ...]:
+        """Jobs that were read and never became a batch, because their run failed."""
+        from local.salesforce.request_log import iter_reads
 
-    def change_warehouse(self, sql: str) -> None:
-        """Runs one statement in the warehouse, behind the platform's back."""
-        settings = self.stand.context
-        with redshift.transaction(settings.secrets.redshift, settings.region) as cursor:
-            cursor.execute(sql)
+        kept = {row[0] for row in stand.job_metadata("select job_id from job.batch where job_id is not null")}
+        reads = iter_reads(self.layout.state("salesforce"))
+        return tuple(sorted({read.job_id for read in reads if read.job_id and read.job_id not in kept}))
 
-    def refreshes(self, order_date: date) -> dict[str, int]:
-        """Finished refreshes per table for one order date."""
-        rows = self.stand.job_metadata(
-            "select target, count(*) from job.claim where state = 'finished' and order_date = %s group by target",
-            [order_date],
-        )
-        return {target: int(count) for target, count in rows}
+    def counts(self) -> dict[str, int]:
+        """How much of everything has been done so far, to see what an action added."""
+        stand = self.stand()
+        return {
+            "batches": stand.job_metadata("select count(*) from job.batch")[0][0],
+            "calls": stand.job_metadata("select count(*) from job.claim_call")[0][0],
+            "events": stand.api.call("GET", "/assets/events", limit=1)["total_entries"],
+            "mails": len(stand.inbox()),
+        }
 
-    def bytes_of(self, order_date: date) -> int:
-        """Stored bytes of the day's batches."""
-        rows = self.stand.job_metadata("select sum(bytes) from job.batch where order_date = %s", [order_date])
-        return int(rows[0][0])
+
+def _rows(stand: Stand, table: str) -> list[dict[str, Any]]:
+    with redshift.transaction(stand.context.secrets.redshift, stand.context.region) as cursor:
+        cursor.execute(f"select * from {table}")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def patiently(question: Callable[[], bool], seconds: float, what: str) -> None:
+    """Returns once `question` says yes.
+
+    Raises:
+        AssertionError: it did not in time.
+    """
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
+        time.sleep(0.5)

@@ -1,74 +1,188 @@
-"""The whole chain on a small org: day 0 and three more, each compared with the oracle row by row, column by column."""
+"""The main job, whole: a real small stack driven by the command line, compared with the oracle day by day.
+
+The tests of this module are one story and run in order; each leaves the stack where the next begins.
+"""
 
 from __future__ import annotations
 
-import os
+import signal
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 
+import boto3
 import pytest
 
-from tests.e2e.chain import SCALE, Chain
+from local.stack.environment import REGION, aws_url
+from local.stack.stack import look
+from tests.e2e.chain import SCALE, Chain, patiently
 
 DAYS = 3
+MART = "dm.dm_testing_uptake"
+SABOTAGED = "sfdc_to_s3__testing_volume"
+SABOTAGE = f'if "{SABOTAGED}" in " ".join(__import__("sys").argv):\n    raise RuntimeError("sabotaged by a test")\n\n'
+ENTRY = 'if __name__ == "__main__":'
 
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """A stack in a folder with a blank in its name; nothing of it is left after the tests."""
-    environment = dict(os.environ)
-    found = Chain(tmp_path_factory.mktemp("the stacks") / "all of them")
-    yield found
-    found.run("reset", "--yes")
-    os.environ.clear()
-    os.environ.update(environment)
+    chain = Chain(tmp_path_factory.mktemp("stacks of the chain"))
+    try:
+        yield chain
+    finally:
+        chain.verb("reset", "--yes")
 
 
-def assert_day_is_exact(chain: Chain, output: str) -> None:
-    """The oracle agrees, and every table was refreshed once."""
-    differences = chain.differences()
-    shown = "\n".join(str(difference) for difference in differences[:20])
-    assert not differences, f"{len(differences)} differences\n{shown}\n\n{output}"
-    assert chain.refreshes(chain.order_date) == dict.fromkeys(chain.stand.catalog.tables, 1)
-
-
-@pytest.mark.timeout(1800)
-def test_day_0_and_three_more_are_exact(chain: Chain) -> None:
-    demo = chain.run("demo", "--scale", SCALE)
-    assert demo.status == 0, demo.output
-    assert demo.agreeing_hops > len(chain.stand.catalog.objects) * 2
-    assert_day_is_exact(chain, demo.output)
-    first = chain.order_date
-    for number in range(1, DAYS + 1):
-        day = chain.run("day")
-        assert day.status == 0, day.output
-        assert (chain.order_date - first).days == number
-        assert day.agreeing_hops >= demo.agreeing_hops
-        assert_day_is_exact(chain, day.output)
-        assert chain.bytes_of(chain.order_date) < chain.bytes_of(first) / 2, "only deltas travel"
-
-
-@pytest.mark.timeout(600)
-def test_a_day_that_was_run_is_only_counted_again(chain: Chain) -> None:
-    before = chain.stand.job_metadata("select count(*) from job.batch")
-    again = chain.run("demo")
-    assert again.status == 0, again.output
-    assert "0 runs created" in again.output
-    assert chain.stand.job_metadata("select count(*) from job.batch") == before
-
-
-@pytest.mark.timeout(300)
-def test_one_row_less_is_found(chain: Chain) -> None:
-    chain.change_warehouse(
-        "delete from itg.testing_volume where id = (select min(id) from itg.testing_volume where tested_patients > 0)"
+def refreshes(chain: Chain, order_date: date) -> dict[str, int]:
+    """Finished refreshes of each table for an order date."""
+    rows = chain.stand().job_metadata(
+        "select target, count(*) from job.claim where state = 'finished' and order_date = %s group by target",
+        [order_date],
     )
-    verdict = chain.run("verify")
-    assert verdict.status == 1, verdict.output
-    assert "DIFFERS" in verdict.output
+    return dict(rows)
 
 
-@pytest.mark.timeout(300)
-def test_reset_leaves_nothing(chain: Chain) -> None:
-    home = chain.stand.layout.home
-    assert home.exists()
-    assert chain.run("reset", "--yes").status == 0
-    assert not home.exists()
+def test_demo_brings_the_first_day_to_the_mart(chain: Chain) -> None:
+    result = chain.verb("demo", "--scale", SCALE, timeout_seconds=900)
+
+    assert result.returncode == 0, result.stdout
+    assert "hops agree" in result.stdout
+    assert chain.differences() == []
+    stand = chain.stand()
+    assert set(refreshes(chain, chain.order_date())) == set(stand.catalog.tables)
+    subjects = [mail["subject"] for mail in stand.inbox()]
+    assert sum("starts" in subject for subject in subjects) == len(stand.catalog.objects)
+    assert sum("OK" in subject for subject in subjects) == len(stand.catalog.objects)
+    assert stand.warehouse(f"select count(*) from {MART}")[0][0] > 0
+
+
+def test_the_same_day_again_changes_nothing(chain: Chain) -> None:
+    before = chain.counts()
+
+    result = chain.verb("demo")
+
+    assert result.returncode == 0, result.stdout
+    assert chain.counts() == before
+
+
+@pytest.mark.parametrize("number", range(1, DAYS + 1))
+def test_each_further_day_agrees_with_the_oracle(chain: Chain, number: int) -> None:
+    result = chain.verb("day")
+
+    assert result.returncode == 0, result.stdout
+    assert chain.differences() == []
+    stand, order_date = chain.stand(), chain.order_date()
+    assert refreshes(chain, order_date) == dict.fromkeys(stand.catalog.tables, 1), "one refresh per table and day"
+    sizes = dict(stand.job_metadata("select order_date, sum(bytes) from job.batch group by order_date"))
+    assert sizes[order_date] < min(size for day, size in sizes.items() if day < order_date) or number > 1
+    assert sizes[order_date] < sizes[min(sizes)] / 2, "only deltas travel"
+
+
+def test_batches_that_itg_holds_lie_in_the_archive(chain: Chain) -> None:
+    stand = chain.stand()
+
+    assert stand.job_metadata("select distinct state from job.batch") == [("archived",)]
+    assert stand.bucket.list("source/") == []
+    for name in stand.catalog.objects:
+        assert stand.warehouse(f"select count(*) from stg.{name}") == [(0,)]
+
+
+def test_a_failed_step_leaves_no_batch_and_is_caught_up(chain: Chain) -> None:
+    stand = chain.stand()
+    before = chain.counts()
+    key = next(key for key in stand.bucket.list("script/") if key.endswith("/extract.py"))
+    script = stand.bucket.read_text(key)
+    assert ENTRY in script
+    stand.bucket.write_text(key, script.replace(ENTRY, SABOTAGE + ENTRY), "text/x-python")
+
+    failed = chain.verb("day")
+
+    assert failed.returncode == 1
+    assert "sabotaged by a test" in failed.stdout
+    failed_date = chain.order_date()
+    assert stand.api.run_state(SABOTAGED, f"order_date__{failed_date}") == "failed"
+    assert not stand.job_metadata(
+        "select 1 from job.batch where object = 'testing_volume' and order_date = %s", [failed_date]
+    )
+    events = stand.api.call("GET", "/assets/events", limit=100, source_dag_id=SABOTAGED)["asset_events"]
+    assert not [event for event in events if str(failed_date) in event["source_run_id"]]
+    mails = stand.inbox()[before["mails"] :]
+    assert [mail["subject"] for mail in mails if "FAILED" in mail["subject"]] == [
+        f"testing_volume {failed_date}: extraction FAILED"
+    ]
+    emr = boto3.client("emr", endpoint_url=aws_url(stand.settings), region_name=REGION)
+    states = {cluster["Status"]["State"] for cluster in emr.list_clusters()["Clusters"]}
+    assert states == {"TERMINATED"}
+
+    stand.bucket.write_text(key, script, "text/x-python")
+    caught_up = chain.verb("day")
+
+    assert caught_up.returncode == 0, caught_up.stdout
+    assert chain.differences() == []
+
+
+def test_a_cleared_run_changes_nothing(chain: Chain) -> None:
+    stand = chain.stand()
+    dag_id, run_id = "sfdc_to_s3__account", f"order_date__{chain.order_date()}"
+    before = {name: count for name, count in chain.counts().items() if name in ("batches", "calls")}
+
+    stand.api.clear_run(dag_id, run_id)
+    patiently(lambda: stand.api.run_state(dag_id, run_id) == "success", 120, "the cleared run")
+    patiently(
+        lambda: not [run for run in stand.api.runs() if run["state"] in ("queued", "running")], 120, "what it woke"
+    )
+
+    assert {name: count for name, count in chain.counts().items() if name in before} == before
+    assert chain.differences() == []
+
+
+def test_statements_edited_in_the_bucket_change_the_next_run(chain: Chain) -> None:
+    stand = chain.stand()
+    key = f"metadata/tables/{MART}.yaml"
+    text = stand.bucket.read_text(key)
+    call = "  - CALL dm.load_dm_testing_uptake(:country_code, :as_of_date, :run_id)\n"
+    assert text.endswith(call)
+    stand.bucket.write_text(key, text + call, "application/yaml")
+
+    result = chain.verb("day")
+
+    assert result.returncode == 0, result.stdout
+    assert "kept as edited in the bucket" in result.stdout
+    per_country = stand.job_metadata(
+        "select count(*) from job.claim_call join job.claim using (claim_id)"
+        " where target = %s and order_date = %s group by country_code",
+        [MART, chain.order_date()],
+    )
+    assert per_country
+    assert {count for (count,) in per_country} == {2}
+    assert chain.differences() == []
+
+
+def test_state_outlives_a_kill_of_every_part(chain: Chain) -> None:
+    before, clock = chain.counts(), chain.stand().org_clock()[0]
+    states = look(chain.layout)
+    assert all(state.healthy for state in states), [state.part.name for state in states if not state.healthy]
+
+    for state in states:
+        process = state.record.find()
+        assert process is not None
+        process.send_signal(signal.SIGKILL)
+    result = chain.verb("up", timeout_seconds=300)
+
+    assert result.returncode == 0, result.stdout
+    assert all(state.healthy for state in look(chain.layout))
+    assert chain.counts() == before
+    assert chain.stand().org_clock()[0] >= clock
+    assert chain.verb("verify").returncode == 0
+    assert chain.differences() == []
+
+
+def test_no_secret_is_in_a_log_or_a_mail(chain: Chain) -> None:
+    stand = chain.stand()
+    settings = stand.settings
+    secrets = [*settings.passwords.values(), *settings.keys.values(), "PRIVATE KEY-----\nM"]
+    for log in sorted(Path(chain.layout.home).rglob("*.log")):
+        text = log.read_text(encoding="utf-8", errors="replace")
+        assert not [secret for secret in secrets if secret in text], log
+    mails = "\n".join(str(mail) for mail in stand.inbox())
+    assert not [secret for secret in secrets if secret in mails]
