@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from idiscover.aws import redshift
+
 from local.demo.stand import Stand
 from local.stack.layout import Layout, load_settings
 from tests import oracle

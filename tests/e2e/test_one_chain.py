@@ -5,6 +5,7 @@ The tests of this module are one story and run in order; each leaves the stack w
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from datetime import date
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from idiscover.aws import redshift
 
 from local.stack.environment import REGION, aws_url
 from local.stack.stack import look
@@ -26,11 +28,14 @@ ENTRY = 'if __name__ == "__main__":'
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    environment = dict(os.environ)  # asking a stack points this process at it
     chain = Chain(tmp_path_factory.mktemp("stacks of the chain"))
     try:
         yield chain
     finally:
         chain.verb("reset", "--yes")
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 def refreshes(chain: Chain, order_date: date) -> dict[str, int]:
@@ -186,3 +191,22 @@ def test_no_secret_is_in_a_log_or_a_mail(chain: Chain) -> None:
         assert not [secret for secret in secrets if secret in text], log
     mails = "\n".join(str(mail) for mail in stand.inbox())
     assert not [secret for secret in secrets if secret in mails]
+
+
+def test_one_row_less_is_found(chain: Chain) -> None:
+    context = chain.stand().context
+    with redshift.transaction(context.secrets.redshift, context.region) as cursor:
+        cursor.execute(
+            "delete from itg.testing_volume where id ="
+            " (select min(id) from itg.testing_volume where tested_patients > 0)"
+        )
+
+    verdict = chain.verb("verify")
+
+    assert verdict.returncode == 1, verdict.stdout
+    assert "DIFFERS" in verdict.stdout
+
+
+def test_reset_leaves_nothing(chain: Chain) -> None:
+    assert chain.verb("reset", "--yes").returncode == 0
+    assert not chain.layout.home.exists()
