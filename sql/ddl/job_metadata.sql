@@ -1,5 +1,7 @@
+-- sqlfluff:dialect:postgres
+-- noqa: disable=RF04
 -- Job metadata: what ran, what it read, what is pending. A plain PostgreSQL; all times are UTC.
--- Read and written by plugins/idiscover/aws/job_metadata.py and nothing else. Running this again changes nothing.
+-- Written by plugins/idiscover/aws/job_metadata*.py and nothing else. Running this again changes nothing.
 create schema if not exists job;
 
 -- Up to where an object has been read. grain: object.
@@ -78,6 +80,7 @@ create table if not exists job.claim (
 );
 create unique index if not exists claim_open on job.claim (target) where state = 'open';
 create index if not exists claim_by_run on job.claim (target, run_id);
+create index if not exists claim_finished on job.claim (target, as_of_date) where state = 'finished';
 
 -- A statement that a refresh ran for a country. grain: call_id.
 create table if not exists job.claim_call (
@@ -88,6 +91,7 @@ create table if not exists job.claim_call (
     seconds double precision not null,
     called_at_utc timestamptz not null default now()
 );
+create index if not exists claim_call_by_claim on job.claim_call (claim_id);
 
 -- An input of a table has arrived. grain: target, input, run_kind, order_date, source_id.
 create table if not exists job.input_arrival (
@@ -102,6 +106,7 @@ create table if not exists job.input_arrival (
     unique (target, input, run_kind, order_date, source_id)
 );
 create index if not exists input_arrival_unclaimed on job.input_arrival (target) where claim_id is null;
+create index if not exists input_arrival_claimed on job.input_arrival (claim_id) where claim_id is not null;
 
 -- A slice of a table is stale; country_code * means every slice. grain: target, source_table, change_key.
 create table if not exists job.slice_mark (
@@ -118,3 +123,17 @@ create table if not exists job.slice_mark (
     unique (target, source_table, change_key)
 );
 create index if not exists slice_mark_unclaimed on job.slice_mark (target) where claim_id is null;
+create index if not exists slice_mark_claimed on job.slice_mark (claim_id) where claim_id is not null;
+
+-- What a step of a run said at its end, as in status/ of the bucket, and every try of it. grain: log_id.
+create table if not exists job.step_log (
+    log_id bigint generated always as identity primary key,
+    dag_id text not null,
+    run_id text not null,
+    run_type text not null,
+    step text not null,
+    state text not null,
+    document jsonb not null,
+    written_at_utc timestamptz not null default now()
+);
+create index if not exists step_log_by_dag on job.step_log (dag_id, log_id);

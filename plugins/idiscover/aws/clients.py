@@ -1,8 +1,18 @@
-"""How every boto3 client of ours behaves; addresses come from the environment (AWS_ENDPOINT_URL) alone."""
+"""How every boto3 client of ours behaves, and what its errors mean. Addresses come from AWS_ENDPOINT_URL alone.
+
+Imported on EMR too: boto3 and the platform's errors, nothing else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
+
+from idiscover.errors import ConfigError, FatalError, RetriableError
 
 CLIENT_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 6},
@@ -10,3 +20,66 @@ CLIENT_CONFIG = Config(
     read_timeout=60,
     s3={"addressing_style": "path"},
 )
+
+MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchVersion"})
+_REFUSED = frozenset(
+    {
+        "403",
+        "AccessDenied",
+        "AccessDeniedException",
+        "DecryptionFailure",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "NoSuchBucket",
+        "ResourceNotFoundException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_PASSING = frozenset(
+    {
+        "InternalError",
+        "InternalServiceError",
+        "RequestTimeout",
+        "RequestTimeTooSkewed",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+@contextmanager
+def aws_errors(where: str) -> Iterator[None]:
+    """botocore's errors as the platform's, after botocore's own retries.
+
+    Args:
+        where: what is being asked, such as `s3://bucket/key`.
+
+    Raises:
+        ConfigError: AWS refuses: no such bucket or secret, no right, no credentials.
+        FatalError: there is no such object, or AWS does not understand.
+        RetriableError: AWS does not answer, or asks to wait.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _from_answer(error, where) from error
+    except (NoCredentialsError, NoRegionError, PartialCredentialsError) as error:
+        raise ConfigError("AWS cannot be asked", where=where, got=str(error)) from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise RetriableError("AWS does not answer", where=where, got=str(error)) from error
+
+
+def _from_answer(error: ClientError, where: str) -> ConfigError | FatalError | RetriableError:
+    code = str(error.response["Error"]["Code"])
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in MISSING:
+        return FatalError("an object is missing", where=where, got=code)
+    if code in _REFUSED:
+        remedy = "create it, or grant this role the right to use it"
+        return ConfigError("AWS refuses", where=where, got=code, remedy=remedy)
+    if code in _PASSING or status >= 500 or status == 429:
+        return RetriableError("AWS is busy", where=where, got=f"{code}, status {status}")
+    return FatalError("AWS does not accept the request", where=where, got=str(error))

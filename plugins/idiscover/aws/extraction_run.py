@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, date, datetime, timedelta
 
-from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
+from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_batches import batch, register_batch
+from idiscover.aws.job_metadata_windows import freeze_window, frozen_window
+from idiscover.aws.job_metadata_windows import release_lock as give_lock_back
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.secrets import read_secret
+from idiscover.aws.step_log import write_status
 from idiscover.errors import ConfigError, DataQualityError, FatalError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ExtractionPlan, ExtractionRequest, RunIdentity, RunKind, Window
 from idiscover.salesforce.session import open_session
 
-_LEASE_AFTER_STEP = timedelta(minutes=30)  # for the cluster to come and go
+_LEASE_BESIDE_STEP = timedelta(minutes=90)  # for the cluster to come (45) and go (30)
 
 
 def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest:
@@ -26,12 +30,20 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
         ConfigError: the run has no interval where its kind needs one.
         RetriableError: another run reads an overlapping window, or a service did not answer.
     """
+    lease = timedelta(minutes=plan.context.emr.step_timeout_minutes) + _LEASE_BESIDE_STEP
     with open_job_metadata(plan.context) as metadata:
-        window = metadata.frozen_window(plan.object, run.run_id, run.run_type)
-        if window is None:
-            window = new_window(plan, run, metadata.watermark(plan.object), _org_now(plan))
-        lease = timedelta(minutes=plan.context.emr.step_timeout_minutes) + _LEASE_AFTER_STEP
-        window = metadata.freeze_window(window, run.run_type, lease)
+        standing = frozen_window(metadata, plan.object, run.run_id, run.run_type)
+        # asked before the transaction that freezes, which nobody should have to wait for while Salesforce thinks
+        org_now = _org_now(plan) if standing is None else standing.end_utc
+        window = freeze_window(
+            metadata,
+            plan.object,
+            run.run_id,
+            run.run_type,
+            lambda watermark: new_window(plan, run, watermark, org_now),
+            lease,
+        )
+    # Last, and from the frozen window alone: killed before this, the next try writes the very same request.
     request = _request(plan, run, window)
     bucket = Bucket(plan.context.buckets.data, plan.context.region)
     bucket.write_text(status_key(run.dag_id, run.run_id, "request"), request.model_dump_json(indent=2))
@@ -42,10 +54,16 @@ def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | Non
     """The window of a run, by its kind; it ends at the org's now at the latest.
 
     scheduled: from the watermark, less the lookback, to the end of its interval. manual: its own window, or from the
-    watermark to now. backfill: its interval.
+    watermark, less the lookback, to now. backfill: its interval. Before its first batch, an object has been read up to
+    the start of its delta filter, and nothing older is read unless a window or a backfill says so.
+
+    Raises:
+        ConfigError: the run has no interval where its kind needs one.
     """
     kind = run_kind(run)
-    from_watermark = plan.start if watermark is None else watermark - timedelta(minutes=plan.lookback_minutes)
+    from_watermark = plan.start
+    if watermark is not None:
+        from_watermark = max(plan.start, watermark - timedelta(minutes=plan.lookback_minutes))
     if kind is RunKind.MANUAL:
         start, end = run.window_start_utc or from_watermark, run.window_end_utc or org_now
         order_date = org_now.date()
@@ -82,38 +100,42 @@ def batch_id(object_name: str, order_date: date, run: RunIdentity) -> str:
 def batch_stands(plan: ExtractionPlan, run: RunIdentity) -> bool:
     """Whether the run's batch is registered, so that there is nothing left to do for it."""
     with open_job_metadata(plan.context) as metadata:
-        window = metadata.frozen_window(plan.object, run.run_id, run.run_type)
-        return window is not None and metadata.batch(window.batch_id) is not None
+        window = frozen_window(metadata, plan.object, run.run_id, run.run_type)
+        return window is not None and batch(metadata, window.batch_id) is not None
 
 
 def close_extraction(plan: ExtractionPlan, run: RunIdentity) -> BatchManifest:
     """Registers the batch that the step wrote, moves the watermark, and gives the object's lock back.
+
+    Killed before the registration commits, nothing has happened; after it, the next try finds the batch registered.
 
     Raises:
         FatalError: the run has no window, or the step left no manifest.
         DataQualityError: counts differ, or a file is not as the manifest says.
     """
     with open_job_metadata(plan.context) as metadata:
-        window = metadata.frozen_window(plan.object, run.run_id, run.run_type)
+        window = frozen_window(metadata, plan.object, run.run_id, run.run_type)
         if window is None:
             raise FatalError("the run has no window", where=run.run_id, remedy="clear the run from its first task")
-        registered = metadata.batch(window.batch_id)
         bucket = Bucket(plan.context.buckets.data, plan.context.region)
-        if registered is not None:
-            metadata.release_lock(plan.object, run.run_id, run.run_type)
+        registered = batch(metadata, window.batch_id)
+        if registered is not None:  # perhaps long ago: then its manifest lies in archive/
+            give_lock_back(metadata, plan.object, run.run_id, run.run_type)
             return BatchManifest.model_validate_json(bucket.read_text(registered.manifest_key))
-        return _register(metadata, bucket, plan, run, window)
+        manifest = _checked_manifest(bucket, plan, window)
+        key = manifest_key(source_prefix(plan.object, window.batch_id))
+        register_batch(metadata, manifest, run.run_type, key, plan.start)
+    write_status(plan, run, "end", _summary(manifest))
+    return manifest
 
 
 def release_lock(plan: ExtractionPlan, run: RunIdentity) -> None:
     """Gives the object's lock back after a failure; the frozen window stays."""
     with open_job_metadata(plan.context) as metadata:
-        metadata.release_lock(plan.object, run.run_id, run.run_type)
+        give_lock_back(metadata, plan.object, run.run_id, run.run_type)
 
 
-def _register(
-    metadata: JobMetadata, bucket: Bucket, plan: ExtractionPlan, run: RunIdentity, window: Window
-) -> BatchManifest:
+def _checked_manifest(bucket: Bucket, plan: ExtractionPlan, window: Window) -> BatchManifest:
     key = manifest_key(source_prefix(plan.object, window.batch_id))
     if not bucket.exists(key):
         raise FatalError(
@@ -124,8 +146,19 @@ def _register(
     manifest = BatchManifest.model_validate_json(bucket.read_text(key))
     check_manifest(manifest, window, key)
     _check_files(manifest, bucket)
-    metadata.register_batch(manifest, run.run_type, key, plan.start)
     return manifest
+
+
+def _summary(manifest: BatchManifest) -> dict[str, object]:
+    return {
+        "batch_id": manifest.batch_id,
+        "order_date": manifest.order_date,
+        "window_start_utc": manifest.window_start_utc,
+        "window_end_utc": manifest.window_end_utc,
+        "rows": manifest.rows,
+        "bytes": manifest.bytes,
+        "counts": manifest.counts.model_dump(),
+    }
 
 
 def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
@@ -134,13 +167,26 @@ def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
     Raises:
         DataQualityError: names the counts that differ.
     """
-    asked = (window.batch_id, window.start_utc, window.end_utc)
-    written = (manifest.batch_id, manifest.window_start_utc, manifest.window_end_utc)
+    asked = (window.object, window.batch_id, window.order_date, window.start_utc, window.end_utc)
+    written = (
+        manifest.object,
+        manifest.batch_id,
+        manifest.order_date,
+        manifest.window_start_utc,
+        manifest.window_end_utc,
+    )
     if asked != written:
-        raise DataQualityError("the manifest is of another window", where=where, got=written, expected=asked)
+        raise DataQualityError(
+            "the manifest is of another window",
+            where=where,
+            got=", ".join(map(str, written)),
+            expected=", ".join(map(str, asked)),
+        )
     counts = manifest.counts
     numbers = {"job": counts.job_rows, "parsed": counts.parsed_rows, "in files": counts.file_rows}
     numbers["listed in the manifest"] = manifest.rows
+    if counts.page_rows is not None:
+        numbers["announced by pages"] = counts.page_rows
     if counts.count_before == counts.count_after:  # else the org moved while it was read, and COUNT() says nothing
         numbers["COUNT() of the window"] = counts.count_before
     if len(set(numbers.values())) > 1:

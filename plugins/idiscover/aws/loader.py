@@ -1,34 +1,37 @@
 """One load: all pending batches of an object by one COPY into stg, counted against their manifests.
 
-The ledger stg.batch_load is written in COPY's own transaction, so a batch is in stg exactly if the ledger has it. A task
-killed after the commit finds it there on its next try, and copies nothing twice.
+The ledger stg.batch_load is written in COPY's own transaction, so a batch is in stg exactly if the ledger has it (or it
+has moved on to itg since). A task killed before the commit has done nothing; killed after it, its next try finds the
+batch in the ledger and copies nothing twice. Only then does job metadata call the batch loaded.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psycopg2
+from psycopg2.extensions import cursor as Cursor
 
-from idiscover.aws.job_metadata import BatchRow, open_job_metadata
-from idiscover.aws.redshift import transaction
+from idiscover.aws import postgres
+from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_batches import PENDING, BatchRow, batches, mark_loaded
+from idiscover.aws.redshift import run_transaction, transaction
 from idiscover.aws.s3 import Bucket
-from idiscover.aws.step_log import write_status
-from idiscover.errors import DataQualityError
+from idiscover.aws.step_log import logged_step
+from idiscover.errors import DataQualityError, IdiscoverError
 from idiscover.lake.keys import status_key
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import LoadPlan, RunIdentity
 from idiscover.warehouse.copy import copy_manifest, copy_sql
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as Cursor
-
 log = logging.getLogger(__name__)
 
 _SHOWN_ERRORS = 10
+_SHOWN_CHARACTERS = 60
+_LOAD_ERROR_TABLES = ("stl_load_errors", "sys_load_error_detail")  # one of them is in the message of a refused COPY
 
 
 def copy_pending(plan: LoadPlan, run: RunIdentity) -> dict[str, Any]:
@@ -41,87 +44,95 @@ def copy_pending(plan: LoadPlan, run: RunIdentity) -> dict[str, Any]:
         DataQualityError: a row cannot be loaded, or counts differ; nothing is loaded then.
         RetriableError: the transaction lost against another.
     """
-    bucket = Bucket(plan.context.buckets.data, plan.context.region)
-    with open_job_metadata(plan.context) as metadata:
-        pending = metadata.batches(plan.object, "pending")
-    manifests = {batch.batch_id: _manifest(bucket, batch) for batch in pending if batch.rows}
-    copied: list[str] = []
-    if manifests:
-        with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
-            # two loads of one object would both find the ledger without the batch
-            cursor.execute(f"lock {plan.table}")
-            known = _ledger(cursor, list(manifests))
-            copied = sorted(set(manifests) - set(known))
-            if copied:
-                _copy(plan, run, bucket, cursor, [manifests[batch_id] for batch_id in copied])
-    result = {
-        "batches": [batch.batch_id for batch in pending],
-        "copied": copied,
-        "rows": sum(manifests[batch_id].rows for batch_id in copied),
-        "bytes": sum(manifests[batch_id].bytes for batch_id in copied),
-    }
-    write_status(plan, run, "copy", result)
+    with logged_step(plan, run, "copy") as result:
+        pending = _pending(plan)
+        with_rows = [batch for batch in pending if batch.rows]  # an empty batch needs no COPY
+        copied = _copy_missing(plan, run, with_rows) if with_rows else []
+        result |= {
+            "batches": [batch.batch_id for batch in pending],
+            "copied": [manifest.batch_id for manifest in copied],
+            "rows": sum(manifest.rows for manifest in copied),
+            "bytes": sum(manifest.bytes for manifest in copied),
+        }
     return result
 
 
 def reconcile(plan: LoadPlan, run: RunIdentity) -> dict[str, Any]:
-    """Compares manifest, ledger and stg anew, for each pending batch.
+    """Compares manifest, job metadata, ledger and stg anew, for each pending batch.
+
+    Returns:
+        `batches`: their ids.
 
     Raises:
         DataQualityError: names batch and counts.
     """
-    bucket = Bucket(plan.context.buckets.data, plan.context.region)
-    with open_job_metadata(plan.context) as metadata:
-        pending = [batch for batch in metadata.batches(plan.object, "pending") if batch.rows]
-    counts: dict[str, dict[str, int]] = {}
-    if pending:
-        ids = [batch.batch_id for batch in pending]
-        with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
-            ledger, staged = _ledger(cursor, ids), _staged(cursor, plan.table, ids)
-        for batch in pending:
-            if batch.batch_id in ledger:  # registered after this run's COPY: the next run's business
-                counts[batch.batch_id] = {
-                    "manifest": _manifest(bucket, batch).rows,
-                    "job metadata": batch.rows,
-                    "ledger": ledger[batch.batch_id],
-                    "stg": staged.get(batch.batch_id, 0),
-                }
-    for batch_id, numbers in counts.items():
-        _require_equal(batch_id, numbers)
-    write_status(plan, run, "reconcile", {"counts": counts})
+    with logged_step(plan, run, "reconcile") as result:
+        pending = [batch for batch in _pending(plan) if batch.rows]
+        bucket = Bucket(plan.context.buckets.data, plan.context.region)
+        ledger, staged = _loaded_rows(plan, pending)
+        # one that came after this run's COPY is not in the ledger, and the next run's business
+        counts = {
+            batch.batch_id: {
+                "manifest": _manifest(bucket, batch).rows,
+                "job metadata": batch.rows,
+                "ledger": ledger[batch.batch_id],
+                "stg": staged.get(batch.batch_id, 0),
+            }
+            for batch in pending
+            if batch.batch_id in ledger
+        }
+        result["counts"] = counts
+        for batch_id, numbers in counts.items():
+            _require_equal(batch_id, numbers)
     return {"batches": sorted(counts)}
 
 
 def finish_load(plan: LoadPlan, run: RunIdentity) -> dict[str, Any]:
-    """Batches that the ledger has, and empty ones, become loaded and arrive at the consumers."""
-    with open_job_metadata(plan.context) as metadata:
-        pending = metadata.batches(plan.object, "pending")
-        with_rows = [batch.batch_id for batch in pending if batch.rows]
-        ledger: dict[str, int] = {}
-        if with_rows:
-            with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
-                ledger = _ledger(cursor, with_rows)
+    """Batches that the ledger has, and empty ones, become loaded and arrive at the consumers.
+
+    Returns:
+        `loaded` (ids), `rows`.
+    """
+    with logged_step(plan, run, "end") as result:
+        pending = _pending(plan)
+        ledger, _ = _loaded_rows(plan, [batch for batch in pending if batch.rows])
         loaded = [batch for batch in pending if not batch.rows or batch.batch_id in ledger]
-        metadata.mark_loaded(plan.table, loaded, plan.consumers)
-    result = {"loaded": [batch.batch_id for batch in loaded], "rows": sum(batch.rows for batch in loaded)}
-    write_status(plan, run, "end", result)
+        with open_job_metadata(plan.context) as metadata:
+            mark_loaded(metadata, plan.table, loaded, plan.consumers)
+        result |= {"loaded": [batch.batch_id for batch in loaded], "rows": sum(batch.rows for batch in loaded)}
     return result
+
+
+def _pending(plan: LoadPlan) -> list[BatchRow]:
+    with open_job_metadata(plan.context) as metadata:
+        return batches(metadata, plan.object, PENDING)
+
+
+def _copy_missing(plan: LoadPlan, run: RunIdentity, pending: Sequence[BatchRow]) -> list[BatchManifest]:
+    """One transaction: who may, what is missing, COPY, counts, ledger."""
+    bucket = Bucket(plan.context.buckets.data, plan.context.region)
+    with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
+        # first, so that the ledger is read as the load before has left it: two loads of an object at a time would both
+        # find it without the batch
+        cursor.execute(f"lock {plan.table}")
+        known = _ledger(cursor, [batch.batch_id for batch in pending])
+        missing = [batch for batch in pending if batch.batch_id not in known]
+        # read under the lock: a batch that is not in the ledger cannot have been archived meanwhile
+        manifests = [_manifest(bucket, batch) for batch in missing]
+        if manifests:
+            _copy(plan, run, bucket, cursor, manifests)
+    return manifests
 
 
 def _copy(plan: LoadPlan, run: RunIdentity, bucket: Bucket, cursor: Cursor, manifests: Sequence[BatchManifest]) -> None:
     """COPY, counts, ledger; the caller's transaction holds all three or none."""
-    key = status_key(run.dag_id, run.run_id, "copy_manifest")
     for manifest in manifests:
         _require_columns(plan, manifest)
+    key = status_key(run.dag_id, run.run_id, "copy_manifest")
     files = [(bucket.uri(file.key), file.bytes) for manifest in manifests for file in manifest.files]
     bucket.write_text(key, json.dumps(copy_manifest(files), indent=2))
-    settings = plan.context.redshift
-    sql = copy_sql(plan.table, plan.columns, bucket.uri(key), settings.copy_role_arn, plan.context.region)
     log.info("COPY of %d files from %d batches into %s", len(files), len(manifests), plan.table)
-    try:
-        cursor.execute(sql)
-    except psycopg2.DatabaseError as error:
-        raise _explained(plan, error) from error
+    _run_copy(plan, cursor, bucket.uri(key))
     cursor.execute("select pg_last_copy_count()")
     numbers = {"COPY": cursor.fetchone()[0], "manifests": sum(manifest.rows for manifest in manifests)}
     _require_equal(f"COPY into {plan.table}", numbers)
@@ -135,25 +146,51 @@ def _copy(plan: LoadPlan, run: RunIdentity, bucket: Bucket, cursor: Cursor, mani
         )
 
 
-def _explained(plan: LoadPlan, error: psycopg2.DatabaseError) -> Exception:
-    """The load error with what stl_load_errors says of it; the error itself where that says nothing."""
-    if "stl_load_errors" not in str(error):
-        return error
+def _run_copy(plan: LoadPlan, cursor: Cursor, manifest_uri: str) -> None:
+    sql = copy_sql(plan.table, plan.columns, manifest_uri, plan.context.redshift.copy_role_arn, plan.context.region)
+    cursor.execute("select pg_backend_pid()")
+    session: int = cursor.fetchone()[0]
+    try:
+        cursor.execute(sql)
+    except psycopg2.DatabaseError as error:
+        if any(table in str(error) for table in _LOAD_ERROR_TABLES):
+            raise _refused(plan, session, error) from error
+        raise
+
+
+def _refused(plan: LoadPlan, session: int, error: psycopg2.Error) -> IdiscoverError:
+    """A refused COPY with what stl_load_errors says about it; those rows outlive the transaction."""
     with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
         cursor.execute(
-            "select trim(filename), line_number, trim(colname), trim(err_reason) from stl_load_errors"
-            f" order by starttime desc, line_number limit {_SHOWN_ERRORS:d}"
+            "select trim(filename), line_number, trim(colname), trim(type), trim(col_length), trim(raw_field_value),"
+            " trim(err_reason) from stl_load_errors where session = %s"
+            " and query = (select max(query) from stl_load_errors where session = %s)"
+            f" order by filename, line_number limit {_SHOWN_ERRORS:d}",
+            [session, session],
         )
         rows = cursor.fetchall()
-    # the value itself may be personal, and this text goes into logs and mails
-    shown = "; ".join(f"{name} line {line}, column {column}: {reason}" for name, line, column, reason in rows)
+    shown = "; ".join(_load_error(*row) for row in rows)
     return DataQualityError(
         "COPY refuses rows; nothing was loaded",
         where=plan.table,
-        got=shown or str(error).strip(),
+        got=shown or postgres.describe(error),
         expected="values that fit the columns of the metadata",
-        remedy="see stl_load_errors for the values; correct the field's type or length in metadata, or the record",
+        remedy="see stl_load_errors for the whole rows; correct the field's type or length in metadata, or the record",
     )
+
+
+def _load_error(file: str, line: int, column: str, kind: str, length: str, value: str | None, reason: str) -> str:
+    """One refused value: file, line, column, value, reason.
+
+    Of a text only its size is told: texts can be names and notes of people, and this goes into logs and mails.
+    """
+    if value is None:
+        shown = "no value"
+    elif kind.startswith(("char", "varchar")):
+        shown = f"{len(value.encode())} bytes of text for {kind}({length})"
+    else:
+        shown = f"{value[:_SHOWN_CHARACTERS]!r} for {kind}"
+    return f"{file} line {line}, column {column}, {shown}: {reason}"
 
 
 def _manifest(bucket: Bucket, batch: BatchRow) -> BatchManifest:
@@ -171,7 +208,7 @@ def _require_columns(plan: LoadPlan, manifest: BatchManifest) -> None:
         )
 
 
-def _require_equal(where: str, numbers: dict[str, int]) -> None:
+def _require_equal(where: str, numbers: Mapping[str, int]) -> None:
     if len(set(numbers.values())) > 1:
         raise DataQualityError(
             "row counts of the load differ",
@@ -181,14 +218,24 @@ def _require_equal(where: str, numbers: dict[str, int]) -> None:
         )
 
 
+def _loaded_rows(plan: LoadPlan, pending: Sequence[BatchRow]) -> tuple[dict[str, int], dict[str, int]]:
+    """Rows per batch that the ledger has, and that stand in stg."""
+    ids = [batch.batch_id for batch in pending]
+    if not ids:
+        return {}, {}
+    return run_transaction(
+        plan.context.secrets.redshift,
+        plan.context.region,
+        lambda cursor: (_ledger(cursor, ids), _staged(cursor, plan.table, ids)),
+    )
+
+
 def _ledger(cursor: Cursor, batch_ids: Sequence[str]) -> dict[str, int]:
-    """Rows per batch that the ledger has."""
     cursor.execute('select batch_id, "rows" from stg.batch_load where batch_id in %s', [tuple(batch_ids)])
     return dict(cursor.fetchall())
 
 
 def _staged(cursor: Cursor, table: str, batch_ids: Sequence[str]) -> dict[str, int]:
-    """Rows per batch that stand in stg."""
     cursor.execute(
         f"select _batch_id, count(*) from {table} where _batch_id in %s group by _batch_id", [tuple(batch_ids)]
     )

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from idiscover.errors import ConfigError, RetriableError
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from idiscover.errors import ConfigError, DataQualityError, FatalError, IdiscoverError, RetriableError
 
 _NEEDED = ("host", "port", "dbname", "username", "password")
-# Redshift: 1023 serializable isolation violation; PostgreSQL: serialization failure, deadlock, lock not available,
-# too many connections, shutting down, cannot connect now
+# serialization failure, deadlock, lock not available, too many connections, shutting down (3 kinds)
 _RETRIABLE_STATES = frozenset({"40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03"})
+_RAISED = frozenset({"P0001"})  # a procedure's own RAISE EXCEPTION
+_CONNECTION_CLASS = "08"
 
 
 def connect(secret: Mapping[str, str], where: str, application_name: str = "idiscover") -> Connection:
-    """A connection whose transactions begin by themselves (psycopg2's default).
+    """A connection whose transactions begin by themselves (psycopg2's default: autocommit is off).
 
     Args:
         secret: host, port, dbname, username, password.
@@ -32,14 +29,7 @@ def connect(secret: Mapping[str, str], where: str, application_name: str = "idis
         ConfigError: the secret lacks a key, or the server refuses the login.
         RetriableError: the server cannot be reached.
     """
-    missing = [key for key in _NEEDED if key not in secret]
-    if missing:
-        raise ConfigError(
-            "a database secret is incomplete",
-            where=where,
-            got=f"keys {', '.join(sorted(secret))}",
-            expected=", ".join(_NEEDED),
-        )
+    _check(secret, where)
     try:
         return psycopg2.connect(
             host=secret["host"],
@@ -49,13 +39,28 @@ def connect(secret: Mapping[str, str], where: str, application_name: str = "idis
             password=secret["password"],
             application_name=application_name,
             connect_timeout=10,
+            keepalives=1,
             keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=6,
         )
     except psycopg2.OperationalError as error:
-        text = str(error).replace(secret["password"], "…")
-        if "authentication failed" in text:
-            raise ConfigError("the database refuses the login", where=where, got=text.strip()) from None
-        raise RetriableError("the database cannot be reached", where=where, got=text.strip()) from None
+        text = str(error).strip()
+        if secret["password"]:
+            text = text.replace(secret["password"], "…")
+        if "authentication failed" in text or "does not exist" in text:
+            raise ConfigError("the database refuses the login", where=where, got=text) from None
+        raise RetriableError("the database cannot be reached", where=where, got=text) from None
+
+
+def _check(secret: Mapping[str, str], where: str) -> None:
+    if any(key not in secret for key in _NEEDED) or not secret["port"].isdigit():
+        raise ConfigError(
+            "a database secret is incomplete",
+            where=where,
+            got=f"keys {', '.join(sorted(secret))}",
+            expected=f"{', '.join(_NEEDED)}; port a number",
+        )
 
 
 @contextmanager
@@ -63,37 +68,39 @@ def transaction(connection: Connection, where: str) -> Iterator[Cursor]:
     """One transaction: committed at the end of the block, rolled back on any error.
 
     Raises:
-        RetriableError: the transaction lost against another, or the connection broke.
+        RetriableError: the transaction lost against another (Redshift's error 1023 among them), or the connection
+            broke. After a connection that broke while committing nobody knows which way it went: what runs in a
+            transaction has to bear being run again.
+        DataQualityError: a procedure raised an exception of its own.
+        FatalError: the server refuses the statement.
     """
     try:
         with connection, connection.cursor() as cursor:
             yield cursor
     except psycopg2.Error as error:
-        if is_retriable(error):
-            raise RetriableError("a transaction did not get through", where=where, got=str(error).strip()) from error
-        raise
+        raise _translated(error, where) from error
 
 
 def is_retriable(error: psycopg2.Error) -> bool:
     """Whether the same transaction may succeed later: a lost race or a broken connection."""
-    if error.pgcode in _RETRIABLE_STATES:
-        return True
-    if error.pgcode is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+    if error.pgcode is None:
+        return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    if error.pgcode in _RETRIABLE_STATES or error.pgcode.startswith(_CONNECTION_CLASS):
         return True
     return "1023" in str(error) and "serializable" in str(error).lower()
 
 
-class Closing:
-    """A holder of one connection, closed at the end of a `with` block."""
+def _translated(error: psycopg2.Error, where: str) -> IdiscoverError:
+    got = describe(error)
+    if is_retriable(error):
+        return RetriableError("a transaction did not get through", where=where, got=got)
+    if error.pgcode in _RAISED:
+        return DataQualityError("a procedure refuses to go on", where=where, got=got)
+    return FatalError("the database refuses a statement", where=where, got=got)
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
-    def close(self) -> None:
-        """Closes the connection; what was not committed is rolled back."""
-        self._connection.close()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+def describe(error: psycopg2.Error) -> str:
+    """The error's code, message and place. Its DETAIL is left out: it quotes whole rows, with all they hold."""
+    parts = [error.diag.message_primary or str(error).strip(), error.diag.context]
+    text = "; ".join(part.strip() for part in parts if part)
+    return f"{error.pgcode}: {text}" if error.pgcode else text

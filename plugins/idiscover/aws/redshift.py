@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TypeVar
+
+from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws import postgres
 from idiscover.aws.secrets import read_secret
+from idiscover.errors import RetriableError
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as Cursor
+log = logging.getLogger(__name__)
 
 WHERE = "Redshift"
+_FIRST_WAIT_SECONDS = 0.5
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -21,6 +29,7 @@ def transaction(secret_name: str, region: str) -> Iterator[Cursor]:
 
     Raises:
         RetriableError: Redshift cannot be reached, or the transaction lost against another (error 1023).
+        DataQualityError, FatalError: see `postgres.transaction`.
     """
     connection = postgres.connect(read_secret(secret_name, region), WHERE)
     try:
@@ -28,3 +37,26 @@ def transaction(secret_name: str, region: str) -> Iterator[Cursor]:
             yield cursor
     finally:
         connection.close()
+
+
+def run_transaction(secret_name: str, region: str, work: Callable[[Cursor], Result], tries: int = 3) -> Result:
+    """What `work` returns, its transaction committed; tried again where it lost a race or its connection.
+
+    Args:
+        work: everything the transaction does. It has to bear being run again after a commit whose answer was lost.
+        tries: how often at most, with waits that double and differ, so that two losers do not meet again.
+
+    Raises:
+        RetriableError: the last try failed too.
+        DataQualityError, FatalError: see `postgres.transaction`; not tried again.
+    """
+    for number in range(1, tries + 1):
+        try:
+            with transaction(secret_name, region) as cursor:
+                return work(cursor)
+        except RetriableError as error:
+            if number == tries:
+                raise
+            log.warning("try %d of %d in Redshift failed, once more: %s", number, tries, error)
+            time.sleep(_FIRST_WAIT_SECONDS * 2 ** (number - 1) * random.uniform(0.5, 1.5))
+    raise AssertionError("tries is 1 or more")

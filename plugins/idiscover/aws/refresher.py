@@ -1,21 +1,24 @@
 """One refresh of a table: claim what is pending, call the procedures per unit of countries, pass the changes on.
 
-Which slices are stale is found where it cannot be lost: for itg in the warehouse itself (winners that are not in place),
-for dm in the marks that the refresh of its inputs left in the job metadata.
+Which slices are stale is found where it cannot be lost: for itg in the warehouse itself (winners that are not in
+place), for dm in the marks that the refresh of its inputs left in the job metadata. A call may be repeated at will, so
+a task that is killed anywhere is run again, by its own retry or, once its claim has lapsed, by the table's next run.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.archive import archive_applied_batches
-from idiscover.aws.job_claims import (
-    EVERY_SLICE,
+from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
+from idiscover.aws.job_metadata_arrivals import Mark
+from idiscover.aws.job_metadata_claims import (
     Claim,
-    Mark,
     Statements,
     claim_of_run,
     finish_claim,
@@ -23,22 +26,22 @@ from idiscover.aws.job_claims import (
     record_calls,
     record_units,
     release_claim,
+    renewed_claim,
     take_claim,
 )
-from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
-from idiscover.aws.redshift import transaction
+from idiscover.aws.job_metadata_steps import SKIPPED
+from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket
-from idiscover.aws.step_log import write_status
+from idiscover.aws.slices import dm_units, itg_units, marks_of_units
+from idiscover.aws.step_log import logged_step
 from idiscover.errors import ConfigError, FatalError
 from idiscover.metadata.loading import parse_table
 from idiscover.plan.model import RefreshPlan, RunIdentity
-from idiscover.warehouse.queries import stale_slices_sql
 from idiscover.warehouse.statements import parse_statement
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as Cursor
-
 log = logging.getLogger(__name__)
+
+_OUTCOMES = ("inserted", "updated", "unchanged", "superseded")
 
 
 def claim_slices(plan: RefreshPlan, run: RunIdentity) -> list[list[str]]:
@@ -46,89 +49,101 @@ def claim_slices(plan: RefreshPlan, run: RunIdentity) -> list[list[str]]:
 
     Returns:
         Units of country codes; the countries of a unit belong into one transaction. Empty where nothing was claimed, or
-        nothing changed.
+        nothing changed. A retry gets the units of the first try.
 
     Raises:
         ConfigError: the table's metadata file in S3 is wrong.
     """
-    statements = current_statements(plan)
-    with open_job_metadata(plan.context) as metadata:
-        claim = take_claim(metadata, plan, run.run_id, statements)
-        if claim is None:
-            log.info("nothing is ready for %s", plan.table)
-            return []
-        if claim.state == "finished":
-            log.info("claim %d of this run is finished", claim.claim_id)
-            return []
-        marks = marks_of_claim(metadata, claim.claim_id)
-        with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
-            units = _itg_units(cursor, plan) if plan.itg else _dm_units(cursor, plan, marks)
-        record_units(metadata, claim.claim_id, units)
-    log.info("claim %d of %s: order date %s, units %s", claim.claim_id, plan.table, claim.order_date, units)
-    write_status(plan, run, "slices", {"claim_id": claim.claim_id, "as_of_date": claim.as_of_date, "units": units})
+    with logged_step(plan, run, "slices") as document:
+        statements = current_statements(plan)
+        with open_job_metadata(plan.context) as metadata:
+            claim = take_claim(metadata, plan, run.run_id, statements)
+            if claim is None or claim.is_finished:
+                state = "nothing is ready" if claim is None else f"claim {claim.claim_id} of this run is finished"
+                log.info("%s: %s", plan.table, state)
+                document["claimed"] = state
+                return []
+            units = claim.units if claim.units is not None else _new_units(metadata, plan, claim)
+        log.info("claim %d of %s: order date %s, units %s", claim.claim_id, plan.table, claim.order_date, units)
+        document |= {
+            "claim_id": claim.claim_id,
+            "run_kind": claim.run_kind.value,
+            "order_date": claim.order_date,
+            "as_of_date": claim.as_of_date,
+            "metadata_version": claim.statements.metadata_version,
+            "statements": claim.statements.texts,
+            "units": units,
+        }
     return units
 
 
 def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[str, Any]:
     """Runs the table's statements for each country of `unit`, in one transaction.
 
+    Killed before the commit, nothing has happened; after it, the calls are made again and change nothing.
+
     Returns:
         `calls` and `seconds`.
 
     Raises:
         RetriableError: the transaction lost against another, or the connection broke.
+        FatalError: the claim is not this run's any more.
     """
-    with open_job_metadata(plan.context) as metadata:
-        claim = _open_claim(metadata, plan, run)
-        calls: list[tuple[str, str, float]] = []
-        with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
-            for country in unit:
-                for text in claim.statements:
-                    started = time.monotonic()
-                    sql, values = parse_statement(text).bind(country, claim.as_of_date, run.run_id)
-                    log.info("%s with %s", sql, values)
-                    cursor.execute(sql, values)
-                    calls.append((country, text, time.monotonic() - started))
-        record_calls(metadata, claim.claim_id, calls)
-    return {"calls": len(calls), "seconds": round(sum(call[2] for call in calls), 3)}
+    with logged_step(plan, run, f"call_{'_'.join(unit)}") as document:
+        with open_job_metadata(plan.context) as metadata:
+            claim = renewed_claim(metadata, plan.table, run.run_id)
+            if claim is None:
+                raise FatalError(
+                    "the run's claim was given back or has lapsed",
+                    where=plan.table,
+                    got=run.run_id,
+                    remedy="clear the run from t1.slices with downstream, or let the next run take it",
+                )
+            calls = run_transaction(
+                plan.context.secrets.redshift,
+                plan.context.region,
+                lambda cursor: _call(cursor, claim, run.run_id, unit),
+            )
+            record_calls(metadata, claim.claim_id, calls)
+        document |= {"calls": len(calls), "seconds": round(sum(call[2] for call in calls), 3)}
+    return document
 
 
 def finish_refresh(plan: RefreshPlan, run: RunIdentity) -> dict[str, Any] | None:
     """Passes the changes on to the consumers and ends the claim; for itg, archives what is in place.
 
+    The changes of itg are deleted last, when the marks that come of them stand: killed in between, the next refresh
+    finds them again, and a change that is passed on twice is one mark.
+
     Returns:
-        `claim_id`, `order_date`, `units`, `changes`, `archived`; None where nothing was claimed.
+        `claim_id`, `order_date`, `units`, `changes` and, for itg, `ids` (by outcome) and `archived`; None where nothing
+        was claimed, or the claim has lapsed and another run has it.
     """
-    with open_job_metadata(plan.context) as metadata:
-        claim = claim_of_run(metadata, plan.table, run.run_id)
-        if claim is None:
-            return None
-        if claim.state == "finished":
-            return claim.result
-        archived: list[str] = []
-        if plan.itg:
-            with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
-                changes = _changes(cursor, plan)
-            archived = archive_applied_batches(metadata, plan.context, plan.itg)
-            marks = [mark for _, mark in changes]
-        else:
-            changes, marks = [], _marks_of_units(claim)
-        result = {
-            "claim_id": claim.claim_id,
-            "order_date": claim.order_date.isoformat(),
-            "units": claim.units or [],
-            "changes": len(marks),
-            "archived": archived,
-        }
-        finish_claim(metadata, claim, plan.consumers, marks, result)
-        # only now: the marks stand, and a change that is passed on twice is one mark
+    with logged_step(plan, run, "end") as document:
+        with open_job_metadata(plan.context) as metadata:
+            claim = claim_of_run(metadata, plan.table, run.run_id)
+            if claim is None:
+                document["state"] = SKIPPED
+                return None
+            if claim.is_finished:
+                document |= claim.result or {}
+                return claim.result
+            changes = _changes(plan)
+            marks = [mark for _, mark in changes] if plan.itg else marks_of_units(claim)
+            result = _result(metadata, plan, run, claim, len(marks))
+            if not finish_claim(metadata, claim, plan.consumers, marks, result):
+                log.warning(
+                    "claim %d of %s has lapsed: who has it now passes the changes on", claim.claim_id, plan.table
+                )
+                document["state"] = SKIPPED
+                return None
         _delete_changes(plan, [change_id for change_id, _ in changes])
-    write_status(plan, run, "end", result)
+        document |= result
     return result
 
 
 def fail_refresh(plan: RefreshPlan, run: RunIdentity) -> None:
-    """Gives the claim of a failed run back, so that the next run takes it."""
+    """Gives the claim of a failed run back, so that the next run takes it. A finished claim stays finished."""
     with open_job_metadata(plan.context) as metadata:
         release_claim(metadata, plan.table, run.run_id)
 
@@ -155,78 +170,80 @@ def current_statements(plan: RefreshPlan) -> Statements:
     return Statements(tuple(spec.statements), version)
 
 
-def _itg_units(cursor: Cursor, plan: RefreshPlan) -> list[list[str]]:
-    """One country each: the procedure's winners make any order of countries end the same."""
-    assert plan.itg is not None
-    cursor.execute(stale_slices_sql(plan.itg))
-    return [[country] for (country,) in cursor.fetchall()]
+def _new_units(metadata: JobMetadata, plan: RefreshPlan, claim: Claim) -> list[list[str]]:
+    marks = marks_of_claim(metadata, claim.claim_id)
+    units = run_transaction(
+        plan.context.secrets.redshift,
+        plan.context.region,
+        lambda cursor: itg_units(cursor, plan.itg) if plan.itg else dm_units(cursor, plan, claim, marks),
+    )
+    record_units(metadata, claim.claim_id, units)
+    return units
 
 
-def _dm_units(cursor: Cursor, plan: RefreshPlan, marks: Sequence[Mark]) -> list[list[str]]:
-    everything = plan.uses_as_of_date or any(mark.country_code == EVERY_SLICE for mark in marks)
-    countries = _every_slice(cursor, plan) if everything else set()
-    return units_of_marks(marks, countries)
+def _call(cursor: Cursor, claim: Claim, run_id: str, unit: Sequence[str]) -> list[tuple[str, str, float]]:
+    """Country, statement and seconds of each call."""
+    calls: list[tuple[str, str, float]] = []
+    for country in unit:
+        for text in claim.statements.texts:
+            sql, values = parse_statement(text).bind(country, claim.as_of_date, run_id)
+            log.info("%s with %s", sql, values)
+            started = time.monotonic()
+            cursor.execute(sql, values)
+            calls.append((country, text, time.monotonic() - started))
+    return calls
 
 
-def units_of_marks(marks: Iterable[Mark], countries: Iterable[str] = ()) -> list[list[str]]:
-    """Groups countries that a move joins, directly or over others; each country is in one unit.
-
-    A reader must not see a lab in both countries or in neither, so both are replaced in one transaction.
-    """
-    group = {country: {country} for country in countries}
-    for mark in marks:
-        pair = {mark.country_code, mark.moved_from_country_code} - {None, EVERY_SLICE}
-        merged = {str(code) for code in pair}.union(*(group.get(str(code), set()) for code in pair))
-        for code in merged:
-            group[code] = merged
-    return [list(unit) for unit in sorted({tuple(sorted(members)) for members in group.values()})]
-
-
-def _every_slice(cursor: Cursor, plan: RefreshPlan) -> set[str]:
-    """All countries that the table or one of its inputs has."""
-    found: set[str] = set()
-    for table in (plan.table, *plan.inputs):
-        column = "_country_code" if table.startswith("itg.") else "country_code"
-        cursor.execute(f"select distinct {column} from {table}")
-        found.update(country for (country,) in cursor.fetchall())
-    return found
-
-
-def _open_claim(metadata: JobMetadata, plan: RefreshPlan, run: RunIdentity) -> Claim:
-    claim = claim_of_run(metadata, plan.table, run.run_id)
-    if claim is None:
-        raise FatalError(
-            "the run's claim was given back or has lapsed",
-            where=plan.table,
-            got=run.run_id,
-            remedy="clear the run from t1.slices with downstream, or let the next run take it",
+def _result(metadata: JobMetadata, plan: RefreshPlan, run: RunIdentity, claim: Claim, changes: int) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "claim_id": claim.claim_id,
+        "order_date": claim.order_date.isoformat(),
+        "units": claim.units or [],
+        "changes": changes,
+    }
+    if plan.itg:
+        result["ids"] = run_transaction(
+            plan.context.secrets.redshift, plan.context.region, lambda cursor: _ids(cursor, plan.table, run.run_id)
         )
-    return claim
+        result["archived"] = archive_applied_batches(metadata, plan.context, plan.itg)
+    return result
 
 
-def _changes(cursor: Cursor, plan: RefreshPlan) -> list[tuple[int, Mark]]:
-    """What the procedures of this and of failed earlier runs have changed, and nobody has passed on."""
-    cursor.execute(
-        "select change_id, country_code, moved_from_country_code, run_id, changed_at_utc"
-        f" from {plan.table}__changes order by change_id"
+def _ids(cursor: Cursor, table: str, run_id: str) -> dict[str, int]:
+    """What became of the Ids that the run's calls looked at."""
+    sums = ", ".join(f"coalesce(sum({outcome}), 0)" for outcome in _OUTCOMES)
+    cursor.execute(f"select {sums} from {table}__load_audit where run_id = %s", [run_id])
+    return {outcome: int(count) for outcome, count in zip(_OUTCOMES, cursor.fetchone(), strict=True)}
+
+
+def _changes(plan: RefreshPlan) -> list[tuple[int, Mark]]:
+    """What the procedures of this run and of failed earlier ones have changed, and nobody has passed on; itg only."""
+    if plan.itg is None:
+        return []
+    rows = run_transaction(
+        plan.context.secrets.redshift, plan.context.region, lambda cursor: _read_changes(cursor, plan.table)
     )
     return [
         # an identity starts anew with its table; run and time keep the key its own
         (change_id, Mark(f"{change_id} {run_id} {changed_at.isoformat()}", country, moved_from))
-        for change_id, country, moved_from, run_id, changed_at in cursor.fetchall()
+        for change_id, country, moved_from, run_id, changed_at in rows
     ]
+
+
+def _read_changes(cursor: Cursor, table: str) -> list[tuple[Any, ...]]:
+    cursor.execute(
+        "select change_id, country_code, moved_from_country_code, run_id, changed_at_utc"
+        f" from {table}__changes order by change_id"
+    )
+    return cursor.fetchall()
 
 
 def _delete_changes(plan: RefreshPlan, change_ids: Sequence[int]) -> None:
     if change_ids:
-        with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
-            cursor.execute(f"delete from {plan.table}__changes where change_id in %s", [tuple(change_ids)])
-
-
-def _marks_of_units(claim: Claim) -> list[Mark]:
-    """Every country that was replaced, tied to the first of its unit, so that the next table keeps them together."""
-    return [
-        Mark(f"claim {claim.claim_id} {country}", country, None if country == unit[0] else unit[0])
-        for unit in claim.units or []
-        for country in unit
-    ]
+        run_transaction(
+            plan.context.secrets.redshift,
+            plan.context.region,
+            lambda cursor: cursor.execute(
+                f"delete from {plan.table}__changes where change_id in %s", [tuple(change_ids)]
+            ),
+        )

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from idiscover.aws.clients import CLIENT_CONFIG
+from idiscover.aws.clients import CLIENT_CONFIG, MISSING, aws_errors
 from idiscover.errors import ConfigError, FatalError
+
+log = logging.getLogger(__name__)
 
 PART_BYTES = 8 * 1024 * 1024  # S3 takes parts of 5 MiB and more, at most 10,000 of them
 _DELETE_KEYS = 1000  # as many as one DeleteObjects takes
-_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,15 @@ def assume_target_role(secret: Mapping[str, str], region: str) -> Credentials:
     """Credentials that may write `source/`: the secret's role assumed, or its keys.
 
     Raises:
-        ConfigError: the secret has neither `role_arn` nor `access_key_id` and `secret_access_key`.
+        ConfigError: the secret has neither `role_arn` nor `access_key_id` and `secret_access_key`, or the role may
+            not be assumed.
+        RetriableError: STS did not answer.
     """
     if "role_arn" in secret:
-        client = boto3.client("sts", region_name=region, config=CLIENT_CONFIG)
         extra = {"ExternalId": secret["external_id"]} if "external_id" in secret else {}
-        given = client.assume_role(RoleArn=secret["role_arn"], RoleSessionName="idiscover-extract", **extra)
+        with aws_errors(f"role {secret['role_arn']}"):
+            client = boto3.client("sts", region_name=region, config=CLIENT_CONFIG)
+            given = client.assume_role(RoleArn=secret["role_arn"], RoleSessionName="idiscover-extract", **extra)
         keys = given["Credentials"]
         return Credentials(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     if "access_key_id" in secret and "secret_access_key" in secret:
@@ -54,7 +59,11 @@ def assume_target_role(secret: Mapping[str, str], region: str) -> Credentials:
 
 
 class Bucket:
-    """One bucket. Methods raise `FatalError` for a key that does not exist, and botocore's errors otherwise."""
+    """One bucket.
+
+    Methods raise what `clients.aws_errors` says: `FatalError` for a key that does not exist, `ConfigError` where AWS
+    refuses, `RetriableError` where it does not answer.
+    """
 
     def __init__(self, name: str, region: str, credentials: Credentials | None = None) -> None:
         self.name = name
@@ -65,7 +74,8 @@ class Bucket:
                 "aws_secret_access_key": credentials.secret_access_key,
                 "aws_session_token": credentials.session_token,
             }
-        self._client = boto3.client("s3", region_name=region, config=CLIENT_CONFIG, **keys)
+        with aws_errors(f"s3://{name}"):
+            self._client = boto3.client("s3", region_name=region, config=CLIENT_CONFIG, **keys)
 
     def uri(self, key: str) -> str:
         """`s3://…` of `key`."""
@@ -76,31 +86,38 @@ class Bucket:
         return self.read_text_version(key)[0]
 
     def read_text_version(self, key: str) -> tuple[str, str]:
-        """Text and VersionId (the ETag in a bucket without versions)."""
-        answer = self._get(key)
-        version = answer.get("VersionId") or answer["ETag"].strip('"')
-        return answer["Body"].read().decode("utf-8"), version
+        """Text and VersionId (the ETag in a bucket without versions).
+
+        Raises:
+            ConfigError: it is not UTF-8.
+        """
+        with aws_errors(self.uri(key)):
+            answer = self._client.get_object(Bucket=self.name, Key=key)
+            content: bytes = answer["Body"].read()
+        try:
+            return content.decode("utf-8"), _version(answer)
+        except UnicodeDecodeError as error:
+            # from None: the cause would quote the whole object
+            got = f"byte {error.start} is not UTF-8"
+            raise ConfigError(
+                "an object is not UTF-8", where=self.uri(key), got=got, remedy="save it as UTF-8"
+            ) from None
 
     def open_reader(self, key: str) -> Any:
-        """The object as a binary stream, from `read(n)`."""
-        return self._get(key)["Body"]
-
-    def _get(self, key: str) -> dict[str, Any]:
-        try:
-            return self._client.get_object(Bucket=self.name, Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
-                raise FatalError("an object is missing", where=self.uri(key)) from error
-            raise
+        """The object as a binary stream, from `read(n)`; errors while it is read are botocore's."""
+        with aws_errors(self.uri(key)):
+            return self._client.get_object(Bucket=self.name, Key=key)["Body"]
 
     def write_text(self, key: str, text: str, content_type: str = "application/json") -> str:
         """Writes the object whole; returns its VersionId (the ETag in a bucket without versions)."""
-        answer = self._client.put_object(Bucket=self.name, Key=key, Body=text.encode("utf-8"), ContentType=content_type)
-        return answer.get("VersionId") or answer["ETag"].strip('"')
+        content = text.encode("utf-8")
+        with aws_errors(self.uri(key)):
+            return _version(self._client.put_object(Bucket=self.name, Key=key, Body=content, ContentType=content_type))
 
     def write_bytes(self, key: str, content: bytes) -> None:
         """Writes the object whole."""
-        self._client.put_object(Bucket=self.name, Key=key, Body=content)
+        with aws_errors(self.uri(key)):
+            self._client.put_object(Bucket=self.name, Key=key, Body=content)
 
     def open_writer(self, key: str, part_bytes: int = PART_BYTES) -> ObjectWriter:
         """A stream into `key`; the object exists once the `with` block ends well, and not before."""
@@ -108,12 +125,13 @@ class Bucket:
 
     def size(self, key: str) -> int | None:
         """Stored bytes, or None where there is no such object."""
-        try:
-            return int(self._client.head_object(Bucket=self.name, Key=key)["ContentLength"])
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
-                return None
-            raise
+        with aws_errors(self.uri(key)):
+            try:
+                return int(self._client.head_object(Bucket=self.name, Key=key)["ContentLength"])
+            except ClientError as error:
+                if error.response["Error"]["Code"] in MISSING:
+                    return None
+                raise
 
     def exists(self, key: str) -> bool:
         """Whether the object is there."""
@@ -121,7 +139,8 @@ class Bucket:
 
     def list(self, prefix: str) -> list[str]:
         """All keys below `prefix`, sorted."""
-        return sorted(self._keys(prefix))
+        with aws_errors(self.uri(prefix)):
+            return sorted(self._keys(prefix))
 
     def _keys(self, prefix: str) -> Iterator[str]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
@@ -131,23 +150,33 @@ class Bucket:
 
     def copy(self, source: str, target: str) -> None:
         """Copies one object inside the bucket; of any size, in parts where it has to be."""
-        self._client.copy({"Bucket": self.name, "Key": source}, self.name, target)
+        with aws_errors(self.uri(source)):
+            self._client.copy({"Bucket": self.name, "Key": source}, self.name, target)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Deletes objects; those that are not there are no error."""
         wanted = list(keys)
         for start in range(0, len(wanted), _DELETE_KEYS):
             chunk = [{"Key": key} for key in wanted[start : start + _DELETE_KEYS]]
-            answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": chunk, "Quiet": True})
+            with aws_errors(self.uri(wanted[start])):
+                answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": chunk, "Quiet": True})
             for error in answer.get("Errors", []):
                 raise FatalError("an object could not be deleted", where=self.uri(error["Key"]), got=error["Code"])
 
 
+def _version(answer: Mapping[str, Any]) -> str:
+    version = answer.get("VersionId")
+    # what was written before the bucket had versions has the VersionId "null", whatever it holds
+    return str(answer["ETag"]).strip('"') if version in (None, "null") else str(version)
+
+
 class ObjectWriter:
-    """A multipart upload as a writable stream: at most one part is in memory.
+    """A multipart upload as a writable stream, however large the chunks are.
+
+    In memory: one part that is being filled, and its copy while it is sent.
 
     `bytes_written` and `sha256` describe what was written so far. Leaving the `with` block by an error aborts the
-    upload, so that no half object is ever seen.
+    upload, so that no half object is ever seen, nor paid for.
     """
 
     def __init__(self, client: Any, bucket: str, key: str, part_bytes: int) -> None:
@@ -166,12 +195,15 @@ class ObjectWriter:
 
     def write(self, chunk: bytes) -> int:
         """Adds `chunk`; uploads every part that is full. Returns its length, as any writable stream does."""
-        self._buffer += chunk
         self._digest.update(chunk)
+        rest = memoryview(chunk)
+        while len(rest):
+            taken = rest[: self._part_bytes - len(self._buffer)]
+            self._buffer += taken
+            rest = rest[len(taken) :]
+            if len(self._buffer) == self._part_bytes:
+                self._upload_buffer()
         self.bytes_written += len(chunk)
-        while len(self._buffer) >= self._part_bytes:
-            self._upload(bytes(self._buffer[: self._part_bytes]))
-            del self._buffer[: self._part_bytes]
         return len(chunk)
 
     def flush(self) -> None:
@@ -183,29 +215,46 @@ class ObjectWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if kind is not None:
+            self._abort()
+            return
+        try:
             self._complete()
-        elif self._upload_id is not None:
-            self._client.abort_multipart_upload(Bucket=self._bucket, Key=self.key, UploadId=self._upload_id)
+        except BaseException:
+            self._abort()
+            raise
 
-    def _upload(self, part: bytes) -> None:
+    def _upload_buffer(self) -> None:
         place = {"Bucket": self._bucket, "Key": self.key}
-        if self._upload_id is None:
-            self._upload_id = self._client.create_multipart_upload(**place)["UploadId"]
         number = len(self._parts) + 1
-        answer = self._client.upload_part(**place, UploadId=self._upload_id, PartNumber=number, Body=part)
+        with aws_errors(f"s3://{self._bucket}/{self.key}, part {number}"):
+            if self._upload_id is None:
+                self._upload_id = self._client.create_multipart_upload(**place)["UploadId"]
+            answer = self._client.upload_part(
+                **place, UploadId=self._upload_id, PartNumber=number, Body=bytes(self._buffer)
+            )
         self._parts.append({"ETag": answer["ETag"], "PartNumber": number})
+        self._buffer.clear()
 
     def _complete(self) -> None:
         place = {"Bucket": self._bucket, "Key": self.key}
-        if self._upload_id is None:  # small: one request instead of three
-            self._client.put_object(**place, Body=bytes(self._buffer))
+        if self._upload_id is not None and self._buffer:
+            self._upload_buffer()
+        with aws_errors(f"s3://{self._bucket}/{self.key}"):
+            if self._upload_id is None:  # small: one request instead of three
+                self._client.put_object(**place, Body=bytes(self._buffer))
+            else:
+                parts = {"Parts": self._parts}
+                self._client.complete_multipart_upload(**place, UploadId=self._upload_id, MultipartUpload=parts)
+
+    def _abort(self) -> None:
+        """Never raises: it runs while another error is on its way, and the bucket's lifecycle rule is the backstop."""
+        if self._upload_id is None:
             return
-        if self._buffer:
-            self._upload(bytes(self._buffer))
-        self._client.complete_multipart_upload(
-            **place, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
-        )
+        try:
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=self.key, UploadId=self._upload_id)
+        except (BotoCoreError, ClientError) as error:
+            log.warning("the upload of s3://%s/%s could not be aborted: %s", self._bucket, self.key, error)
 
 
 class S3Reader:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 import boto3
-from botocore.exceptions import ClientError
 
-from idiscover.aws.clients import CLIENT_CONFIG
-from idiscover.errors import ConfigError, RetriableError
+from idiscover.aws.clients import CLIENT_CONFIG, aws_errors
+from idiscover.errors import ConfigError
 
-_ABSENT = frozenset({"ResourceNotFoundException", "AccessDeniedException"})
+EXPECTED = '{"key": "value", …}'
 
 
 def read_secret(name: str, region: str) -> dict[str, str]:
@@ -20,31 +19,17 @@ def read_secret(name: str, region: str) -> dict[str, str]:
         ConfigError: it does not exist, may not be read, or is not a JSON object.
         RetriableError: Secrets Manager did not answer.
     """
-    client = boto3.client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
-    try:
-        text = client.get_secret_value(SecretId=name)["SecretString"]
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in _ABSENT:
-            raise ConfigError(
-                "a secret cannot be read",
-                where=f"secret {name}",
-                got=code,
-                expected="a JSON object that this role may read",
-                remedy="create it in Secrets Manager, or grant secretsmanager:GetSecretValue on it",
-            ) from error
-        raise RetriableError("Secrets Manager did not answer", where=f"secret {name}", got=code) from error
-    return _parsed(name, text)
+    with aws_errors(f"secret {name}"):
+        client = boto3.client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
+        answer = client.get_secret_value(SecretId=name)
+    return _parsed(name, answer.get("SecretString", ""))
 
 
 def _parsed(name: str, text: str) -> dict[str, str]:
     try:
         document = json.loads(text)
     except ValueError:
-        document = None
+        document = None  # and no cause below: the parser's error would quote the secret
     if not isinstance(document, dict):
-        # from None, and without the text: the cause would quote the secret
-        raise ConfigError(
-            "a secret is not a JSON object", where=f"secret {name}", expected='{"key": "value", …}'
-        ) from None
+        raise ConfigError("a secret is not a JSON object", where=f"secret {name}", expected=EXPECTED)
     return {key: str(value) for key, value in document.items()}

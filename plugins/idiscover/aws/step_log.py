@@ -1,21 +1,36 @@
-"""One JSON log per run and step, under `status/`."""
+"""One JSON log per run and step, under `status/` and in the job metadata."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_steps import FAILED, SUCCEEDED, record_step
 from idiscover.aws.s3 import Bucket
 from idiscover.lake.keys import status_key
+from idiscover.notify.redaction import redact
 from idiscover.plan.model import ExtractionPlan, LoadPlan, RefreshPlan, RunIdentity
+
+log = logging.getLogger(__name__)
 
 
 def write_status(
     plan: ExtractionPlan | LoadPlan | RefreshPlan, run: RunIdentity, step: str, document: Mapping[str, Any]
 ) -> str:
-    """Writes `status/<dag_id>/<run_id>/<step>.json`; the newest try stands, earlier ones are its versions.
+    """Writes `status/<dag_id>/<run_id>/<step>.json`, and the same into `job.step_log`.
+
+    In the bucket the newest try stands (earlier ones are its versions), in the job metadata each try has a row.
+
+    Args:
+        plan: which environment.
+        run: whose step.
+        step: its name.
+        document: what to say; `state` in it, `succeeded` where it has none.
 
     Returns:
         The key.
@@ -27,8 +42,35 @@ def write_status(
         "run_type": run.run_type,
         "step": step,
         "written_at_utc": datetime.now(UTC).isoformat(),
+        "state": SUCCEEDED,
         **document,
     }
     bucket = Bucket(plan.context.buckets.data, plan.context.region)
     bucket.write_text(key, json.dumps(content, indent=2, default=str, ensure_ascii=False))
+    with open_job_metadata(plan.context) as metadata:
+        record_step(metadata, run, step, str(content["state"]), document)
     return key
+
+
+@contextmanager
+def logged_step(plan: LoadPlan | RefreshPlan, run: RunIdentity, step: str) -> Iterator[dict[str, Any]]:
+    """A step whose status is written at its end, however it ends. The block fills in the document.
+
+    Yields:
+        The document of a step that succeeds.
+    """
+    document: dict[str, Any] = {}
+    try:
+        yield document
+    except Exception as error:
+        _write_failure(plan, run, step, {**document, "state": FAILED, "error": redact(str(error))})
+        raise
+    write_status(plan, run, step, document)
+
+
+def _write_failure(plan: LoadPlan | RefreshPlan, run: RunIdentity, step: str, document: Mapping[str, Any]) -> None:
+    """Never raises: the error of the step itself is on its way, and matters more."""
+    try:
+        write_status(plan, run, step, document)
+    except Exception:
+        log.warning("the status of %s could not be written", step, exc_info=True)

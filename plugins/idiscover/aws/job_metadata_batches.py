@@ -1,0 +1,135 @@
+"""Job metadata: batches from their registration to the archive, and their files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
+
+from idiscover.aws.job_metadata import JobMetadata, decide_alone
+from idiscover.aws.job_metadata_arrivals import record_arrivals
+from idiscover.aws.job_metadata_windows import DECISION, give_lock_back, move_watermark
+from idiscover.lake.manifest import BatchFile, BatchManifest
+from idiscover.plan.model import ConsumerPlan, RunKind
+
+PENDING = "pending"  # in source/
+LOADED = "loaded"  # in stg, or empty
+ARCHIVED = "archived"  # every row is in itg; files in archive/
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """A registered batch."""
+
+    batch_id: str
+    object: str
+    run_kind: RunKind
+    order_date: date
+    rows: int
+    bytes: int
+    manifest_key: str
+    state: str
+
+
+def register_batch(
+    metadata: JobMetadata, manifest: BatchManifest, run_type: str, manifest_key: str, history_start: datetime
+) -> None:
+    """Batch, files, watermark and the end of the lock, in one transaction; again, it only gives the lock back."""
+    with metadata.transaction() as cursor:
+        decide_alone(cursor, DECISION, manifest.object)
+        if _insert_batch(cursor, manifest, manifest_key):
+            _insert_files(cursor, manifest.batch_id, manifest.files)
+            move_watermark(cursor, manifest, history_start)
+        give_lock_back(cursor, manifest.object, manifest.run_id, run_type)
+
+
+def batch(metadata: JobMetadata, batch_id: str) -> BatchRow | None:
+    """One batch, or None."""
+    found = _select(metadata, "batch_id = %s", [batch_id])
+    return found[0] if found else None
+
+
+def batches(metadata: JobMetadata, object_name: str, state: str) -> list[BatchRow]:
+    """Batches of an object in a state, oldest first."""
+    return _select(metadata, "object = %s and state = %s", [object_name, state])
+
+
+def archived_among(metadata: JobMetadata, batch_ids: Sequence[str]) -> set[str]:
+    """Those of `batch_ids` that are archived."""
+    if not batch_ids:
+        return set()
+    found = _select(metadata, "batch_id = any(%s) and state = %s", [list(batch_ids), ARCHIVED])
+    return {row.batch_id for row in found}
+
+
+def mark_loaded(
+    metadata: JobMetadata, table: str, loaded: Sequence[BatchRow], consumers: Sequence[ConsumerPlan]
+) -> None:
+    """Batches are in stg (or are empty), and have arrived at every consumer of `table`: both or neither."""
+    with metadata.transaction() as cursor:
+        for row in loaded:
+            cursor.execute(
+                "update job.batch set state = %s, loaded_at_utc = now() where batch_id = %s and state = %s",
+                [LOADED, row.batch_id, PENDING],
+            )
+            record_arrivals(cursor, table, consumers, row.run_kind, row.order_date, row.batch_id)
+
+
+def mark_archived(metadata: JobMetadata, batch_id: str, manifest_key: str, files: Sequence[BatchFile]) -> None:
+    """A batch's files lie under archive/ from now on."""
+    with metadata.transaction() as cursor:
+        cursor.execute(
+            "update job.batch set state = %s, archived_at_utc = now(), manifest_key = %s where batch_id = %s",
+            [ARCHIVED, manifest_key, batch_id],
+        )
+        cursor.execute("delete from job.batch_file where batch_id = %s", [batch_id])
+        _insert_files(cursor, batch_id, files)
+
+
+def _select(metadata: JobMetadata, condition: str, values: Sequence[object]) -> list[BatchRow]:
+    with metadata.transaction() as cursor:
+        cursor.execute(
+            "select batch_id, object, run_kind, order_date, rows, bytes, manifest_key, state from job.batch"
+            f" where {condition} order by order_date, registered_at_utc, batch_id",
+            values,
+        )
+        return [BatchRow(row[0], row[1], RunKind(row[2]), *row[3:]) for row in cursor.fetchall()]
+
+
+def _insert_batch(cursor: Cursor, manifest: BatchManifest, manifest_key: str) -> bool:
+    """Whether the batch is new."""
+    values: dict[str, Any] = {
+        "batch_id": manifest.batch_id,
+        "object": manifest.object,
+        "run_id": manifest.run_id,
+        "run_kind": manifest.run_kind,
+        "order_date": manifest.order_date,
+        "window_start_utc": manifest.window_start_utc,
+        "window_end_utc": manifest.window_end_utc,
+        "read_at_utc": manifest.read_at_utc,
+        "job_id": manifest.job_id,
+        "rows": manifest.rows,
+        "bytes": manifest.bytes,
+        "counts": json.dumps(manifest.counts.model_dump()),
+        "manifest_key": manifest_key,
+        "state": PENDING,
+    }
+    names, places = ", ".join(values), ", ".join(["%s"] * len(values))
+    cursor.execute(
+        f"insert into job.batch ({names}) values ({places}) on conflict (batch_id) do nothing", list(values.values())
+    )
+    return cursor.rowcount == 1
+
+
+def _insert_files(cursor: Cursor, batch_id: str, files: Sequence[BatchFile]) -> None:
+    if files:
+        execute_values(
+            cursor,
+            "insert into job.batch_file (batch_id, key, rows, bytes, sha256) values %s",
+            [(batch_id, file.key, file.rows, file.bytes, file.sha256) for file in files],
+        )
