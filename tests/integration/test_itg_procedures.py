@@ -26,7 +26,7 @@ from idiscover.warehouse.statements import parse_statement
 
 from tests.integration import itg_model
 from tests.integration.itg_model import Held, Table, Version, country_of_lab, own_country
-from tests.integration.warehouse_stack import running_warehouse
+from tests.support.warehouse_stack import running_warehouse
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EPOCH = datetime(2026, 1, 5)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,23 +25,47 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @contextmanager
 def running_warehouse(folder: Path) -> Iterator[str]:
     """DSN of the front, as DAG code would get it; both processes end with the context."""
+    with running_postgres(folder) as cluster, running_front(folder, cluster) as dsn:
+        yield dsn
+
+
+@contextmanager
+def running_postgres(folder: Path) -> Iterator[PostgresCluster]:
+    """A PostgreSQL with an empty database `warehouse`; its process ends with the context."""
     cluster = PostgresCluster(folder / "data", _free_port(), secrets.token_hex(8))
     cluster.initialise()
     with _process(cluster.command(), cluster.is_ready, folder / "postgres.log"):
         cluster.ensure_databases([DATABASE])
-        port, upstream = _free_port(), cluster.dsn(DATABASE)
-        address = f"127.0.0.1:{port}"
-        front = [sys.executable, "-m", "local.warehouse", "--port", str(port), "--upstream", upstream]
-        dsn = upstream.replace(f"127.0.0.1:{cluster.port}", address)
-        command = [*front, "--state-dir", str(folder / "front")]
-        with _process(command, lambda: _answers(dsn), folder / "front.log"):
-            yield dsn
+        yield cluster
 
 
 @contextmanager
-def _process(command: Sequence[str], is_ready: Callable[[], bool], log: Path) -> Iterator[None]:
+def running_front(
+    folder: Path, cluster: PostgresCluster, environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """DSN of a front before `cluster`'s database `warehouse`; its process ends with the context.
+
+    Args:
+        folder: for its log and state.
+        cluster: a running one.
+        environment: what the front sees besides this process's own, such as where S3 is.
+    """
+    port, upstream = _free_port(), cluster.dsn(DATABASE)
+    dsn = upstream.replace(f"127.0.0.1:{cluster.port}", f"127.0.0.1:{port}")
+    command = [sys.executable, "-m", "local.warehouse", "--port", str(port), "--upstream", upstream]
+    command += ["--state-dir", str(folder / "front")]
+    with _process(command, lambda: _answers(dsn), folder / "front.log", environment):
+        yield dsn
+
+
+@contextmanager
+def _process(
+    command: Sequence[str], is_ready: Callable[[], bool], log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[None]:
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=REPOSITORY)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, cwd=REPOSITORY, env={**os.environ, **(environment or {})}
+        )
     try:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not is_ready():
