@@ -82,7 +82,6 @@ def airflow_environment(layout: Layout, settings: Settings) -> dict[str, str]:
             "base_url": url,
             "secret_key": settings.keys["api"],
             "workers": "1",
-            "access_logfile": "-",
         },
         "api_auth": {"jwt_secret": settings.keys["jwt"]},
         "scheduler": {
@@ -96,7 +95,11 @@ def airflow_environment(layout: Layout, settings: Settings) -> dict[str, str]:
             "parsing_processes": "1",
             "print_stats_interval": "300",
         },
-        "triggerer": {"default_capacity": "200"},
+        "triggerer": {"capacity": "200"},
+        # A worker that sees its task's pipes close before its exit looks again after this many seconds only (default
+        # 5). Tasks would take that much longer, and a deferred one that is due again meanwhile, as here after a second
+        # or two, would be failed by the scheduler: the end of its first part comes in while its second part runs.
+        "workers": {"min_heartbeat_interval": "1"},
         "logging": {
             "remote_logging": "True",
             "remote_base_log_folder": f"cloudwatch://arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{LOG_GROUP}",
