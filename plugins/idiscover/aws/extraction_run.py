@@ -61,9 +61,7 @@ def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | Non
         ConfigError: the run has no interval where its kind needs one.
     """
     kind = run_kind(run)
-    from_watermark = plan.start
-    if watermark is not None:
-        from_watermark = max(plan.start, watermark - timedelta(minutes=plan.lookback_minutes))
+    from_watermark = plan.start if watermark is None else _behind(watermark, plan)
     if kind is RunKind.MANUAL:
         start, end = run.window_start_utc or from_watermark, run.window_end_utc or org_now
         order_date = org_now.date()
@@ -80,6 +78,14 @@ def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | Non
         start_utc=start,
         end_utc=min(end, org_now),
     )
+
+
+def _behind(watermark: datetime, plan: ExtractionPlan) -> datetime:
+    """The lookback before the watermark, though not before the start of history; never past the watermark itself.
+
+    The last counts where the start was moved: a window that begins past the watermark could not move it any more.
+    """
+    return min(watermark, max(plan.start, watermark - timedelta(minutes=plan.lookback_minutes)))
 
 
 def run_kind(run: RunIdentity) -> RunKind:
@@ -219,7 +225,7 @@ def _interval(run: RunIdentity) -> tuple[datetime, datetime]:
             expected="data_interval_start and data_interval_end, or the parameter order_date",
             remedy="trigger it with order_date",
         )
-    return run.interval_start_utc, run.interval_end_utc
+    return run.interval_start_utc.astimezone(UTC), run.interval_end_utc.astimezone(UTC)
 
 
 def _org_now(plan: ExtractionPlan) -> datetime:
