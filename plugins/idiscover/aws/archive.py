@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from psycopg2.extensions import cursor as Cursor
 
+from idiscover.aws.batch_manifests import read_manifest
 from idiscover.aws.job_metadata import JobMetadata
 from idiscover.aws.job_metadata_batches import LOADED, BatchRow, archived_among, batches, mark_archived
 from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.errors import DataQualityError
 from idiscover.lake.keys import archive_prefix, manifest_key, source_prefix
-from idiscover.lake.manifest import BatchManifest
 from idiscover.metadata.models import Context
 from idiscover.plan.model import ItgPlan
 from idiscover.warehouse.queries import batches_sql
@@ -66,7 +66,7 @@ def _is_applied(batch: BatchRow, staged: dict[str, tuple[int, int]], itg: ItgPla
 
 def _move(metadata: JobMetadata, bucket: Bucket, batch: BatchRow) -> None:
     source, target = source_prefix(batch.object, batch.batch_id), archive_prefix(batch.object, batch.batch_id)
-    manifest = BatchManifest.model_validate_json(bucket.read_text(manifest_key(source)))
+    manifest = read_manifest(bucket, manifest_key(source))
     moved = tuple(file.model_copy(update={"key": target + file.key.removeprefix(source)}) for file in manifest.files)
     for old, new in zip(manifest.files, moved, strict=True):
         bucket.copy(old.key, new.key)

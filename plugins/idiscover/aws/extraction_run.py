@@ -5,8 +5,16 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, date, datetime, timedelta
 
+from idiscover.aws.batch_manifests import (
+    move_aside,
+    read_again,
+    read_manifest,
+    refused_key,
+    stands,
+    withdraw_if_refused,
+)
 from idiscover.aws.job_metadata import open_job_metadata
-from idiscover.aws.job_metadata_batches import batch, register_batch
+from idiscover.aws.job_metadata_batches import PENDING, batch, register_batch
 from idiscover.aws.job_metadata_windows import freeze_window, frozen_window
 from idiscover.aws.job_metadata_windows import release_lock as give_lock_back
 from idiscover.aws.s3 import Bucket
@@ -24,7 +32,8 @@ _LEASE_BESIDE_STEP = timedelta(minutes=90)  # for the cluster to come (45) and g
 def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest:
     """Freezes the run's window, takes the object's lock for it, and writes the request to S3.
 
-    A retry or a cleared run gets the window of the first try: what was announced is what is read.
+    A retry or a cleared run gets the window of the first try: what was announced is what is read. A batch of the run
+    that was refused loses its manifest, so that the step reads the window again.
 
     Raises:
         ConfigError: the run has no interval where its kind needs one.
@@ -43,9 +52,12 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
             lambda watermark: new_window(plan, run, watermark, org_now),
             lease,
         )
+        registered = batch(metadata, window.batch_id)
     # Last, and from the frozen window alone: killed before this, the next try writes the very same request.
     request = _request(plan, run, window)
     bucket = Bucket(plan.context.buckets.data, plan.context.region)
+    if registered is None or registered.state == PENDING:
+        withdraw_if_refused(bucket, request.target_prefix)
     bucket.write_text(status_key(run.dag_id, run.run_id, "request"), request.model_dump_json(indent=2))
     return request
 
@@ -68,7 +80,7 @@ def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | Non
     else:
         interval_start, interval_end = _interval(run)
         start = interval_start if kind is RunKind.BACKFILL else from_watermark
-        end, order_date = interval_end, interval_start.date()
+        end, order_date = interval_end, run.order_date or interval_start.date()
     return Window(
         object=plan.object,
         run_id=run.run_id,
@@ -104,20 +116,26 @@ def batch_id(object_name: str, order_date: date, run: RunIdentity) -> str:
 
 
 def batch_stands(plan: ExtractionPlan, run: RunIdentity) -> bool:
-    """Whether the run's batch is registered, so that there is nothing left to do for it."""
+    """Whether the run's batch is registered and nobody has refused it, so that there is nothing left to do for it."""
     with open_job_metadata(plan.context) as metadata:
         window = frozen_window(metadata, plan.object, run.run_id, run.run_type)
-        return window is not None and batch(metadata, window.batch_id) is not None
+        registered = None if window is None else batch(metadata, window.batch_id)
+    if registered is None:
+        return False
+    bucket = Bucket(plan.context.buckets.data, plan.context.region)
+    return stands(bucket, registered, source_prefix(plan.object, registered.batch_id))
 
 
 def close_extraction(plan: ExtractionPlan, run: RunIdentity) -> BatchManifest:
     """Registers the batch that the step wrote, moves the watermark, and gives the object's lock back.
 
-    Killed before the registration commits, nothing has happened; after it, the next try finds the batch registered.
+    Killed before the registration commits, nothing has happened; after it, the next try registers the same again. A
+    batch that is still pending takes on what its manifest says now: its window may have been read again.
 
     Raises:
         FatalError: the run has no window, or the step left no manifest.
-        DataQualityError: counts differ, or a file is not as the manifest says.
+        DataQualityError: counts differ, or a file is not as the manifest says. The manifest is moved aside then, to
+            `manifest.refused.json`, so that the run, cleared from create_cluster, reads anew.
     """
     with open_job_metadata(plan.context) as metadata:
         window = frozen_window(metadata, plan.object, run.run_id, run.run_type)
@@ -125,9 +143,9 @@ def close_extraction(plan: ExtractionPlan, run: RunIdentity) -> BatchManifest:
             raise FatalError("the run has no window", where=run.run_id, remedy="clear the run from its first task")
         bucket = Bucket(plan.context.buckets.data, plan.context.region)
         registered = batch(metadata, window.batch_id)
-        if registered is not None:  # perhaps long ago: then its manifest lies in archive/
+        if registered is not None and registered.state != PENDING:  # perhaps long ago: it may lie in archive/
             give_lock_back(metadata, plan.object, run.run_id, run.run_type)
-            return BatchManifest.model_validate_json(bucket.read_text(registered.manifest_key))
+            return read_manifest(bucket, registered.manifest_key)
         manifest = _checked_manifest(bucket, plan, window)
         key = manifest_key(source_prefix(plan.object, window.batch_id))
         register_batch(metadata, manifest, run.run_type, key, plan.start)
@@ -142,16 +160,22 @@ def release_lock(plan: ExtractionPlan, run: RunIdentity) -> None:
 
 
 def _checked_manifest(bucket: Bucket, plan: ExtractionPlan, window: Window) -> BatchManifest:
-    key = manifest_key(source_prefix(plan.object, window.batch_id))
+    prefix = source_prefix(plan.object, window.batch_id)
+    key = manifest_key(prefix)
     if not bucket.exists(key):
+        refused = bucket.exists(refused_key(prefix))
         raise FatalError(
-            "the step ended well but left no manifest",
-            where=bucket.uri(key),
-            remedy="clear the run from emr_tasks.create_cluster with downstream",
+            "the batch was refused" if refused else "the step ended well but left no manifest",
+            where=bucket.uri(refused_key(prefix) if refused else key),
+            remedy=read_again(plan.object, window.run_id),
         )
-    manifest = BatchManifest.model_validate_json(bucket.read_text(key))
-    check_manifest(manifest, window, key)
-    _check_files(manifest, bucket)
+    try:
+        manifest = read_manifest(bucket, key)
+        check_manifest(manifest, window, key)
+        _check_files(manifest, bucket)
+    except DataQualityError:
+        move_aside(bucket, prefix)
+        raise
     return manifest
 
 
@@ -187,6 +211,7 @@ def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
             where=where,
             got=", ".join(map(str, written)),
             expected=", ".join(map(str, asked)),
+            remedy=read_again(window.object, window.run_id),
         )
     counts = manifest.counts
     numbers = {"job": counts.job_rows, "parsed": counts.parsed_rows, "in files": counts.file_rows}
@@ -201,7 +226,7 @@ def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
             where=where,
             got=", ".join(f"{name} {count}" for name, count in numbers.items()),
             expected="the same number everywhere",
-            remedy="read the step's log; clear the run from emr_tasks.create_cluster with downstream to read again",
+            remedy=f"read the step's log; {read_again(window.object, window.run_id)}",
         )
 
 
@@ -214,6 +239,7 @@ def _check_files(manifest: BatchManifest, bucket: Bucket) -> None:
                 where=bucket.uri(file.key),
                 got="no object" if stored is None else f"{stored} bytes",
                 expected=f"{file.bytes} bytes",
+                remedy=read_again(manifest.object, manifest.run_id),
             )
 
 

@@ -39,10 +39,14 @@ class BatchRow:
 def register_batch(
     metadata: JobMetadata, manifest: BatchManifest, run_type: str, manifest_key: str, history_start: datetime
 ) -> None:
-    """Batch, files, watermark and the end of the lock, in one transaction; again, it only gives the lock back."""
+    """Batch, files, watermark and the end of the lock, in one transaction; again, it only gives the lock back.
+
+    A batch that is still pending may have been read again since: then it becomes what `manifest` says.
+    """
     with metadata.transaction() as cursor:
         decide_alone(cursor, DECISION, manifest.object)
-        if _insert_batch(cursor, manifest, manifest_key):
+        if _write_batch(cursor, manifest, manifest_key):
+            cursor.execute("delete from job.batch_file where batch_id = %s", [manifest.batch_id])
             _insert_files(cursor, manifest.batch_id, manifest.files)
             move_watermark(cursor, manifest, history_start)
         give_lock_back(cursor, manifest.object, manifest.run_id, run_type)
@@ -101,8 +105,8 @@ def _select(metadata: JobMetadata, condition: str, values: Sequence[object]) -> 
         return [BatchRow(row[0], row[1], RunKind(row[2]), *row[3:]) for row in cursor.fetchall()]
 
 
-def _insert_batch(cursor: Cursor, manifest: BatchManifest, manifest_key: str) -> bool:
-    """Whether the batch is new."""
+def _write_batch(cursor: Cursor, manifest: BatchManifest, manifest_key: str) -> bool:
+    """Whether the batch is written; it is not if it is loaded already."""
     values: dict[str, Any] = {
         "batch_id": manifest.batch_id,
         "object": manifest.object,
@@ -120,8 +124,11 @@ def _insert_batch(cursor: Cursor, manifest: BatchManifest, manifest_key: str) ->
         "state": PENDING,
     }
     names, places = ", ".join(values), ", ".join(["%s"] * len(values))
+    news = ", ".join(f"{name} = excluded.{name}" for name in values if name != "batch_id")
     cursor.execute(
-        f"insert into job.batch ({names}) values ({places}) on conflict (batch_id) do nothing", list(values.values())
+        f"insert into job.batch ({names}) values ({places}) on conflict (batch_id) do update set {news}"
+        " where batch.state = excluded.state",
+        list(values.values()),
     )
     return cursor.rowcount == 1
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws import postgres
+from idiscover.aws.batch_manifests import mark_refused, read_again, read_manifest
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_batches import PENDING, BatchRow, batches, mark_loaded
 from idiscover.aws.redshift import run_transaction, transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.step_log import logged_step
-from idiscover.errors import DataQualityError, IdiscoverError
-from idiscover.lake.keys import status_key
+from idiscover.errors import DataQualityError, RetriableError
+from idiscover.lake.keys import source_prefix, status_key
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import LoadPlan, RunIdentity
 from idiscover.warehouse.copy import copy_manifest, copy_sql
@@ -30,7 +32,6 @@ from idiscover.warehouse.copy import copy_manifest, copy_sql
 log = logging.getLogger(__name__)
 
 _SHOWN_ERRORS = 10
-_SHOWN_CHARACTERS = 60
 _LOAD_ERROR_TABLES = ("stl_load_errors", "sys_load_error_detail")  # one of them is in the message of a refused COPY
 
 
@@ -83,7 +84,7 @@ def reconcile(plan: LoadPlan, run: RunIdentity) -> dict[str, Any]:
         }
         result["counts"] = counts
         for batch_id, numbers in counts.items():
-            _require_equal(batch_id, numbers)
+            _require_equal(batch_id, numbers, f"compare {plan.table} and stg.batch_load with the batch's manifest")
     return {"batches": sorted(counts)}
 
 
@@ -127,39 +128,59 @@ def _copy_missing(plan: LoadPlan, run: RunIdentity, pending: Sequence[BatchRow])
 def _copy(plan: LoadPlan, run: RunIdentity, bucket: Bucket, cursor: Cursor, manifests: Sequence[BatchManifest]) -> None:
     """COPY, counts, ledger; the caller's transaction holds all three or none."""
     for manifest in manifests:
-        _require_columns(plan, manifest)
+        with _refusing(bucket, plan.object, [manifest.batch_id]):
+            _require_columns(plan, manifest)
     key = status_key(run.dag_id, run.run_id, "copy_manifest")
     files = [(bucket.uri(file.key), file.bytes) for manifest in manifests for file in manifest.files]
     bucket.write_text(key, json.dumps(copy_manifest(files), indent=2))
     log.info("COPY of %d files from %d batches into %s", len(files), len(manifests), plan.table)
-    _run_copy(plan, cursor, bucket.uri(key))
+    _run_copy(plan, bucket, cursor, bucket.uri(key))
     cursor.execute("select pg_last_copy_count()")
-    numbers = {"COPY": cursor.fetchone()[0], "manifests": sum(manifest.rows for manifest in manifests)}
-    _require_equal(f"COPY into {plan.table}", numbers)
+    copied: int = cursor.fetchone()[0]
     staged = _staged(cursor, plan.table, [manifest.batch_id for manifest in manifests])
     for manifest in manifests:
-        _require_equal(manifest.batch_id, {"manifest": manifest.rows, "stg": staged.get(manifest.batch_id, 0)})
+        with _refusing(bucket, plan.object, [manifest.batch_id]):
+            numbers = {"manifest": manifest.rows, "stg": staged.get(manifest.batch_id, 0)}
+            _require_equal(manifest.batch_id, numbers, read_again(plan.object, manifest.run_id))
         cursor.execute(
             'insert into stg.batch_load (batch_id, object, "rows", run_id, loaded_at_utc)'
             " values (%s, %s, %s, %s, getdate())",
             [manifest.batch_id, plan.object, manifest.rows, run.run_id],
         )
+    total = {"COPY": copied, "manifests": sum(manifest.rows for manifest in manifests)}
+    _require_equal(f"COPY into {plan.table}", total, "see which rows carry another _batch_id than their file's batch")
 
 
-def _run_copy(plan: LoadPlan, cursor: Cursor, manifest_uri: str) -> None:
+@contextmanager
+def _refusing(bucket: Bucket, object_name: str, batch_ids: Iterable[str]) -> Iterator[None]:
+    """What is wrong in the block is wrong with these batches. They stay pending; their windows may be read again."""
+    try:
+        yield
+    except DataQualityError:
+        for batch_id in batch_ids:
+            mark_refused(bucket, source_prefix(object_name, batch_id))
+        raise
+
+
+def _run_copy(plan: LoadPlan, bucket: Bucket, cursor: Cursor, manifest_uri: str) -> None:
     sql = copy_sql(plan.table, plan.columns, manifest_uri, plan.context.redshift.copy_role_arn, plan.context.region)
     cursor.execute("select pg_backend_pid()")
     session: int = cursor.fetchone()[0]
     try:
         cursor.execute(sql)
     except psycopg2.DatabaseError as error:
-        if any(table in str(error) for table in _LOAD_ERROR_TABLES):
-            raise _refused(plan, session, error) from error
-        raise
+        if not any(table in str(error) for table in _LOAD_ERROR_TABLES):
+            raise
+        rows = _load_errors(plan, session)
+        with _refusing(bucket, plan.object, sorted({row[0].split("/")[-2] for row in rows})):
+            raise _refused(plan, rows, error) from error
 
 
-def _refused(plan: LoadPlan, session: int, error: psycopg2.Error) -> IdiscoverError:
-    """A refused COPY with what stl_load_errors says about it; those rows outlive the transaction."""
+LoadErrorRow = tuple[str, int, str, str, str, str | None, str]  # as `_load_error` takes them
+
+
+def _load_errors(plan: LoadPlan, session: int) -> list[LoadErrorRow]:
+    """What stl_load_errors says of the session's last COPY; its rows outlive the transaction."""
     with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
         cursor.execute(
             "select trim(filename), line_number, trim(colname), trim(type), trim(col_length), trim(raw_field_value),"
@@ -168,33 +189,42 @@ def _refused(plan: LoadPlan, session: int, error: psycopg2.Error) -> IdiscoverEr
             f" order by filename, line_number limit {_SHOWN_ERRORS:d}",
             [session, session],
         )
-        rows = cursor.fetchall()
+        return cursor.fetchall()
+
+
+def _refused(plan: LoadPlan, rows: Sequence[LoadErrorRow], error: psycopg2.Error) -> DataQualityError:
     shown = "; ".join(_load_error(*row) for row in rows)
     return DataQualityError(
         "COPY refuses rows; nothing was loaded",
         where=plan.table,
         got=shown or postgres.describe(error),
         expected="values that fit the columns of the metadata",
-        remedy="see stl_load_errors for the whole rows; correct the field's type or length in metadata, or the record",
+        remedy="see stl_load_errors for the values; correct the field's type or length in metadata and run the load"
+        f" again; or correct the record, and clear the run of sfdc_to_s3__{plan.object} that read it from"
+        " emr_tasks.create_cluster with downstream",
     )
 
 
 def _load_error(file: str, line: int, column: str, kind: str, length: str, value: str | None, reason: str) -> str:
-    """One refused value: file, line, column, value, reason.
+    """One refused value: file, line, column, size, reason.
 
-    Of a text only its size is told: texts can be names and notes of people, and this goes into logs and mails.
+    The value itself is not told: it can be a person's name or a note, in a column of numbers too, and this goes into
+    logs and mails.
     """
-    if value is None:
-        shown = "no value"
-    elif kind.startswith(("char", "varchar")):
-        shown = f"{len(value.encode())} bytes of text for {kind}({length})"
-    else:
-        shown = f"{value[:_SHOWN_CHARACTERS]!r} for {kind}"
+    size = "no value" if value is None else f"{len(value.encode())} bytes"
+    shown = f"{size} for {kind}({length})" if kind.startswith(("char", "varchar")) else f"{size} for {kind}"
     return f"{file} line {line}, column {column}, {shown}: {reason}"
 
 
 def _manifest(bucket: Bucket, batch: BatchRow) -> BatchManifest:
-    return BatchManifest.model_validate_json(bucket.read_text(batch.manifest_key))
+    if not bucket.exists(batch.manifest_key):
+        raise RetriableError(
+            "a pending batch has no manifest",
+            where=bucket.uri(batch.manifest_key),
+            expected="the manifest that it was registered from",
+            remedy="its window is being read again: wait; or its run failed at that: clear it once more",
+        )
+    return read_manifest(bucket, batch.manifest_key)
 
 
 def _require_columns(plan: LoadPlan, manifest: BatchManifest) -> None:
@@ -204,17 +234,18 @@ def _require_columns(plan: LoadPlan, manifest: BatchManifest) -> None:
             where=manifest.batch_id,
             got=", ".join(manifest.columns),
             expected=", ".join(plan.columns),
-            remedy="the metadata changed between extraction and load: extract the window again",
+            remedy="the metadata changed between extraction and load: " + read_again(plan.object, manifest.run_id),
         )
 
 
-def _require_equal(where: str, numbers: Mapping[str, int]) -> None:
+def _require_equal(where: str, numbers: Mapping[str, int], remedy: str) -> None:
     if len(set(numbers.values())) > 1:
         raise DataQualityError(
             "row counts of the load differ",
             where=where,
             got=", ".join(f"{name} {count}" for name, count in numbers.items()),
             expected="the same number everywhere",
+            remedy=remedy,
         )
 
 

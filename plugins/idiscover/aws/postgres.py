@@ -74,11 +74,22 @@ def transaction(connection: Connection, where: str) -> Iterator[Cursor]:
         DataQualityError: a procedure raised an exception of its own.
         FatalError: the server refuses the statement.
     """
+    with database_errors(where), connection, connection.cursor() as cursor:
+        yield cursor
+
+
+@contextmanager
+def database_errors(where: str, key: str | None = None) -> Iterator[None]:
+    """psycopg2's errors as the platform's, as `transaction` raises them; for those who can say more of the place.
+
+    Args:
+        where: what the statement is about.
+        key: the statement.
+    """
     try:
-        with connection, connection.cursor() as cursor:
-            yield cursor
+        yield
     except psycopg2.Error as error:
-        raise _translated(error, where) from error
+        raise _translated(error, where, key) from error
 
 
 def is_retriable(error: psycopg2.Error) -> bool:
@@ -90,13 +101,13 @@ def is_retriable(error: psycopg2.Error) -> bool:
     return "1023" in str(error) and "serializable" in str(error).lower()
 
 
-def _translated(error: psycopg2.Error, where: str) -> IdiscoverError:
+def _translated(error: psycopg2.Error, where: str, key: str | None) -> IdiscoverError:
     got = describe(error)
     if is_retriable(error):
-        return RetriableError("a transaction did not get through", where=where, got=got)
+        return RetriableError("a transaction did not get through", where=where, key=key, got=got)
     if error.pgcode in _RAISED:
-        return DataQualityError("a procedure refuses to go on", where=where, got=got)
-    return FatalError("the database refuses a statement", where=where, got=got)
+        return DataQualityError("a procedure refuses to go on", where=where, key=key, got=got)
+    return FatalError("the database refuses a statement", where=where, key=key, got=got)
 
 
 def describe(error: psycopg2.Error) -> str:

@@ -30,6 +30,7 @@ from idiscover.aws.job_metadata_claims import (
     take_claim,
 )
 from idiscover.aws.job_metadata_steps import SKIPPED
+from idiscover.aws.postgres import database_errors
 from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.slices import dm_units, itg_units, marks_of_units
@@ -87,7 +88,8 @@ def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[
 
     Raises:
         RetriableError: the transaction lost against another, or the connection broke.
-        FatalError: the claim is not this run's any more.
+        DataQualityError: a procedure raised an exception; names table, country and statement.
+        FatalError: the claim is not this run's any more, or the database refuses a statement.
     """
     with logged_step(plan, run, f"call_{'_'.join(unit)}") as document:
         with open_job_metadata(plan.context) as metadata:
@@ -152,10 +154,18 @@ def current_statements(plan: RefreshPlan) -> Statements:
     """The statements as the table's file in S3 says now: an edit there changes the next run.
 
     Raises:
-        ConfigError: the file is wrong, or describes another table.
+        ConfigError: the file is missing or wrong, or describes another table.
     """
     bucket = Bucket(plan.context.buckets.data, plan.context.region)
-    text, version = bucket.read_text_version(plan.metadata_key)
+    try:
+        text, version = bucket.read_text_version(plan.metadata_key)
+    except FatalError as error:
+        raise ConfigError(
+            "the table's metadata file cannot be read",
+            where=bucket.uri(plan.metadata_key),
+            got=error.what,
+            remedy="put it back: the bucket keeps its versions",
+        ) from error
     spec = parse_table(text, bucket.uri(plan.metadata_key))
     if spec.table != plan.table:
         raise ConfigError(
@@ -189,7 +199,8 @@ def _call(cursor: Cursor, claim: Claim, run_id: str, unit: Sequence[str]) -> lis
             sql, values = parse_statement(text).bind(country, claim.as_of_date, run_id)
             log.info("%s with %s", sql, values)
             started = time.monotonic()
-            cursor.execute(sql, values)
+            with database_errors(f"{claim.target}, country {country}", text):
+                cursor.execute(sql, values)
             calls.append((country, text, time.monotonic() - started))
     return calls
 
