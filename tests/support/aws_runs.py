@@ -80,9 +80,6 @@ def assay(key: str, lab_id: str, version: int = 0, notes: str = "none") -> Row:
     }
 
 
-
-
-
 def unit(key: str, version: int = 0) -> Row:
     """A unit of measure."""
     return {"id": key, "system_modstamp": _time(version)}
@@ -100,13 +97,14 @@ def write_files(request: ExtractionRequest, rows: Sequence[Row], read_at: dateti
     half = (len(rows) + 1) // 2
     files = []
     for number, part in enumerate(part for part in (rows[:half], rows[half:]) if part):
-        lines = [[*columns, *SYSTEM_COLUMNS], *([{**row, **system}[name] for name in [*columns, *system]] for row in part)]
+        lines = [
+            [*columns, *SYSTEM_COLUMNS],
+            *([{**row, **system}[name] for name in [*columns, *system]] for row in part),
+        ]
         content = gzip.compress("".join(_line(line) for line in lines).encode(), mtime=0)
         key = f"{request.target_prefix}part-{number:05d}.csv.gz"
         bucket.write_bytes(key, content)
-        files.append(
-            BatchFile(key=key, rows=len(part), bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        )
+        files.append(BatchFile(key=key, rows=len(part), bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
     return tuple(files)
 
 
