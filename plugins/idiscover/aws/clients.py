@@ -5,9 +5,13 @@ Imported on EMR too: boto3 and the platform's errors, nothing else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
+import boto3
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
@@ -48,6 +52,17 @@ _PASSING = frozenset(
         "TooManyRequestsException",
     }
 )
+
+
+def client(service: str, region: str) -> Any:
+    """The process's client of a service, with the credentials of its environment. Making one takes long."""
+    return _made(service, region, os.environ.get("AWS_ENDPOINT_URL"))
+
+
+@lru_cache(maxsize=16)
+def _made(service: str, region: str, _endpoint: str | None) -> Any:
+    """`_endpoint` is only there to tell clients apart; boto3 takes it from the environment itself."""
+    return boto3.client(service, region_name=region, config=CLIENT_CONFIG)
 
 
 @contextmanager

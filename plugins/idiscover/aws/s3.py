@@ -12,7 +12,7 @@ from typing import Any, Self
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from idiscover.aws.clients import CLIENT_CONFIG, MISSING, aws_errors
+from idiscover.aws.clients import CLIENT_CONFIG, MISSING, aws_errors, client
 from idiscover.errors import ConfigError, FatalError
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,9 @@ def assume_target_role(secret: Mapping[str, str], region: str) -> Credentials:
     if "role_arn" in secret:
         extra = {"ExternalId": secret["external_id"]} if "external_id" in secret else {}
         with aws_errors(f"role {secret['role_arn']}"):
-            client = boto3.client("sts", region_name=region, config=CLIENT_CONFIG)
-            given = client.assume_role(RoleArn=secret["role_arn"], RoleSessionName="idiscover-extract", **extra)
+            given = client("sts", region).assume_role(
+                RoleArn=secret["role_arn"], RoleSessionName="idiscover-extract", **extra
+            )
         keys = given["Credentials"]
         return Credentials(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     if "access_key_id" in secret and "secret_access_key" in secret:
@@ -67,15 +68,8 @@ class Bucket:
 
     def __init__(self, name: str, region: str, credentials: Credentials | None = None) -> None:
         self.name = name
-        keys: dict[str, Any] = {}
-        if credentials is not None:
-            keys = {
-                "aws_access_key_id": credentials.access_key_id,
-                "aws_secret_access_key": credentials.secret_access_key,
-                "aws_session_token": credentials.session_token,
-            }
         with aws_errors(f"s3://{name}"):
-            self._client = boto3.client("s3", region_name=region, config=CLIENT_CONFIG, **keys)
+            self._client = client("s3", region) if credentials is None else _client_with(credentials, region)
 
     def uri(self, key: str) -> str:
         """`s3://…` of `key`."""
@@ -162,6 +156,17 @@ class Bucket:
                 answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": chunk, "Quiet": True})
             for error in answer.get("Errors", []):
                 raise FatalError("an object could not be deleted", where=self.uri(error["Key"]), got=error["Code"])
+
+
+def _client_with(credentials: Credentials, region: str) -> Any:
+    return boto3.client(
+        "s3",
+        region_name=region,
+        config=CLIENT_CONFIG,
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token,
+    )
 
 
 def _version(answer: Mapping[str, Any]) -> str:

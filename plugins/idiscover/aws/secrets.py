@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-import boto3
-
-from idiscover.aws.clients import CLIENT_CONFIG, aws_errors
+from idiscover.aws.clients import aws_errors, client
 from idiscover.errors import ConfigError
 
 EXPECTED = '{"key": "value", …}'
@@ -20,8 +18,7 @@ def read_secret(name: str, region: str) -> dict[str, str]:
         RetriableError: Secrets Manager did not answer.
     """
     with aws_errors(f"secret {name}"):
-        client = boto3.client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
-        answer = client.get_secret_value(SecretId=name)
+        answer = client("secretsmanager", region).get_secret_value(SecretId=name)
     return _parsed(name, answer.get("SecretString", ""))
 
 

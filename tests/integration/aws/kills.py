@@ -1,0 +1,68 @@
+"""Kill -9 after any effect: the n-th commit of a write, or write or delete in S3, is the last thing a process does.
+
+To die before an effect is to die after the one before it: an open transaction is rolled back with its connection. An
+error that no code of the platform catches stands in for the signal. Status documents do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from idiscover.aws import postgres
+from idiscover.aws.s3 import Bucket
+
+S3_EFFECTS = ("write_text", "copy", "delete")
+_READS = (b"select", b"with")
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Killer:
+    """Counts effects, and kills after one of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.effects: list[str] = []
+        self._after: int | None = None
+        real = postgres.transaction
+
+        @contextmanager
+        def transaction(connection: Any, where: str) -> Iterator[Any]:
+            with real(connection, where) as cursor:
+                yield cursor
+                last = (cursor.query or b"select").strip()
+            if not last.startswith(_READS) and b"job.step_log" not in last:
+                self._count(f"{where}: {last[:60].decode()}")
+
+        monkeypatch.setattr(postgres, "transaction", transaction)
+        for name in S3_EFFECTS:
+            monkeypatch.setattr(Bucket, name, self._around(name, getattr(Bucket, name)))
+
+    def run(self, after: int | None, work: Callable[[], object]) -> bool:
+        """Does `work`, and dies after effect number `after`; whether it died."""
+        self.effects, self._after = [], after
+        try:
+            work()
+        except Killed:
+            return True
+        finally:
+            self._after = None
+        return False
+
+    def _count(self, effect: str) -> None:
+        self.effects.append(effect)
+        if len(self.effects) == self._after:
+            raise Killed
+
+    def _around(self, name: str, effect: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(bucket: Bucket, *arguments: Any) -> Any:
+            answer = effect(bucket, *arguments)
+            if not str(arguments[0]).startswith("status/"):
+                self._count(f"{name} {arguments[0]}")
+            return answer
+
+        return wrapped

@@ -1,0 +1,275 @@
+"""Refreshes: which countries, in which transactions, by which statements; and what goes on to the next table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import psycopg2
+import pytest
+from idiscover.aws import refresher
+from idiscover.errors import ConfigError, DataQualityError, FatalError, RetriableError
+from idiscover.plan.model import RunIdentity
+
+from tests.support.aws_platform import Platform
+from tests.support.aws_runs import DAY_0, Org, Row, assay, bring_in, lab, load, midnight, refresh, unit, woken_run
+from tests.support.aws_runs import extract as extracted
+from tests.unit.metadata_samples import DM
+
+FACT = "dm.fact_test"
+ITG = ("itg.lab", "itg.test", "itg.unit")
+LABS = [lab("L1", "DE"), lab("L2", "FR"), lab("L3", "IT")]
+TESTS = [assay("T1", "L1"), assay("T2", "L2"), assay("T3", "L3")]
+CALL = "CALL dm.load_fact_test(:country_code, :as_of_date, :run_id)"
+
+
+class Day:
+    """One org day after the other; each fills stg and itg, and leaves dm to the test."""
+
+    def __init__(self, platform: Platform, org: Org) -> None:
+        self.platform, self.org, self.number = platform, org, 0
+
+    @property
+    def date(self) -> date:
+        return DAY_0 + timedelta(days=self.number - 1)
+
+    def comes(self, labs: Sequence[Row] = (), tests: Sequence[Row] = (), units: Sequence[Row] = ()) -> None:
+        self.number += 1
+        self.org.now = midnight(self.date) + timedelta(days=1, hours=1)
+        for name, rows in (("lab", labs), ("test", tests), ("unit", units)):
+            bring_in(self.platform, self.org, name, self.date, rows)
+        for table in ITG:
+            assert refresh(self.platform, table, woken_run(table, self.number)) is not None
+
+
+@pytest.fixture
+def day(platform: Platform, org: Org) -> Day:
+    """The first day is over, and dm has it."""
+    days = Day(platform, org)
+    days.comes(LABS, TESTS, [unit("U1")])
+    assert refresh(platform, FACT, run_of(days)) is not None
+    return days
+
+
+def run_of(day: Day) -> RunIdentity:
+    return woken_run("itg_to_dm__fact_test", day.number)
+
+
+def units_of(platform: Platform, day: Day) -> list[list[str]]:
+    return refresher.claim_slices(platform.refresh(FACT), run_of(day))
+
+
+def facts(platform: Platform) -> list[tuple[str, str]]:
+    return platform.warehouse("select country_code, test_id from dm.fact_test order by test_id")  # type: ignore[return-value]
+
+
+def write_metadata(platform: Platform, text: str) -> None:
+    key = platform.refresh(FACT).metadata_key
+    platform.client("s3").put_object(Bucket=platform.context.buckets.data, Key=key, Body=text.encode())
+
+
+def test_the_first_refresh_takes_every_slice(platform: Platform, day: Day) -> None:
+    assert facts(platform) == [("DE", "T1"), ("FR", "T2"), ("IT", "T3")]
+    assert platform.job("select units from job.claim where target = %s", FACT) == [([["DE"], ["FR"], ["IT"], ["ZZ"]],)]
+
+
+def test_only_what_changed_is_called(platform: Platform, day: Day) -> None:
+    day.comes(tests=[assay("T2", "L2", version=5, notes="new")])
+    assert units_of(platform, day) == [["FR"]]
+
+
+def test_nothing_changed_and_the_table_arrives_all_the_same(platform: Platform, day: Day) -> None:
+    day.comes()
+    assert units_of(platform, day) == []
+    result = refresher.finish_refresh(platform.refresh(FACT), run_of(day))
+    assert result is not None and (result["units"], result["order_date"]) == ([], day.date.isoformat())
+    assert platform.job("select state, order_date from job.claim where target = %s order by 2 desc limit 1", FACT) == [
+        ("finished", day.date)
+    ]
+
+
+def test_reference_data_makes_every_slice_stale(platform: Platform, day: Day) -> None:
+    day.comes(units=[unit("U2")])
+    assert units_of(platform, day) == [["DE"], ["FR"], ["IT"], ["ZZ"]]
+
+
+def test_countries_joined_by_moves_are_one_unit(platform: Platform, day: Day) -> None:
+    """DE → FR and FR → IT: all three are replaced in one transaction."""
+    day.comes(labs=[lab("L1", "FR", version=5), lab("L2", "IT", version=5)])
+    assert units_of(platform, day) == [["DE", "FR", "IT"]]
+    refresher.call_unit(platform.refresh(FACT), run_of(day), ["DE", "FR", "IT"])
+    assert facts(platform) == [("FR", "T1"), ("IT", "T2"), ("IT", "T3")]
+
+
+def test_a_retry_gets_the_same_units_and_the_next_run_the_rest(platform: Platform, day: Day) -> None:
+    day.comes(tests=[assay("T2", "L2", version=5)])
+    assert units_of(platform, day) == [["FR"]]
+    platform.job("update job.slice_mark set country_code = 'DE' where country_code = 'FR'")
+    assert units_of(platform, day) == [["FR"]]
+
+
+def test_a_finished_run_claims_nothing_again(platform: Platform, day: Day) -> None:
+    finished = run_of(day)
+    result = refresher.finish_refresh(platform.refresh(FACT), finished)
+    day.comes(tests=[assay("T2", "L2", version=5)])
+    assert refresher.claim_slices(platform.refresh(FACT), finished) == []
+    assert refresher.finish_refresh(platform.refresh(FACT), finished) == result
+    assert units_of(platform, day) == [["FR"]]
+
+
+def test_a_run_that_finds_nothing_ready_has_nothing_to_finish(platform: Platform, day: Day) -> None:
+    day.number += 1
+    assert units_of(platform, day) == []
+    assert refresher.finish_refresh(platform.refresh(FACT), run_of(day)) is None
+
+
+def test_a_unit_is_one_transaction(platform: Platform, day: Day) -> None:
+    """DE is replaced first, then FR refuses: DE has to be as it was."""
+    day.comes(labs=[lab("L1", "FR", version=5)], tests=[assay("T2", "L2", version=5, notes="refuse me")])
+    assert units_of(platform, day) == [["DE", "FR"]]
+    before = facts(platform)
+    with pytest.raises(DataQualityError) as refused:
+        refresher.call_unit(platform.refresh(FACT), run_of(day), ["DE", "FR"])
+    assert facts(platform) == before
+    error = refused.value
+    assert error.where == "dm.fact_test, country FR" and error.key == CALL
+    assert "load_fact_test FR: 1 tests are refused" in str(error.got) and "PL/pgSQL function" in str(error.got)
+    assert platform.job("select count(*) from job.claim_call where country_code = 'DE'") == [(1,)]  # of the first day
+
+
+def test_what_the_database_refuses_is_fatal_and_named(platform: Platform, day: Day) -> None:
+    write_metadata(platform, DM.replace("dm.load_fact_test", "dm.load_nothing"))
+    day.comes(tests=[assay("T2", "L2", version=5)])
+    assert units_of(platform, day) == [["FR"]]
+    with pytest.raises(FatalError) as refused:
+        refresher.call_unit(platform.refresh(FACT), run_of(day), ["FR"])
+    assert refused.value.where == "dm.fact_test, country FR" and "load_nothing" in str(refused.value.got)
+
+
+def test_a_lost_race_is_tried_again_and_then_left_to_airflow(
+    platform: Platform, day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day.comes(tests=[assay("T2", "L2", version=5)])
+    assert units_of(platform, day) == [["FR"]]
+    tries: list[str] = []
+
+    def conflict(cursor: object, claim: object, run_id: str, countries: Sequence[str]) -> None:
+        tries.extend(countries)
+        raise psycopg2.errors.SerializationFailure("1023: serializable isolation violation")
+
+    monkeypatch.setattr("idiscover.aws.redshift._FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(refresher, "_call", conflict)
+    with pytest.raises(RetriableError):
+        refresher.call_unit(platform.refresh(FACT), run_of(day), ["FR"])
+    assert tries == ["FR"] * 3
+
+
+def test_statements_edited_in_the_bucket_change_the_next_run(platform: Platform, day: Day) -> None:
+    remark = "  - CALL dm.remark(:country_code, :as_of_date, :run_id, 'edited; -- ''here''')\n"
+    write_metadata(platform, DM + remark)
+    day.comes(tests=[assay("T2", "L2", version=5)])
+    assert refresh(platform, FACT, run_of(day)) is not None
+    log = "select country_code, remark from dm.call_log where run_id = %s order by call_id"
+    assert platform.warehouse(log, run_of(day).run_id) == [("FR", None), ("FR", "edited; -- 'here'")]
+    found = platform.job("select statements from job.claim where run_id = %s and target = %s", run_of(day).run_id, FACT)
+    assert len(found[0][0]) == 2
+    calls = platform.job("select country_code, seconds >= 0 from job.claim_call order by call_id desc limit 2")
+    assert calls == [("FR", True), ("FR", True)]
+
+
+WRONG = {
+    "not YAML": "table: [",
+    "not a table": "object: lab\n",
+    "another table's": DM.replace("dm.fact_test", "dm.fact_other"),
+    "a statement that is no CALL": DM.replace(CALL, "DELETE FROM dm.fact_test"),
+    "two statements in one": DM.replace(CALL, f"{CALL}; CALL dm.remark(:country_code)"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_file_in_the_bucket_claims_nothing(platform: Platform, day: Day, name: str) -> None:
+    day.comes(tests=[assay("T2", "L2", version=5)])
+    write_metadata(platform, WRONG[name])
+    with pytest.raises(ConfigError):
+        units_of(platform, day)
+    assert platform.job("select 1 from job.claim where target = %s and state = 'open'", FACT) == []
+    write_metadata(platform, DM)
+    assert units_of(platform, day) == [["FR"]]
+
+
+def test_a_file_that_is_missing_or_unreadable_is_the_metadata_at_fault(platform: Platform, day: Day) -> None:
+    key, bucket = platform.refresh(FACT).metadata_key, platform.context.buckets.data
+    platform.client("s3").put_object(Bucket=bucket, Key=key, Body="Präzision".encode("latin-1"))
+    with pytest.raises(ConfigError, match="UTF-8"):
+        refresher.current_statements(platform.refresh(FACT))
+    platform.client("s3").delete_object(Bucket=bucket, Key=key)
+    with pytest.raises(ConfigError, match="missing") as refused:
+        refresher.current_statements(platform.refresh(FACT))
+    assert key in str(refused.value)
+
+
+def test_a_failed_run_gives_back_and_the_next_takes_all_of_it(platform: Platform, day: Day) -> None:
+    day.comes(tests=[assay("T2", "L2", version=5, notes="refuse me"), assay("T1", "L1", version=5)])
+    assert units_of(platform, day) == [["DE"], ["FR"]]
+    refresher.call_unit(platform.refresh(FACT), run_of(day), ["DE"])
+    with pytest.raises(DataQualityError):
+        refresher.call_unit(platform.refresh(FACT), run_of(day), ["FR"])
+    refresher.fail_refresh(platform.refresh(FACT), run_of(day))
+    with pytest.raises(FatalError, match="given back or has lapsed"):
+        refresher.call_unit(platform.refresh(FACT), run_of(day), ["FR"])
+    day.comes(tests=[assay("T2", "L2", version=6, notes="mended")])
+    assert units_of(platform, day) == [["DE"], ["FR"]]
+
+
+def test_a_run_whose_claim_has_lapsed_passes_nothing_on(
+    platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lapses between the run's look at its claim and the end of it: the changes are the other run's to pass on."""
+    bring_in(platform, org, "lab", DAY_0, LABS)
+    plan, slow, other = platform.refresh("itg.lab"), woken_run("itg.lab", 1), woken_run("itg.lab", 2)
+    for countries in refresher.claim_slices(plan, slow):
+        refresher.call_unit(plan, slow, countries)
+    real = refresher.finish_claim
+
+    def too_late(*arguments: object) -> bool:
+        platform.job("update job.claim set expires_at_utc = now() - interval '1 second'")
+        assert refresher.claim_slices(plan, other) == []  # nothing is stale any more, but it has the claim
+        return real(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(refresher, "finish_claim", too_late)
+        assert refresher.finish_refresh(plan, slow) is None
+    assert platform.job("select * from job.slice_mark") == []
+    assert len(platform.warehouse("select * from itg.lab__changes")) == 3
+    result = refresher.finish_refresh(plan, other)
+    assert result is not None and result["changes"] == 3
+    assert platform.job("select target, country_code from job.slice_mark order by 2") == [
+        ("itg.test", "DE"), ("itg.test", "FR"), ("itg.test", "IT"),
+    ]  # fmt: skip
+    assert platform.warehouse("select * from itg.lab__changes") == []
+
+
+def test_as_of_date_never_goes_back(platform: Platform, day: Day) -> None:
+    day.comes(tests=[assay("T2", "L2", version=5)])
+    assert refresh(platform, FACT, run_of(day)) is not None
+    late = RunIdentity(
+        dag_id="sfdc_to_s3__test",
+        run_id="backfill__1",
+        run_type="backfill",
+        interval_start_utc=midnight(DAY_0),
+        interval_end_utc=midnight(DAY_0) + timedelta(days=1),
+    )
+    extracted(platform, day.org, "test", late, [assay("T4", "L1", version=7)])
+    load(platform, "test", woken_run("s3_to_redshift__test", 99))
+    assert refresh(platform, "itg.test", woken_run("itg.test", 99)) is not None
+    assert refresh(platform, FACT, woken_run("itg_to_dm__fact_test", 99)) is not None
+    log = "select as_of_date, country_code from dm.call_log order by call_id desc limit 1"
+    assert platform.warehouse(log) == [(day.date, "DE")]
+
+
+def test_ids_of_the_run_are_counted(platform: Platform, org: Org) -> None:
+    bring_in(platform, org, "lab", DAY_0, LABS)
+    result = refresh(platform, "itg.lab", woken_run("itg.lab", 1))
+    assert result is not None
+    assert result["ids"] == {"inserted": 3, "updated": 0, "unchanged": 0, "superseded": 0}
+    assert len(result["archived"]) == 1
