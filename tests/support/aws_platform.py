@@ -1,7 +1,7 @@
 """The platform's stores for tests of `idiscover.aws`: PostgreSQL, the Redshift front, moto's S3, secrets and STS.
 
-The metadata is the sample of `tests.unit.metadata_samples`: labs have a country, tests have that of their lab, units are
-reference data, and `dm.fact_test` is computed from tests (marks: same) and units (marks: all).
+The metadata is the sample of `tests.unit.metadata_samples`: labs have a country, tests have that of their lab, units
+are reference data, and `dm.fact_test` is computed from tests (marks: same) and units (marks: all).
 """
 
 from __future__ import annotations
@@ -105,8 +105,7 @@ class Platform:
         return plan
 
     def refresh(self, table: str) -> RefreshPlan:
-        plan = next(plan for plan in self.plans.values() if isinstance(plan, RefreshPlan) and plan.table == table)
-        return plan
+        return next(plan for plan in self.plans.values() if isinstance(plan, RefreshPlan) and plan.table == table)
 
     def job(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """One statement on the job metadata."""

@@ -2,53 +2,100 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import date, timedelta
 
 import psycopg2
 import pytest
 from idiscover.aws import refresher
+from idiscover.aws.job_metadata import JobMetadata
+from idiscover.aws.job_metadata_arrivals import Mark, record_arrivals, record_marks
 from idiscover.errors import ConfigError, DataQualityError, FatalError, RetriableError
-from idiscover.plan.model import RunIdentity
+from idiscover.plan.model import ConsumerPlan, RunIdentity, RunKind
 
 from tests.support.aws_platform import Platform
-from tests.support.aws_runs import DAY_0, Org, Row, assay, bring_in, lab, load, midnight, refresh, unit, woken_run
-from tests.support.aws_runs import extract as extracted
+from tests.support.aws_runs import DAY_0, Org, bring_in, lab, refresh, woken_run
 from tests.unit.metadata_samples import DM
 
 FACT = "dm.fact_test"
-ITG = ("itg.lab", "itg.test", "itg.unit")
-LABS = [lab("L1", "DE"), lab("L2", "FR"), lab("L3", "IT")]
-TESTS = [assay("T1", "L1"), assay("T2", "L2"), assay("T3", "L3")]
 CALL = "CALL dm.load_fact_test(:country_code, :as_of_date, :run_id)"
+SAME, ALL = ConsumerPlan(table=FACT, marks="same"), ConsumerPlan(table=FACT, marks="all")
 
 
 class Day:
-    """One org day after the other; each fills stg and itg, and leaves dm to the test."""
+    """One org day after the other, as refreshes of itg leave them to dm: rows, marks and arrivals."""
 
-    def __init__(self, platform: Platform, org: Org) -> None:
-        self.platform, self.org, self.number = platform, org, 0
+    def __init__(self, platform: Platform) -> None:
+        self.platform, self.number = platform, 0
+        self._changes = itertools.count(1)
 
     @property
     def date(self) -> date:
         return DAY_0 + timedelta(days=self.number - 1)
 
-    def comes(self, labs: Sequence[Row] = (), tests: Sequence[Row] = (), units: Sequence[Row] = ()) -> None:
+    def comes(self, *tests: tuple[str, str, str], units: Sequence[str] = ()) -> None:
+        """A day's tests (id, country, notes; a test may have stood in another country) and units."""
         self.number += 1
-        self.org.now = midnight(self.date) + timedelta(days=1, hours=1)
-        for name, rows in (("lab", labs), ("test", tests), ("unit", units)):
-            bring_in(self.platform, self.org, name, self.date, rows)
-        for table in ITG:
-            assert refresh(self.platform, table, woken_run(table, self.number)) is not None
+        moved_from = {key: self._replace(key, country, notes) for key, country, notes in tests}
+        for key in units:
+            self.platform.warehouse(
+                "insert into itg.unit (id, system_modstamp, _read_at_utc, _batch_id, _country_code, _run_id,"
+                " _loaded_at_utc) values (%s, getdate(), getdate(), 'b', 'ZZ', 'r', getdate())",
+                key,
+            )
+        marks = {
+            "itg.test": [self._mark(country, moved_from[key]) for key, country, _ in tests],
+            "itg.unit": [self._mark("ZZ", None) for _ in units],
+        }
+        self.arrive(RunKind.SCHEDULED, self.date, marks)
+
+    def arrive(self, kind: RunKind, order_date: date, marks: dict[str, list[Mark]]) -> None:
+        """What ends of refreshes of itg.test and itg.unit write."""
+        source = f"change {next(self._changes)}"
+        with JobMetadata(psycopg2.connect(self.platform.job_dsn)) as metadata, metadata.transaction() as cursor:
+            for table, consumer in (("itg.test", SAME), ("itg.unit", ALL)):
+                record_marks(cursor, table, consumer, kind, order_date, marks.get(table, []))
+                record_arrivals(cursor, table, [consumer], kind, order_date, source)
+
+    def _mark(self, country: str, moved_from: str | None) -> Mark:
+        return Mark(f"change {next(self._changes)}", country, moved_from)
+
+    def _replace(self, key: str, country: str, notes: str) -> str | None:
+        """Puts the test where it belongs; the country it comes from, if that is another."""
+        held = self.platform.warehouse("select _country_code from itg.test where id = %s", key)
+        self.platform.warehouse("delete from itg.test where id = %s", key)
+        self.platform.warehouse(
+            "insert into itg.test (id, notes, system_modstamp, _read_at_utc, _batch_id, _country_code, _run_id,"
+            " _loaded_at_utc) values (%s, %s, getdate(), getdate(), 'b', %s, 'r', getdate())",
+            *(key, notes, country),
+        )
+        return held[0][0] if held and held[0][0] != country else None
 
 
 @pytest.fixture
-def day(platform: Platform, org: Org) -> Day:
-    """The first day is over, and dm has it."""
-    days = Day(platform, org)
-    days.comes(LABS, TESTS, [unit("U1")])
-    assert refresh(platform, FACT, run_of(days)) is not None
+def first_day(platform: Platform) -> Day:
+    """A day has come, and dm knows nothing of it."""
+    days = Day(platform)
+    days.comes(("T1", "DE", "a"), ("T2", "FR", "a"), ("T3", "IT", "a"), units=["U1"])
     return days
+
+
+@pytest.fixture
+def day(first_day: Day) -> Day:
+    """The first day is over, and dm has it."""
+    platform = first_day.platform
+    platform.job(
+        "insert into job.claim (target, run_id, run_kind, order_date, as_of_date, state, statements, metadata_version,"
+        " expires_at_utc) values (%s, %s, 'scheduled', %s, %s, 'finished', '[]', 'v', now())",
+        *(FACT, run_of(first_day).run_id, DAY_0, DAY_0),
+    )
+    for table in ("input_arrival", "slice_mark"):
+        platform.job(f"update job.{table} set claim_id = (select claim_id from job.claim)")
+    platform.warehouse(
+        "insert into dm.fact_test select _country_code, id, notes, 1, %s, 'r', getdate() from itg.test", DAY_0
+    )
+    return first_day
 
 
 def run_of(day: Day) -> RunIdentity:
@@ -68,13 +115,16 @@ def write_metadata(platform: Platform, text: str) -> None:
     platform.client("s3").put_object(Bucket=platform.context.buckets.data, Key=key, Body=text.encode())
 
 
-def test_the_first_refresh_takes_every_slice(platform: Platform, day: Day) -> None:
+def test_the_first_refresh_takes_every_slice(platform: Platform, first_day: Day) -> None:
+    """Marked or not: the inputs may be older than the table."""
+    platform.job("delete from job.slice_mark")
+    assert refresh(platform, FACT, run_of(first_day)) is not None
     assert facts(platform) == [("DE", "T1"), ("FR", "T2"), ("IT", "T3")]
     assert platform.job("select units from job.claim where target = %s", FACT) == [([["DE"], ["FR"], ["IT"], ["ZZ"]],)]
 
 
 def test_only_what_changed_is_called(platform: Platform, day: Day) -> None:
-    day.comes(tests=[assay("T2", "L2", version=5, notes="new")])
+    day.comes(("T2", "FR", "new"))
     assert units_of(platform, day) == [["FR"]]
 
 
@@ -89,29 +139,30 @@ def test_nothing_changed_and_the_table_arrives_all_the_same(platform: Platform, 
 
 
 def test_reference_data_makes_every_slice_stale(platform: Platform, day: Day) -> None:
-    day.comes(units=[unit("U2")])
+    day.comes(units=["U2"])
     assert units_of(platform, day) == [["DE"], ["FR"], ["IT"], ["ZZ"]]
 
 
 def test_countries_joined_by_moves_are_one_unit(platform: Platform, day: Day) -> None:
     """DE → FR and FR → IT: all three are replaced in one transaction."""
-    day.comes(labs=[lab("L1", "FR", version=5), lab("L2", "IT", version=5)])
+    day.comes(("T1", "FR", "a"), ("T2", "IT", "a"))
     assert units_of(platform, day) == [["DE", "FR", "IT"]]
     refresher.call_unit(platform.refresh(FACT), run_of(day), ["DE", "FR", "IT"])
     assert facts(platform) == [("FR", "T1"), ("IT", "T2"), ("IT", "T3")]
 
 
 def test_a_retry_gets_the_same_units_and_the_next_run_the_rest(platform: Platform, day: Day) -> None:
-    day.comes(tests=[assay("T2", "L2", version=5)])
+    day.comes(("T2", "FR", "new"))
     assert units_of(platform, day) == [["FR"]]
     platform.job("update job.slice_mark set country_code = 'DE' where country_code = 'FR'")
     assert units_of(platform, day) == [["FR"]]
 
 
 def test_a_finished_run_claims_nothing_again(platform: Platform, day: Day) -> None:
+    day.comes(("T1", "DE", "b"))
     finished = run_of(day)
-    result = refresher.finish_refresh(platform.refresh(FACT), finished)
-    day.comes(tests=[assay("T2", "L2", version=5)])
+    result = refresh(platform, FACT, finished)
+    day.comes(("T2", "FR", "new"))
     assert refresher.claim_slices(platform.refresh(FACT), finished) == []
     assert refresher.finish_refresh(platform.refresh(FACT), finished) == result
     assert units_of(platform, day) == [["FR"]]
@@ -125,7 +176,7 @@ def test_a_run_that_finds_nothing_ready_has_nothing_to_finish(platform: Platform
 
 def test_a_unit_is_one_transaction(platform: Platform, day: Day) -> None:
     """DE is replaced first, then FR refuses: DE has to be as it was."""
-    day.comes(labs=[lab("L1", "FR", version=5)], tests=[assay("T2", "L2", version=5, notes="refuse me")])
+    day.comes(("T1", "FR", "a"), ("T2", "FR", "refuse me"))
     assert units_of(platform, day) == [["DE", "FR"]]
     before = facts(platform)
     with pytest.raises(DataQualityError) as refused:
@@ -134,12 +185,12 @@ def test_a_unit_is_one_transaction(platform: Platform, day: Day) -> None:
     error = refused.value
     assert error.where == "dm.fact_test, country FR" and error.key == CALL
     assert "load_fact_test FR: 1 tests are refused" in str(error.got) and "PL/pgSQL function" in str(error.got)
-    assert platform.job("select count(*) from job.claim_call where country_code = 'DE'") == [(1,)]  # of the first day
+    assert platform.job("select * from job.claim_call") == [] == platform.warehouse("select * from dm.call_log")
 
 
 def test_what_the_database_refuses_is_fatal_and_named(platform: Platform, day: Day) -> None:
     write_metadata(platform, DM.replace("dm.load_fact_test", "dm.load_nothing"))
-    day.comes(tests=[assay("T2", "L2", version=5)])
+    day.comes(("T2", "FR", "new"))
     assert units_of(platform, day) == [["FR"]]
     with pytest.raises(FatalError) as refused:
         refresher.call_unit(platform.refresh(FACT), run_of(day), ["FR"])
@@ -149,7 +200,7 @@ def test_what_the_database_refuses_is_fatal_and_named(platform: Platform, day: D
 def test_a_lost_race_is_tried_again_and_then_left_to_airflow(
     platform: Platform, day: Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    day.comes(tests=[assay("T2", "L2", version=5)])
+    day.comes(("T2", "FR", "new"))
     assert units_of(platform, day) == [["FR"]]
     tries: list[str] = []
 
@@ -167,7 +218,7 @@ def test_a_lost_race_is_tried_again_and_then_left_to_airflow(
 def test_statements_edited_in_the_bucket_change_the_next_run(platform: Platform, day: Day) -> None:
     remark = "  - CALL dm.remark(:country_code, :as_of_date, :run_id, 'edited; -- ''here''')\n"
     write_metadata(platform, DM + remark)
-    day.comes(tests=[assay("T2", "L2", version=5)])
+    day.comes(("T2", "FR", "new"))
     assert refresh(platform, FACT, run_of(day)) is not None
     log = "select country_code, remark from dm.call_log where run_id = %s order by call_id"
     assert platform.warehouse(log, run_of(day).run_id) == [("FR", None), ("FR", "edited; -- 'here'")]
@@ -188,7 +239,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_file_in_the_bucket_claims_nothing(platform: Platform, day: Day, name: str) -> None:
-    day.comes(tests=[assay("T2", "L2", version=5)])
+    day.comes(("T2", "FR", "new"))
     write_metadata(platform, WRONG[name])
     with pytest.raises(ConfigError):
         units_of(platform, day)
@@ -209,7 +260,7 @@ def test_a_file_that_is_missing_or_unreadable_is_the_metadata_at_fault(platform:
 
 
 def test_a_failed_run_gives_back_and_the_next_takes_all_of_it(platform: Platform, day: Day) -> None:
-    day.comes(tests=[assay("T2", "L2", version=5, notes="refuse me"), assay("T1", "L1", version=5)])
+    day.comes(("T2", "FR", "refuse me"), ("T1", "DE", "b"))
     assert units_of(platform, day) == [["DE"], ["FR"]]
     refresher.call_unit(platform.refresh(FACT), run_of(day), ["DE"])
     with pytest.raises(DataQualityError):
@@ -217,7 +268,7 @@ def test_a_failed_run_gives_back_and_the_next_takes_all_of_it(platform: Platform
     refresher.fail_refresh(platform.refresh(FACT), run_of(day))
     with pytest.raises(FatalError, match="given back or has lapsed"):
         refresher.call_unit(platform.refresh(FACT), run_of(day), ["FR"])
-    day.comes(tests=[assay("T2", "L2", version=6, notes="mended")])
+    day.comes(("T2", "FR", "mended"))
     assert units_of(platform, day) == [["DE"], ["FR"]]
 
 
@@ -225,7 +276,7 @@ def test_a_run_whose_claim_has_lapsed_passes_nothing_on(
     platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It lapses between the run's look at its claim and the end of it: the changes are the other run's to pass on."""
-    bring_in(platform, org, "lab", DAY_0, LABS)
+    bring_in(platform, org, "lab", DAY_0, [lab("L1", "DE"), lab("L2", "FR"), lab("L3", "IT")])
     plan, slow, other = platform.refresh("itg.lab"), woken_run("itg.lab", 1), woken_run("itg.lab", 2)
     for countries in refresher.claim_slices(plan, slow):
         refresher.call_unit(plan, slow, countries)
@@ -250,25 +301,16 @@ def test_a_run_whose_claim_has_lapsed_passes_nothing_on(
 
 
 def test_as_of_date_never_goes_back(platform: Platform, day: Day) -> None:
-    day.comes(tests=[assay("T2", "L2", version=5)])
+    day.comes(("T2", "FR", "new"))
     assert refresh(platform, FACT, run_of(day)) is not None
-    late = RunIdentity(
-        dag_id="sfdc_to_s3__test",
-        run_id="backfill__1",
-        run_type="backfill",
-        interval_start_utc=midnight(DAY_0),
-        interval_end_utc=midnight(DAY_0) + timedelta(days=1),
-    )
-    extracted(platform, day.org, "test", late, [assay("T4", "L1", version=7)])
-    load(platform, "test", woken_run("s3_to_redshift__test", 99))
-    assert refresh(platform, "itg.test", woken_run("itg.test", 99)) is not None
+    day.arrive(RunKind.BACKFILL, DAY_0, {"itg.test": [Mark("late", "DE", None)]})
     assert refresh(platform, FACT, woken_run("itg_to_dm__fact_test", 99)) is not None
     log = "select as_of_date, country_code from dm.call_log order by call_id desc limit 1"
     assert platform.warehouse(log) == [(day.date, "DE")]
 
 
 def test_ids_of_the_run_are_counted(platform: Platform, org: Org) -> None:
-    bring_in(platform, org, "lab", DAY_0, LABS)
+    bring_in(platform, org, "lab", DAY_0, [lab("L1", "DE"), lab("L2", "FR"), lab("L3", "IT")])
     result = refresh(platform, "itg.lab", woken_run("itg.lab", 1))
     assert result is not None
     assert result["ids"] == {"inserted": 3, "updated": 0, "unchanged": 0, "superseded": 0}

@@ -178,7 +178,7 @@ def test_any_window(
     if kind == "backfill":
         assert window.start_utc == at(day)
     elif given_own is None:
-        assert START <= window.start_utc
+        assert window.start_utc >= START
         if watermark is None:
             assert window.start_utc == START
         else:  # no gap before it, and no more than the lookback read again
