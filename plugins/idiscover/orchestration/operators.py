@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.amazon.aws.hooks.emr import EmrHook
 from airflow.providers.amazon.aws.operators.emr import (
     EmrAddStepsOperator,
     EmrCreateJobFlowOperator,
@@ -29,6 +30,7 @@ from idiscover.plan.model import ExtractionPlan
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+LIVING_STATES = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
 CLUSTER_START_SECONDS = 45 * 60
 TERMINATION_SECONDS = 30 * 60
 _GRACE_SECONDS = 60  # the trigger gives up first, so that the task can say why
@@ -81,8 +83,34 @@ class _ReportsFailure(BaseOperator):
             return super().resume_execution(next_method, next_kwargs, context)
 
 
+class AdoptingEmrHook(EmrHook):
+    """Creates a job flow unless one of that name lives: a second try goes on with the cluster of the first."""
+
+    def create_job_flow(self, job_flow_overrides: dict[str, Any]) -> dict[str, Any]:
+        """The answer of RunJobFlow, or one of the same form for the cluster that lives.
+
+        Raises:
+            ConfigError, FatalError: EMR refuses; it would again.
+            RetriableError: EMR does not answer, or asks to wait.
+        """
+        from idiscover.aws.clients import aws_errors
+
+        with aws_errors("EMR RunJobFlow"):
+            living = self.get_cluster_id_by_name(job_flow_overrides["Name"], LIVING_STATES)
+            if living is None:
+                return super().create_job_flow(job_flow_overrides)
+        self.log.info("cluster %s of an earlier try lives: it is used", living)
+        return {"JobFlowId": living, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+
 class CreateCluster(_ReportsFailure, EmrCreateJobFlowOperator):
-    """Makes the run's cluster and waits, deferred, until it takes steps. Makes none if the batch already stands."""
+    """Makes the run's cluster and waits, deferred, until it takes steps. Makes none if the batch already stands.
+
+    It may be tried again, because a try takes over the cluster that an earlier one made. That matters: Airflow fails a
+    deferred task that is due again before its first process has been seen to end.
+    """
+
+    aws_hook_class = AdoptingEmrHook
 
     def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
         emr = plan.context.emr
@@ -94,7 +122,6 @@ class CreateCluster(_ReportsFailure, EmrCreateJobFlowOperator):
             wait_for_completion=True,
             waiter_delay=emr.poll_seconds,
             waiter_max_attempts=attempts(CLUSTER_START_SECONDS, emr.poll_seconds),
-            retries=0,  # every try would make another cluster
             **kwargs,
         )
         self.plan = plan
