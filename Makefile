@@ -1,6 +1,7 @@
 # Thin names for verbs of the idiscover command line; `make help` lists them.
+# PYTHON=/path/to/python3.12 names the Python to set up with; without it one is looked for.
 .DEFAULT_GOAL := help
-SETUP := python3 local/setup.py
+SETUP := sh local/setup.sh
 IDISCOVER := .venv/airflow/bin/idiscover
 export PYTHONDONTWRITEBYTECODE :=
 

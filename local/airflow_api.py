@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import requests
 
 _TIMEOUT_SECONDS = 30
+_TRIES = 3
 
 
 class AirflowApiError(RuntimeError):
@@ -28,12 +30,10 @@ class AirflowApi:
         """One call of /api/v2; the JSON answer. A status in `accepted` beside 2xx is no error.
 
         Raises:
-            AirflowApiError: any other status.
+            AirflowApiError: any other status, or no answer.
         """
         for _ in range(2):
-            answer = self._session.request(
-                method, f"{self._url}/api/v2{path}", json=body, params=query, timeout=_TIMEOUT_SECONDS
-            )
+            answer = self._send(method, f"/api/v2{path}", json=body, params=query)
             if answer.status_code != 401:
                 break
             self._log_in()
@@ -41,12 +41,23 @@ class AirflowApi:
             raise AirflowApiError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
 
+    def _send(self, method: str, path: str, **rest: Any) -> requests.Response:
+        """One request; a question is asked again where nobody answers, as on a machine that has other things to do."""
+        left = _TRIES if method == "GET" else 1
+        while True:
+            left -= 1
+            try:
+                return self._session.request(method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **rest)
+            except (requests.ConnectionError, requests.Timeout) as error:
+                if left == 0:
+                    raise AirflowApiError(
+                        f"Airflow does not answer\n  where: {method} {path}\n  got: {error}\n"
+                        "  remedy: idiscover status shows what runs; idiscover up starts what is dead"
+                    ) from error
+                time.sleep(1)
+
     def _log_in(self) -> None:
-        answer = self._session.post(
-            f"{self._url}/auth/token",
-            json={"username": self._user, "password": self._password},
-            timeout=_TIMEOUT_SECONDS,
-        )
+        answer = self._send("POST", "/auth/token", json={"username": self._user, "password": self._password})
         if not answer.ok:
             raise AirflowApiError(f"log in: {answer.status_code} {answer.text[:500]}")
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

@@ -1,4 +1,4 @@
-"""What stands in AWS before a deploy, and the deploy itself: buckets, secrets, mail identity, Airflow's variable, pools."""
+"""What stands in AWS before a deploy, and the deploy: buckets, secrets, mail identity, Airflow's variable, pools."""
 
 from __future__ import annotations
 
@@ -18,13 +18,21 @@ from idiscover.plan.build import build_plans
 from local.airflow_api import AirflowApi
 from local.stack.environment import ACCOUNT, LOG_GROUP, REGION, VARIABLES_PREFIX, aws_url, salesforce_url
 from local.stack.layout import HOST, ROOT, Layout, Settings
+from local.stack.stack import alone
 
 CONTEXT = ROOT / "context" / "local.yaml"
 TARGET_ROLE = f"arn:aws:iam::{ACCOUNT}:role/idiscover-local-s3-target"
 
 
 def provision(layout: Layout, settings: Settings, api: AirflowApi) -> Iterator[str]:
-    """Yields one line per step. Each step looks first, so that it may be repeated."""
+    """Yields one line per step. Each step looks first, so that it may be repeated; two at a time take turns."""
+    waiting: list[str] = []
+    with alone(layout, waiting.append):
+        yield from waiting
+        yield from _provision(layout, settings, api)
+
+
+def _provision(layout: Layout, settings: Settings, api: AirflowApi) -> Iterator[str]:
     context = read_context(str(CONTEXT))
     session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)
 

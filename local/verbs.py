@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 StackOption = Annotated[str, typer.Option("--stack", help="Which stack; several run side by side.")]
-SeedOption = Annotated[str | None, typer.Option("--seed", help="Of the org's event log, at the stack's first start.")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Of the org's event log, at the stack's first start.")
+]
 ScaleOption = Annotated[
-    str | None, typer.Option("--scale", help="Size of the org, at the stack's first start; 1 is normal.")
+    float | None,
+    typer.Option("--scale", min=0.001, max=1000, help="Size of the org, at the stack's first start; 1 is normal."),
 ]
 
 
@@ -25,71 +27,98 @@ def register(app: typer.Typer) -> None:
 
 def up(stack: StackOption = "default", seed: SeedOption = None, scale: ScaleOption = None) -> None:
     """Start what is missing or dead, and provision it."""
-    from local.demo.day import bring_up
 
-    _guarded(lambda: bring_up(stack, _options(seed, scale)))
+    def action() -> int:
+        from local.demo.day import bring_up
+
+        return bring_up(stack, _options(seed, scale))
+
+    _guarded(action)
 
 
 def demo(stack: StackOption = "default", seed: SeedOption = None, scale: ScaleOption = None) -> None:
     """Start the stack, run the org's current day through it, count every hop anew."""
-    from local.demo.day import run_demo
 
-    _guarded(lambda: run_demo(stack, _options(seed, scale)))
+    def action() -> int:
+        from local.demo.day import run_demo
+
+        return run_demo(stack, _options(seed, scale))
+
+    _guarded(action)
 
 
 def day(stack: StackOption = "default") -> None:
     """Move the org one day on and run that day: only deltas travel."""
-    from local.demo.day import run_next_day
 
-    _guarded(lambda: run_next_day(stack))
+    def action() -> int:
+        from local.demo.day import run_next_day
+
+        return run_next_day(stack)
+
+    _guarded(action)
 
 
 def verify(stack: StackOption = "default") -> None:
     """Count every hop of the org's current day anew; exit status 1 if any differs."""
-    from local.demo.day import run_verification
 
-    _guarded(lambda: run_verification(stack))
+    def action() -> int:
+        from local.demo.day import run_verification
+
+        return run_verification(stack)
+
+    _guarded(action)
 
 
 def down(stack: StackOption = "default") -> None:
     """Stop the stack; its state stays."""
-    from local.stack.layout import stack_layout
-    from local.stack.stack import stop
 
-    stop(stack_layout(stack), typer.echo)
+    def action() -> None:
+        from local.stack.layout import stack_layout
+        from local.stack.stack import stop
+
+        stop(stack_layout(stack), typer.echo)
+
+    _guarded(action)
 
 
 def reset(
     stack: StackOption = "default", yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
 ) -> None:
     """Stop the stack and forget its state: org, bucket, warehouse, Airflow."""
-    from local.stack.layout import stack_layout
-    from local.stack.stack import forget
 
-    if not yes:
-        typer.confirm(f"Forget everything in {stack_layout(stack).home}?", abort=True)
-    forget(stack_layout(stack), typer.echo)
+    def action() -> None:
+        from local.stack.layout import stack_layout
+        from local.stack.stack import forget
+
+        layout = stack_layout(stack)
+        if not yes:
+            typer.confirm(f"Forget everything in {layout.home}?", abort=True)
+        forget(layout, typer.echo)
+
+    _guarded(action)
 
 
 def status(stack: StackOption = "default") -> None:
-    """The stack's parts: state, pid, port, log."""
-    from rich.console import Console
-    from rich.table import Table
+    """The stack's parts: state, pid, port, log; exit status 1 if one is not healthy."""
 
-    from local.stack.layout import stack_layout
-    from local.stack.stack import look
+    def action() -> int:
+        from local.stack.layout import stack_layout
+        from local.stack.stack import look
 
-    states = look(stack_layout(stack))
-    if not states:
-        typer.echo(f"there is no stack {stack}; make up starts one")
-        raise typer.Exit(1)
-    table = Table("part", "state", "pid", "port", "log")
-    for state in states:
-        table.add_row(
-            state.part.name, state.word, str(state.pid or ""), str(state.part.port or ""), str(state.record.log)
-        )
-    Console().print(table)
-    raise typer.Exit(0 if all(state.healthy for state in states) else 1)
+        layout = stack_layout(stack)
+        states = look(layout)
+        if not states:
+            typer.echo(f"there is no stack {stack}; make up starts one")
+            return 1
+        typer.echo(f"stack {stack}, logs in {layout.logs}")
+        for state in states:
+            port = str(state.part.port or "")
+            typer.echo(
+                f"  {state.part.name:<22} {state.word:<9} {state.pid or '':>8} {port:>6}  {state.record.log.name}"
+            )
+        return 0 if all(state.healthy for state in states) else 1
+
+    _guarded(action)
 
 
 def logs(
@@ -97,29 +126,43 @@ def logs(
     stack: StackOption = "default",
 ) -> None:
     """Print a part's log."""
-    from local.stack.layout import stack_layout
 
-    path = stack_layout(stack).logs / f"{part}.log"
-    if not path.is_file():
-        found = ", ".join(sorted(item.stem for item in path.parent.glob("*.log"))) or "none"
-        typer.echo(f"no log of {part}; there are: {found}", err=True)
-        raise typer.Exit(1)
-    with Path(path).open("rb") as file:
-        shutil.copyfileobj(file, sys.stdout.buffer)
+    def action() -> int:
+        from local.stack.layout import stack_layout
+
+        folder = stack_layout(stack).logs
+        found = {path.stem: path for path in sorted(folder.glob("*.log"))}
+        if part not in found:
+            typer.echo(f"no log of {part}; there are: {', '.join(found) or 'none'}", err=True)
+            return 1
+        with found[part].open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        return 0
+
+    _guarded(action)
 
 
-def _options(seed: str | None, scale: str | None) -> dict[str, str]:
-    return {name: value for name, value in (("seed", seed), ("scale", scale)) if value is not None}
+def _options(seed: int | None, scale: float | None) -> dict[str, str]:
+    return {name: str(value) for name, value in (("seed", seed), ("scale", scale)) if value is not None}
 
 
 def _guarded(action: Callable[[], int | None]) -> None:
-    """Errors of the stack end in words; the exit status is the action's."""
+    """What may go wrong with a stack ends in words; the exit status is the action's."""
+    import psycopg2
+    import requests
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from local.airflow_api import AirflowApiError
-    from local.stack.stack import StackError
+    from local.demo.runs import DayFailed
+    from local.stack.errors import StackError
 
     try:
         code = action()
-    except (StackError, AirflowApiError) as error:
+    except (StackError, AirflowApiError, DayFailed) as error:
         typer.echo(f"\n{error}", err=True)
+        raise typer.Exit(1) from None
+    except (requests.RequestException, psycopg2.Error, BotoCoreError, ClientError) as error:
+        typer.echo(f"\na part of the stack does not answer\n  got: {error}", err=True)
+        typer.echo("  remedy: idiscover status shows which; idiscover up starts what is dead", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(code or 0)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import psycopg2
 
+from local.postgres.launch import processes_in
 from local.postgres.privileges import (
     UNPRIVILEGED_GID,
     UNPRIVILEGED_UID,
@@ -117,6 +118,10 @@ class PostgresCluster:
             launcher += ["--uid", str(UNPRIVILEGED_UID), "--gid", str(UNPRIVILEGED_GID)]
         prefix = namespace_prefix() if self._mode is LaunchMode.NAMESPACE else []
         return [*launcher, "--", *prefix, *postgres]
+
+    def processes(self) -> list[int]:
+        """Pids of all that work in the data directory: the server's, and what a kill -9 of it left behind."""
+        return processes_in(self._effective_data_dir())
 
     def is_ready(self) -> bool:
         """Whether a login and `select 1` work now."""

@@ -27,6 +27,8 @@ def base_environment(layout: Layout, settings: Settings) -> dict[str, str]:
         "PATH": os.pathsep.join(path),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT)]),
         "PYTHONUNBUFFERED": "1",
+        # a process that changes its title must not write over the marks by which it is found again
+        "SPT_NOENV": "1",
         "TZ": "UTC",
         "AWS_ENDPOINT_URL": aws_url(settings),
         "AWS_DEFAULT_REGION": REGION,

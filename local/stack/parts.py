@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
+import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+import psycopg2
 import requests
 
 from local.postgres import PostgresCluster
 from local.stack.environment import ADMIN, airflow_environment, airflow_url, aws_url, base_environment, salesforce_url
-from local.stack.layout import HOST, ROOT, Layout, Settings
-from local.stack.process import ProcessRecord
+from local.stack.errors import StackError
+from local.stack.layout import HOST, ROOT, Layout, Settings, write_secret
+from local.stack.process import ProcessRecord, is_alive, log_tail
+from local.warehouse import UPSTREAM_VARIABLE
 
 DATABASES = ["airflow", "jobmeta", "warehouse"]
 SPARK_PYTHON = ROOT / ".venv" / "spark" / "bin" / "python"
 MAX_STEPS = "2"
+BEAT_SECONDS = 30
 # What runs on this machine is not asked over a proxy.
 _LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -31,7 +38,8 @@ _LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Part:
     """One process of the stack.
 
-    `prepare` runs before each start and is free when there is nothing to do; `after` runs once it is healthy.
+    `prepare` runs before each start and is free when there is nothing to do; `after` runs once it is healthy. The
+    command stands in the machine's list of processes for all to read: secrets go into the environment.
     """
 
     name: str
@@ -45,7 +53,7 @@ class Part:
     patience_seconds: float = 20
     start_seconds: float = 120
     wave: int = 0  # parts of a wave start together; the next wave waits for them
-    notes: dict[str, str] = field(default_factory=dict)
+    orphans: Callable[[], list[psutil.Process]] = list  # what a kill left and no mark shows
 
 
 def stack_parts(layout: Layout, settings: Settings) -> list[Part]:
@@ -63,7 +71,7 @@ def stack_parts(layout: Layout, settings: Settings) -> list[Part]:
 
 def record_of(layout: Layout, name: str) -> ProcessRecord:
     """Where a part's process and output are."""
-    return ProcessRecord(layout.home / "pids" / f"{name}.json", layout.logs / f"{name}.log")
+    return ProcessRecord(layout.home / "pids" / f"{name}.json", layout.logs / f"{name}.log", str(layout.home), name)
 
 
 def postgres_cluster(layout: Layout, settings: Settings) -> PostgresCluster:
@@ -83,7 +91,19 @@ def _postgres(layout: Layout, settings: Settings) -> Part:
         prepare=cluster.initialise,
         after=lambda: cluster.ensure_databases(DATABASES),
         stop_signal=signal.SIGINT,
+        orphans=lambda: _orphans(cluster),
     )
+
+
+def _orphans(cluster: PostgresCluster) -> list[psutil.Process]:
+    """Children of a killed server: PostgreSQL writes its titles over the environment that would show the marks."""
+    found = []
+    for pid in cluster.processes():
+        try:
+            found.append(psutil.Process(pid))
+        except psutil.NoSuchProcess:
+            continue
+    return [process for process in found if is_alive(process)]
 
 
 def _aws(layout: Layout, settings: Settings) -> Part:
@@ -119,11 +139,10 @@ def _warehouse(layout: Layout, settings: Settings) -> Part:
         command=_module(
             "local.warehouse",
             *("--port", settings.ports["warehouse"]),
-            *("--upstream", cluster.dsn("warehouse")),
             *("--state-dir", layout.state("warehouse")),
         ),
-        environment=base_environment(layout, settings),
-        healthy=lambda: _listens(settings.ports["warehouse"]),
+        environment={**base_environment(layout, settings), UPSTREAM_VARIABLE: cluster.dsn("warehouse")},
+        healthy=lambda: _logs_in(settings),
         port=settings.ports["warehouse"],
         wave=1,
     )
@@ -153,7 +172,7 @@ def _dag_sync(layout: Layout, settings: Settings) -> Part:
         name="dag_sync",
         command=_module("local.stack.dag_sync", "--target", layout.dags, "--beat", beat),
         environment=base_environment(layout, settings),
-        healthy=beat.exists,
+        healthy=lambda: beat.exists() and time.time() - beat.stat().st_mtime < BEAT_SECONDS,
         prepare=lambda: beat.unlink(missing_ok=True),
         wave=1,
     )
@@ -195,27 +214,27 @@ def _airflow(layout: Layout, settings: Settings) -> list[Part]:
 
 
 def _prepare_airflow(layout: Layout, settings: Settings) -> None:
-    """Password file and schema; the schema is looked at only after Airflow's version changed."""
-    import subprocess
-    from importlib.metadata import version
+    """Password file and schema; the schema is looked at only after Airflow's version changed.
 
+    Raises:
+        StackError: Airflow could not make its schema.
+    """
     layout.airflow_home.mkdir(parents=True, exist_ok=True)
     layout.dags.mkdir(parents=True, exist_ok=True)
     passwords = layout.airflow_home / "passwords.json"
     if not passwords.exists():
-        passwords.touch(mode=0o600)
-        passwords.write_text(json.dumps({ADMIN: settings.passwords["admin"]}))
+        write_secret(passwords, json.dumps({ADMIN: settings.passwords["admin"]}))
     stamp = layout.airflow_home / "schema"
     if stamp.exists() and stamp.read_text() == version("apache-airflow"):
         return
-    with (layout.logs / "airflow-migrate.log").open("wb") as log:
-        subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            env=airflow_environment(layout, settings),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=True,
+    path = layout.logs / "airflow-migrate.log"
+    with path.open("wb") as log:
+        command = [sys.executable, "-m", "airflow", "db", "migrate"]
+        done = subprocess.run(
+            command, env=airflow_environment(layout, settings), stdout=log, stderr=subprocess.STDOUT, cwd=layout.home
         )
+    if done.returncode != 0:
+        raise StackError(f"Airflow cannot make its database schema\n  its log, {path}:\n{log_tail(path)}")
     stamp.write_text(version("apache-airflow"))
 
 
@@ -242,10 +261,27 @@ def _answers_tls(url: str, ca: Path) -> bool:
         return False
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(2)
-        return probe.connect_ex((HOST, port)) == 0
+def _logs_in(settings: Settings) -> bool:
+    """Whether the front lets a client in and answers; that something listens on its port says less."""
+    try:
+        connection = psycopg2.connect(
+            host=HOST,
+            port=settings.ports["warehouse"],
+            dbname="warehouse",
+            user="postgres",
+            password=settings.passwords["postgres"],
+            connect_timeout=3,
+        )
+    except psycopg2.OperationalError:
+        return False
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+            return bool(cursor.fetchone() == (1,))
+    except psycopg2.Error:
+        return False
+    finally:
+        connection.close()
 
 
 def _agent_beats(settings: Settings) -> bool:

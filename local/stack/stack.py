@@ -5,23 +5,37 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from local.stack.layout import Layout, Settings, ensure_settings, free_ports, is_free, load_settings, save_settings
+from local.postgres import ClusterError
+from local.postgres.cluster import RELOCATED_FILE
+from local.stack.errors import StackError
+from local.stack.layout import (
+    Layout,
+    Settings,
+    ensure_settings,
+    free_ports,
+    is_free,
+    load_settings,
+    make_home,
+    ports_of_others,
+    save_settings,
+)
 from local.stack.parts import Part, record_of, stack_parts
-from local.stack.process import ProcessRecord, log_tail
+from local.stack.process import ProcessRecord, end, log_tail, stack_processes
+
+__all__ = ["PartState", "Say", "StackError", "alone", "forget", "look", "start", "stop"]
 
 Say = Callable[[str], None]
 
 _ROUNDS = 3
 _SETTLE_SECONDS = 2.0
-
-
-class StackError(RuntimeError):
-    """A part did not come up; the message has its log's last lines."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +59,11 @@ def start(layout: Layout, say: Say, options: dict[str, str] | None = None) -> Se
     """Brings every part up, wave by wave.
 
     Raises:
-        StackError: a part did not become healthy in its time.
+        StackError: a part did not become healthy in its time; the message has its log's last lines.
     """
-    with _alone(layout):
+    with alone(layout, say):
         settings = _with_usable_ports(layout, ensure_settings(layout, options or {}), say)
+        make_home(layout)
         for _ in range(_ROUNDS):
             if not _start_waves(layout, settings, say):
                 break
@@ -72,24 +87,78 @@ def _start_waves(layout: Layout, settings: Settings, say: Say) -> bool:
 
 
 def stop(layout: Layout, say: Say) -> None:
-    """Stops every part, the last started first; the state stays."""
-    settings = load_settings(layout)
-    if settings is None:
-        say("nothing runs: there is no such stack")
+    """Stops every part, the last started first, and whatever they left behind; the state stays."""
+    if not layout.home.exists():
+        say(f"nothing runs: there is no stack {layout.name}")
         return
-    with _alone(layout):
-        for part in reversed(stack_parts(layout, settings)):
-            begun = time.monotonic()
-            if record_of(layout, part.name).stop(part.stop_signal, part.patience_seconds):
-                say(f"  {part.name:<22} stopped ({time.monotonic() - begun:.1f} s)")
+    with alone(layout, say):
+        settings = load_settings(layout)
+        stopped = settings is not None and _stop_parts(layout, settings, say)
+        # steps whose agent was killed, tasks whose scheduler was: nobody else would end them
+        strays = stack_processes(str(layout.home))
+        end(strays)
+        if strays:
+            say(f"  {len(strays)} processes left behind by a killed part: ended")
+        if not stopped and not strays:
+            say(f"nothing runs of stack {layout.name}")
+
+
+def _stop_parts(layout: Layout, settings: Settings, say: Say) -> bool:
+    """Whether anything ran."""
+
+    def stop_part(part: Part) -> bool:
+        begun = time.monotonic()
+        found = record_of(layout, part.name).stop(part.stop_signal, part.patience_seconds)
+        if found:
+            say(f"  {part.name:<22} stopped ({time.monotonic() - begun:.1f} s)")
+        return found
+
+    found = False
+    for wave in reversed(list(_waves(layout, settings))):
+        with ThreadPoolExecutor(len(wave)) as threads:
+            found = any(list(threads.map(stop_part, wave))) or found
+        orphans = [process for part in wave for process in part.orphans()]
+        end(orphans)
+        found = found or bool(orphans)
+    return found
 
 
 def forget(layout: Layout, say: Say) -> None:
-    """Stops the stack and removes its state."""
-    stop(layout, say)
-    if layout.home.exists():
-        shutil.rmtree(layout.home)
-        say(f"removed {layout.home}")
+    """Stops the stack and removes its state, where a killed one left it too.
+
+    Raises:
+        StackError: the folder is not a stack's.
+    """
+    if layout.home.exists() and not layout.settings.exists() and any(layout.home.iterdir()):
+        raise StackError(f"{layout.home} is no stack, and is not removed\n  expected: stack.json in it")
+    try:
+        stop(layout, say)
+    except StackError as error:  # settings that cannot be read: that is what a reset is for
+        say(str(error))
+        end(stack_processes(str(layout.home)))
+    with alone(layout, say):
+        # renamed first: whatever interrupts this, nothing half removed is taken for a stack
+        if layout.home.exists():
+            layout.home.rename(_doomed(layout) / str(time.time_ns()))
+            say(f"removed {layout.home}")
+        for remains in _doomed(layout).iterdir():
+            _remove_relocated(remains / "postgres" / RELOCATED_FILE)
+            shutil.rmtree(remains)
+        _doomed(layout).rmdir()
+
+
+def _doomed(layout: Layout) -> Path:
+    folder = layout.home.parent / f".{layout.name}.removed"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _remove_relocated(note: Path) -> None:
+    """Where root may not run PostgreSQL inside the stack's folder, it lies elsewhere, and a note says where."""
+    if note.exists():
+        place = Path(note.read_text(encoding="utf-8"))
+        if place.name.startswith("idiscover-postgres-") and place.is_dir():
+            shutil.rmtree(place)
 
 
 def look(layout: Layout) -> list[PartState]:
@@ -117,7 +186,10 @@ def _start_part(layout: Layout, settings: Settings, part: Part) -> bool:
         return False
     record.stop(part.stop_signal, part.patience_seconds)  # children that a kill -9 left behind hold its port and files
     layout.logs.mkdir(parents=True, exist_ok=True)
-    part.prepare()
+    try:
+        part.prepare()
+    except (ClusterError, OSError, subprocess.SubprocessError) as error:
+        raise StackError(f"{part.name} cannot be prepared\n  got: {error}") from error
     current = next(item for item in stack_parts(layout, settings) if item.name == part.name)
     record.start(current.command, current.environment, layout.home)
     return True
@@ -149,7 +221,8 @@ def _with_usable_ports(layout: Layout, settings: Settings, say: Say) -> Settings
     taken = [name for name, port in settings.ports.items() if not is_free(port) and not _holds(own.get(port))]
     if not taken:
         return settings
-    fresh = dict(zip(taken, free_ports(len(taken)), strict=True))
+    avoid = {*settings.ports.values(), *ports_of_others(layout)}
+    fresh = dict(zip(taken, free_ports(len(taken), avoid), strict=True))
     say(f"  ports taken by others, chosen anew: {', '.join(taken)}")
     # everybody else holds the old addresses
     for part in reversed(stack_parts(layout, settings)):
@@ -161,21 +234,20 @@ def _with_usable_ports(layout: Layout, settings: Settings, say: Say) -> Settings
 
 def _holds(record: ProcessRecord | None) -> bool:
     """Whether our own part, or what a kill left of it, is behind the port."""
-    return record is not None and record.file.exists()
+    return record is not None and (record.find() is not None or bool(record.members()))
 
 
 @contextmanager
-def _alone(layout: Layout) -> Iterator[None]:
-    """One starter or stopper of a stack at a time."""
-    layout.home.parent.mkdir(parents=True, exist_ok=True)
+def alone(layout: Layout, say: Say) -> Iterator[None]:
+    """One starter, stopper or provisioner of a stack at a time."""
+    layout.home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(layout.home.parent / f".{layout.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"  somebody else starts or stops the stack {layout.name} just now; waiting")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
-
-
-def names(parts: Sequence[Part]) -> list[str]:
-    """Names of parts, in the order of their start."""
-    return [part.name for part in parts]

@@ -2,3 +2,5 @@
 
 Its semantics follow AWS's documentation; nothing was compared with a real Redshift. See README.md in this directory.
 """
+
+UPSTREAM_VARIABLE = "IDISCOVER_WAREHOUSE_UPSTREAM"

@@ -1,4 +1,7 @@
-"""`python -m local.warehouse --port P --upstream postgresql://… --state-dir D`: run the front in the foreground.
+"""`python -m local.warehouse --port P --state-dir D`: run the front in the foreground.
+
+The warehouse database is named by the environment variable IDISCOVER_WAREHOUSE_UPSTREAM, or by --upstream, a URI whose
+password then stands in the machine's list of processes.
 
 Logs go to stderr. It is healthy when a client can log in and `select 1`. SIGTERM and SIGINT end it.
 """
@@ -8,10 +11,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
+from local.warehouse import UPSTREAM_VARIABLE
 from local.warehouse.installation import install
 from local.warehouse.server import SESSION_BUFFER_BYTES, Front, rewriting_connection
 
@@ -39,12 +44,15 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the arguments and serve."""
     parser = argparse.ArgumentParser(prog="python -m local.warehouse", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--upstream", required=True, help="postgresql:// URI of the warehouse database, a superuser's")
     parser.add_argument("--state-dir", type=Path, required=True, help="for the front's own files; made if absent")
+    parser.add_argument("--upstream", help=f"postgresql:// URI, a superuser's; default: ${UPSTREAM_VARIABLE}")
     options = parser.parse_args(argv)
+    upstream = options.upstream or os.environ.get(UPSTREAM_VARIABLE)
+    if not upstream:
+        parser.error(f"no warehouse database; expected its postgresql:// URI in {UPSTREAM_VARIABLE} or --upstream")
     options.state_dir.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(serve(options.port, options.upstream))
+    asyncio.run(serve(options.port, upstream))
 
 
 if __name__ == "__main__":

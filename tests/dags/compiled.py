@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from idiscover.metadata.loading import FolderReader, load_catalog, parse_context
-from idiscover.orchestration.sweep_plan import render_sweep_files
 from idiscover.plan.build import build_plans
 from idiscover.plan.dag_files import render_dag_files
 from idiscover.plan.model import Plan
+from idiscover.plan.sweep import render_sweep_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CODE_SHA = "0123456789abcdef0123456789abcdef01234567"

@@ -151,7 +151,7 @@ def create_job_metadata(cluster: Any) -> str:
     """An empty job metadata in `cluster`; its DSN."""
     cluster.ensure_databases([JOB_DATABASE])
     dsn: str = cluster.dsn(JOB_DATABASE)
-    _run(dsn, (REPOSITORY / "sql" / "ddl" / "job_metadata.sql").read_text(encoding="utf-8"), ())
+    _run(dsn, (REPOSITORY / "sql" / "job_metadata" / "ddl.sql").read_text(encoding="utf-8"), ())
     return dsn
 
 

@@ -28,8 +28,6 @@ RANKS = {
 }
 # Names of S3 keys and manifests are what the others of its rank talk about.
 NEIGHBOURS = {"lake"}
-# The compiler writes the sweep's two files beside the others; that module imports no airflow, which is checked below.
-COMPILED_BY_CLI = "idiscover.orchestration.sweep_plan"
 ONLY_IN = {
     "airflow": {"orchestration"},
     "boto3": {"aws"},
@@ -79,8 +77,6 @@ def test_a_module_imports_only_what_lies_below_it(path: Path) -> None:
         top, _, rest = name.partition(".")
         assert top != "local", f"{path}:{line}: {name}: what ships knows nothing of the laptop's stand-ins"
         assert source in ONLY_IN.get(top, {source}), f"{path}:{line}: {name} belongs to {ONLY_IN[top]}"
-        if source == "cli" and name.startswith(COMPILED_BY_CLI):
-            continue
         if top == "idiscover" and rest:
             target = rest.split(".")[0]
             assert _is_allowed(source, target), f"{path}:{line}: {source} may not import {target}"
@@ -91,12 +87,6 @@ def test_nothing_that_ships_imports_local(folder: str) -> None:
     for path in _modules(REPOSITORY / folder):
         for line, name in _imports(path):
             assert name.split(".")[0] != "local", f"{path}:{line}: {name}"
-
-
-def test_what_the_compiler_imports_needs_no_airflow() -> None:
-    path = PACKAGE / "orchestration" / "sweep_plan.py"
-    names = [name for _, name in _imports(path) if name.split(".")[0] in {"airflow", "idiscover"}]
-    assert all(name.startswith(("idiscover.plan.", "idiscover.metadata.")) for name in names)
 
 
 def test_the_rules_themselves() -> None:

@@ -44,6 +44,7 @@ _CONTAINER_ENVIRONMENT = ("spark.yarn.appMasterEnv.", "spark.executorEnv.")
 # What the step may not set, because it names places on EMR's machines.
 _OWN_VARIABLES = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "JAVA_HOME", "SPARK_HOME", "PATH")
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
+_MARK = "IDISCOVER_STACK"  # by which a stack finds its processes when it goes down
 _PASSED_ON_PREFIXES = ("AWS_", "LC_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -181,7 +182,7 @@ def environment(spark: Spark, run: Path, endpoint: str, wanted: Mapping[str, str
     own = {
         name: value
         for name, value in os.environ.items()
-        if name in _PASSED_ON or name in _PROXIES or name.startswith(_PASSED_ON_PREFIXES)
+        if name in _PASSED_ON or name == _MARK or name in _PROXIES or name.startswith(_PASSED_ON_PREFIXES)
     }
     temporary = str(run / "tmp")
     return {

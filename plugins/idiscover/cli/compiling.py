@@ -9,11 +9,11 @@ from typing import Protocol
 
 from idiscover.aws.s3 import Bucket
 from idiscover.cli.places import is_s3, metadata_reader, read_context, split_s3
-from idiscover.metadata.loading import load_catalog
-from idiscover.orchestration.sweep_plan import render_sweep_files
+from idiscover.metadata.loading import Reader, load_catalog
 from idiscover.plan.build import build_plans
 from idiscover.plan.dag_files import render_dag_files
 from idiscover.plan.model import Plan
+from idiscover.plan.sweep import render_sweep_files
 
 
 class Target(Protocol):
@@ -51,14 +51,24 @@ class CompileReport:
         )
 
 
-def compile_dags(metadata: str, context_place: str, out: str, code_sha: str, dry_run: bool = False) -> CompileReport:
+def compile_dags(
+    metadata: str | Reader, context_place: str, out: str, code_sha: str, dry_run: bool = False
+) -> CompileReport:
     """Makes the DAG files of `metadata` in `out`. Nothing is written if anything in the metadata is wrong.
+
+    Args:
+        metadata: a folder, an `s3://` prefix, or a reader.
+        context_place: a file, or s3://bucket/key.
+        out: a folder, or an `s3://` prefix.
+        code_sha: of the PySpark code that the DAGs are to run.
+        dry_run: say what would be written, and write nothing.
 
     Raises:
         ConfigError: lists everything that is wrong.
     """
     context = read_context(context_place)
-    catalog = load_catalog(metadata_reader(metadata, context.region))
+    reader = metadata_reader(metadata, context.region) if isinstance(metadata, str) else metadata
+    catalog = load_catalog(reader)
     plans = build_plans(catalog, context, code_sha)
     files = {**render_dag_files(plans), **render_sweep_files(context)}
     report = CompileReport(out=out, plans=plans)

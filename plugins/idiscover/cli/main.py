@@ -23,6 +23,7 @@ app = typer.Typer(
 
 MetadataOption = Annotated[str, typer.Option("--metadata", help="A folder, or s3://bucket/prefix/.")]
 ContextOption = Annotated[str, typer.Option("--context", help="A file, or s3://bucket/key.")]
+RootOption = Annotated[Path, typer.Option("--root", help="The repository.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
@@ -31,26 +32,30 @@ def compile(
     metadata: MetadataOption = "metadata",
     context: ContextOption = "context/local.yaml",
     out: Annotated[str, typer.Option("--out", help="A folder, or s3://bucket/prefix/.")] = "dags/generated",
+    root: RootOption = Path(),
     dry_run: DryRunOption = False,
 ) -> None:
     """Make the DAG files from metadata: one small file and one plan per DAG."""
     from idiscover.cli.compiling import compile_dags
-    from idiscover.cli.release_code import code_sha
+    from idiscover.cli.release_code import code_sha, script_files
 
-    report = compile_dags(metadata, context, out, code_sha(Path.cwd()), dry_run)
+    report = compile_dags(metadata, context, out, code_sha(script_files(root.resolve())), dry_run)
     typer.echo(report.text(dry_run))
 
 
 @app.command()
 def deploy(
     context: ContextOption = "context/local.yaml",
-    root: Annotated[Path, typer.Option("--root", help="The repository.")] = Path(),
+    root: RootOption = Path(),
     dry_run: DryRunOption = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace metadata that were edited in the bucket since, too.")
+    ] = False,
 ) -> None:
     """Bring code, metadata, tables, procedures and DAG files of this repository to an environment."""
     from idiscover.cli.deploying import deploy as run_deploy
 
-    for line in run_deploy(root.resolve(), context, dry_run):
+    for line in run_deploy(root.resolve(), context, dry_run, overwrite):
         typer.echo(line)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from idiscover.orchestration.sweep_plan import SWEEP_DAG_ID
 from idiscover.plan.dag_files import load_plan
 from idiscover.plan.model import ExtractionPlan, LoadPlan, RefreshPlan
+from idiscover.plan.sweep import SWEEP_DAG_ID
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG

@@ -12,9 +12,9 @@ from airflow.sdk import DAG, get_current_context, task
 from idiscover.metadata.models import Owner
 from idiscover.orchestration.dag_settings import run_arguments
 from idiscover.orchestration.errors import airflow_errors
-from idiscover.orchestration.sweep_plan import SWEEP_DAG_ID, SweepPlan
 from idiscover.plan.dag_files import load_plan
 from idiscover.plan.model import LoadPlan, RefreshPlan
+from idiscover.plan.sweep import SWEEP_DAG_ID, SweepPlan
 
 _DOC = """Wakes `s3_to_redshift__…`, `stg_to_itg__…`, `itg_to_dm__…` and `dm_to_dm__…` when job metadata says that
 something is pending for them which no asset event woke: a lost event, a cut-off that has passed, a run that failed.

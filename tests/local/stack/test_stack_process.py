@@ -30,7 +30,7 @@ PARENT = (
 def record(tmp_path: Path) -> Iterator[ProcessRecord]:
     """A record in a folder with a blank; whatever it started is ended after the test."""
     folder = tmp_path / "a stack"
-    found = ProcessRecord(folder / "pids" / "part.json", folder / "logs" / "part.log")
+    found = ProcessRecord(folder / "pids" / "part.json", folder / "logs" / "part.log", str(folder), "part")
     yield found
     found.stop(signal.SIGKILL, 5)
 
@@ -60,7 +60,7 @@ def is_gone(pid: int) -> bool:
 
 def test_a_process_is_found_by_another_record_object(record: ProcessRecord) -> None:
     process = start(record, SLEEPER)
-    again = ProcessRecord(record.file, record.log).find()
+    again = ProcessRecord(record.file, record.log, record.stack, record.part).find()
     assert again is not None
     assert again.pid == process.pid
 

@@ -1,5 +1,3 @@
--- sqlfluff:dialect:postgres
--- noqa: disable=RF04
 -- Job metadata: what ran, what it read, what is pending. A plain PostgreSQL; all times are UTC.
 -- Written by plugins/idiscover/aws/job_metadata*.py and nothing else. Running this again changes nothing.
 create schema if not exists job;

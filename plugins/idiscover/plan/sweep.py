@@ -1,4 +1,4 @@
-"""The two files of the DAG `sweep_pending`. Imports no Airflow, so that the compiler can write them."""
+"""The two files of the DAG `sweep_pending`, which belongs to the environment and to no object or table."""
 
 from __future__ import annotations
 

@@ -1,0 +1,99 @@
+"""What a deploy does with the bucket's metadata: pure, from the texts here, the texts there, and the last release."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class MetadataDelta:
+    """Files by what is to be done with them; `result` is what the bucket holds afterwards."""
+
+    result: dict[str, str]
+    write: dict[str, str] = field(default_factory=dict)
+    delete: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)
+
+
+class PreviewReader:
+    """Metadata as they will stand, as `metadata.loading.Reader`.
+
+    Args:
+        texts: path → text as it will stand.
+        standing: path → text and version as they stand; a text that stays keeps its version.
+    """
+
+    def __init__(self, texts: Mapping[str, str], standing: Mapping[str, tuple[str, str]]) -> None:
+        self._texts, self._standing = texts, standing
+
+    def list(self) -> list[str]:
+        """Paths of all files, sorted."""
+        return sorted(self._texts)
+
+    def read(self, path: str) -> tuple[str, str]:
+        """Text and version of one file."""
+        text, version = self._standing.get(path, ("", ""))
+        if text != self._texts[path]:
+            text, version = self._texts[path], "to be uploaded"
+        return text, version
+
+
+def checksum(texts: Iterable[str]) -> str:
+    """Of texts in their order; hex."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def compare(
+    here: Mapping[str, str], there: Mapping[str, str], last: Mapping[str, Any], overwrite: bool
+) -> MetadataDelta:
+    """What brings `here` to `there`, sparing what was edited there since the last release.
+
+    Args:
+        here: path → text of the repository.
+        there: path → text of the bucket.
+        last: the last release: `metadata`, path → checksum; `uploading`, the same of one that was cut short.
+        overwrite: spare nothing.
+    """
+    delta = MetadataDelta(result=dict(there))
+    released: Mapping[str, str] = last.get("metadata", {})
+    uploading: Mapping[str, str] = last.get("uploading", {})
+    for path in sorted({*here, *there, *released}):
+        mine, standing = here.get(path), there.get(path)
+        ours = {released.get(path), uploading.get(path)} - {None}
+        if mine is not None:
+            delta.hashes[path] = checksum([mine])
+        if mine == standing:
+            continue
+        if not overwrite and _was_edited(standing, ours):
+            delta.kept.append(f"{path} ({_what(mine, standing, ours)})")
+            delta.hashes.pop(path, None)
+            if path in released:
+                delta.hashes[path] = released[path]
+        elif mine is None:
+            delta.delete.append(path)
+            del delta.result[path]
+        else:
+            delta.write[path] = delta.result[path] = mine
+    return delta
+
+
+def _was_edited(standing: str | None, ours: set[str | None]) -> bool:
+    """Whether the bucket holds something else than a release of ours brought."""
+    return bool(ours) if standing is None else checksum([standing]) not in ours
+
+
+def _what(mine: str | None, standing: str | None, ours: set[str | None]) -> str:
+    if standing is None:
+        return "deleted there"
+    if not ours:
+        return "new there" if mine is None else "there before the first release"
+    if mine is None:
+        return "edited there, deleted here"
+    return "edited there" if checksum([mine]) in ours else "edited there, and otherwise here"
