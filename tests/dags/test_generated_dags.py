@@ -177,7 +177,7 @@ def test_consumers_wake_on_any_of_their_inputs(compiled: Compiled) -> None:
             assert type(condition).__name__ == "AssetAny"
             assert {asset.uri for asset in condition.objects} == set(plan.header.wakes_on)
     uptake = compiled.bag.dags["dm_to_dm__dm_testing_uptake"].timetable.asset_condition
-    assert "idiscover://dm/fact_testing_volume" in {asset.uri for asset in uptake.objects}
+    assert "x-idiscover://dm/fact_testing_volume" in {asset.uri for asset in uptake.objects}
 
 
 def test_end_alone_announces_the_outlet(compiled: Compiled) -> None:

@@ -100,7 +100,7 @@ def test_a_run_that_succeeds(runs: dict[str, Any]) -> None:
     assert run["calls"] == ["open", "open", "close"], "the lock is taken again before a cluster is made"
     batch = "biomarker-20260105-0123456789ab"
     extra = {"batch_id": batch, "rows": 0, "bytes": 0}
-    assert run["asset_events"] == [{"uri": "idiscover://source/biomarker", "extra": extra}]
+    assert run["asset_events"] == [{"uri": "x-idiscover://source/biomarker", "extra": extra}]
     assert {document["state"] for document in run["statuses"].values()} == {"sent"}
 
 
@@ -171,7 +171,7 @@ def test_a_refresh_calls_every_unit_once_and_shows_its_countries(runs: dict[str,
     assert run["run_state"] == "success"
     assert run["labels"] == ["DE, FR", "IT"]
     assert sorted(run["calls"]) == ["call DE+FR", "call IT", "claim", "finish"]
-    assert [event["uri"] for event in run["asset_events"]] == ["idiscover://itg/biomarker"]
+    assert [event["uri"] for event in run["asset_events"]] == ["x-idiscover://itg/biomarker"]
     assert run["mails"] == []
 
 

@@ -40,9 +40,13 @@ def build_plans(catalog: Catalog, context: Context, code_sha: str) -> list[Plan]
 
 
 def asset_uri(table: str) -> str:
-    """URI of the asset of a table, or of `source.<object>` for an object's batches in S3."""
+    """URI of the asset of a table, or of `source.<object>` for an object's batches in S3.
+
+    Airflow leaves a scheme that begins with `x-` alone; for any other it imports every provider's URI handlers, in each
+    process that imports a DAG file.
+    """
     schema, name = table.split(".")
-    return f"idiscover://{schema}/{name}"
+    return f"x-idiscover://{schema}/{name}"
 
 
 def target_pool(table: str) -> str:

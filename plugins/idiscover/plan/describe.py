@@ -29,7 +29,7 @@ def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
         ("Filter", conditions),
         ("Deleted rows", deleted),
         ("Country", _country(spec)),
-        ("Writes", f"`source/{spec.object}/<batch>/`, announced as `idiscover://source/{spec.object}`"),
+        ("Writes", f"`source/{spec.object}/<batch>/`, announced as `x-idiscover://source/{spec.object}`"),
     ]
     return _page(f"{spec.salesforce_object} → S3", spec.description, facts, _columns(spec.fields))
 

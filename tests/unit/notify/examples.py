@@ -74,7 +74,7 @@ def header(dag_id: str, family: Family) -> DagHeader:
         owner=OWNER,
         tags=(),
         wakes_on=(),
-        outlet="idiscover://x/y",
+        outlet="x-idiscover://x/y",
         pools={},
         metadata_versions={},
     )

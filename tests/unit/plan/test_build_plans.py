@@ -48,7 +48,7 @@ def test_extraction(plans: dict[str, Plan]) -> None:
     assert plan.start == datetime(2015, 1, 1, tzinfo=UTC)
     assert [column.column for column in plan.columns][:3] == ["id", "is_deleted", "name"]
     assert plan.header.pools == {"emr": 3}
-    assert (plan.header.wakes_on, plan.header.outlet) == ((), "idiscover://source/lab")
+    assert (plan.header.wakes_on, plan.header.outlet) == ((), "x-idiscover://source/lab")
     assert plan.header.tags == ("sfdc_to_s3", "lab", "local")
     assert plan.code_sha == SHA
 
@@ -76,8 +76,8 @@ def test_load(plans: dict[str, Plan]) -> None:
     assert plan.table == "stg.test"
     assert plan.columns == ("id", "lab_id", "notes", "count", "day", "system_modstamp", "_read_at_utc", "_batch_id")
     assert plan.consumers == (ConsumerPlan(table="itg.test", marks="same"),)
-    assert plan.header.wakes_on == ("idiscover://source/test",)
-    assert plan.header.outlet == "idiscover://stg/test"
+    assert plan.header.wakes_on == ("x-idiscover://source/test",)
+    assert plan.header.outlet == "x-idiscover://stg/test"
     assert plan.header.pools == {"table__stg__test": 1}
 
 
@@ -87,7 +87,7 @@ def test_refresh_of_itg(plans: dict[str, Plan]) -> None:
     assert plan.itg.columns == ("id", "lab_id", "notes", "count", "day", "system_modstamp")
     assert (plan.itg.key, plan.itg.version_column, plan.itg.country.rule) == ("id", "system_modstamp", "via")
     assert plan.inputs == ("stg.test", "itg.lab")
-    assert plan.header.wakes_on == ("idiscover://itg/lab", "idiscover://stg/test")
+    assert plan.header.wakes_on == ("x-idiscover://itg/lab", "x-idiscover://stg/test")
     assert plan.header.pools == {"table__itg__test": 1} == {plan.target_pool: 1}
     assert plan.metadata_key == metadata_key(table_path("itg.test"))
     assert set(plan.header.metadata_versions) == {"tables/itg.test.yaml", "objects/test.yaml", "objects/lab.yaml"}
