@@ -6,6 +6,7 @@ are reference data, and `dm.fact_test` is computed from tests (marks: same) and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -120,10 +121,14 @@ class Platform:
         empty_job_metadata(self.job_dsn)
         self.warehouse(";".join(f"delete from {table}" for table in WAREHOUSE_TABLES))
         bucket, s3 = self.context.buckets.data, self.client("s3")
-        for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
-            s3.delete_object(Bucket=bucket, Key=item["Key"])
-        for path, text in sample_files().items():
-            s3.put_object(Bucket=bucket, Key=f"metadata/{path}", Body=text.encode())
+        metadata = {f"metadata/{path}": text.encode() for path, text in sample_files().items()}
+        found = {item["Key"]: item["ETag"].strip('"') for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])}
+        gone = [{"Key": key} for key in found if key not in metadata]
+        if gone:
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": gone, "Quiet": True})
+        for key, content in metadata.items():
+            if found.get(key) != hashlib.md5(content).hexdigest():
+                s3.put_object(Bucket=bucket, Key=key, Body=content)
 
 
 @contextmanager

@@ -14,7 +14,14 @@ from typing import Any
 import boto3
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
 from idiscover.errors import ConfigError, FatalError, RetriableError
 
@@ -73,7 +80,7 @@ def aws_errors(where: str) -> Iterator[None]:
         where: what is being asked, such as `s3://bucket/key`.
 
     Raises:
-        ConfigError: AWS refuses: no such bucket or secret, no right, no credentials.
+        ConfigError: AWS refuses: no such bucket or secret, no right, no credentials; or a name or id cannot be one.
         FatalError: there is no such object, or AWS does not understand.
         RetriableError: AWS does not answer, or asks to wait.
     """
@@ -81,7 +88,7 @@ def aws_errors(where: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _from_answer(error, where) from error
-    except (NoCredentialsError, NoRegionError, PartialCredentialsError) as error:
+    except (NoCredentialsError, NoRegionError, ParamValidationError, PartialCredentialsError) as error:
         raise ConfigError("AWS cannot be asked", where=where, got=str(error)) from error
     except (BotoCoreError, Boto3Error) as error:
         raise RetriableError("AWS does not answer", where=where, got=str(error)) from error

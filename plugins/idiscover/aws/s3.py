@@ -13,7 +13,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from idiscover.aws.clients import CLIENT_CONFIG, MISSING, aws_errors, client
-from idiscover.errors import ConfigError, FatalError
+from idiscover.errors import ConfigError, FatalError, RetriableError
 
 log = logging.getLogger(__name__)
 
@@ -148,14 +148,15 @@ class Bucket:
             self._client.copy({"Bucket": self.name, "Key": source}, self.name, target)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Deletes objects; those that are not there are no error."""
+        """Deletes objects; those that are not there are no error. Deleting again is what to do after any error."""
         wanted = list(keys)
         for start in range(0, len(wanted), _DELETE_KEYS):
             chunk = [{"Key": key} for key in wanted[start : start + _DELETE_KEYS]]
             with aws_errors(self.uri(wanted[start])):
                 answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": chunk, "Quiet": True})
             for error in answer.get("Errors", []):
-                raise FatalError("an object could not be deleted", where=self.uri(error["Key"]), got=error["Code"])
+                kind = FatalError if error["Code"] == "AccessDenied" else RetriableError
+                raise kind("an object could not be deleted", where=self.uri(error["Key"]), got=error["Code"])
 
 
 def _client_with(credentials: Credentials, region: str) -> Any:

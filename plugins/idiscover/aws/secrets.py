@@ -11,7 +11,7 @@ EXPECTED = '{"key": "value", …}'
 
 
 def read_secret(name: str, region: str) -> dict[str, str]:
-    """The JSON secret `name` as text values.
+    """The JSON secret `name` as text values, without those that are null.
 
     Raises:
         ConfigError: it does not exist, may not be read, or is not a JSON object.
@@ -29,4 +29,4 @@ def _parsed(name: str, text: str) -> dict[str, str]:
         document = None  # and no cause below: the parser's error would quote the secret
     if not isinstance(document, dict):
         raise ConfigError("a secret is not a JSON object", where=f"secret {name}", expected=EXPECTED)
-    return {key: str(value) for key, value in document.items()}
+    return {key: str(value) for key, value in document.items() if value is not None}

@@ -1,0 +1,89 @@
+"""The sweep finds what no event woke anybody for, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from idiscover.aws import refresher
+from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
+from idiscover.aws.job_metadata_steps import record_step
+from idiscover.aws.sweep import due_dag_ids
+from idiscover.plan.model import LoadPlan, RefreshPlan
+
+from tests.support.aws_platform import Platform
+from tests.support.aws_runs import DAY_0, Org, bring_in, extract, lab, load, midnight, refresh, scheduled_run, woken_run
+
+LAB_RUN = scheduled_run("sfdc_to_s3__lab", DAY_0)
+
+
+def due(platform: Platform) -> list[str]:
+    return due_dag_ids(plan for plan in platform.plans.values() if isinstance(plan, LoadPlan | RefreshPlan))
+
+
+def test_nothing_is_due_where_nothing_happened(platform: Platform) -> None:
+    assert due(platform) == [] == due_dag_ids([])
+
+
+def test_each_step_of_the_way_is_due_once(platform: Platform, org: Org) -> None:
+    extract(platform, org, "lab", LAB_RUN, [lab("L1", "DE")])
+    assert due(platform) == ["s3_to_redshift__lab"]
+    load(platform, "lab", woken_run("s3_to_redshift__lab", 1))
+    assert due(platform) == ["stg_to_itg__lab"]
+    refresh(platform, "itg.lab", woken_run("stg_to_itg__lab", 1))
+    assert due(platform) == []  # itg.test waits for stg.test of that day
+
+
+def test_an_empty_batch_is_due_too(platform: Platform, org: Org) -> None:
+    extract(platform, org, "lab", LAB_RUN, [])
+    assert due(platform) == ["s3_to_redshift__lab"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [(3.99, []), (4, ["itg_to_dm__fact_test"]), (6, ["itg_to_dm__fact_test", "stg_to_itg__test"])],
+)
+def test_a_cut_off_passes_by_the_orgs_clock(platform: Platform, org: Org, hours: float, expected: list[str]) -> None:
+    """No event comes of that: stg.test never arrives, and the next read of any object tells the time."""
+    bring_in(platform, org, "lab", DAY_0, [])
+    refresh(platform, "itg.lab", woken_run("stg_to_itg__lab", 1))
+    org.now = midnight(DAY_0 + timedelta(days=1)) + timedelta(hours=hours)
+    bring_in(platform, org, "unit", DAY_0, [])
+    refresh(platform, "itg.unit", woken_run("stg_to_itg__unit", 1))
+    assert due(platform) == expected
+
+
+def test_what_a_dead_run_holds_is_due_when_its_lease_is_over(platform: Platform, org: Org) -> None:
+    bring_in(platform, org, "lab", DAY_0, [lab("L1", "DE")])
+    plan = platform.refresh("itg.lab")
+    assert refresher.claim_slices(plan, woken_run("stg_to_itg__lab", 1)) == [["DE"]]
+    assert due(platform) == []
+    platform.job("update job.claim set expires_at_utc = now() - interval '1 second'")
+    assert due(platform) == ["stg_to_itg__lab"]
+    refresher.fail_refresh(plan, woken_run("stg_to_itg__lab", 1))
+    assert due(platform) == ["stg_to_itg__lab"]
+
+
+def fails(metadata: JobMetadata, number: int, state: str = "failed", step: str = "copy") -> None:
+    record_step(metadata, woken_run("s3_to_redshift__lab", number), step, state, {})
+
+
+def test_what_fails_every_time_rests_longer_each_time(platform: Platform, org: Org) -> None:
+    """Or its owner would be mailed at every sweep."""
+    extract(platform, org, "lab", LAB_RUN, [lab("L1", "DE")])
+
+    def ago(minutes: int) -> None:
+        platform.job("update job.step_log set written_at_utc = now() - %s * interval '1 minute'", minutes)
+
+    with open_job_metadata(platform.context) as metadata:
+        for tries, minutes in ((1, 5), (2, 10), (3, 20)):
+            for _ in range(2):  # retries of one run are one failure
+                fails(metadata, tries)
+            ago(minutes - 1)
+            assert due(platform) == []
+            ago(minutes + 1)
+            assert due(platform) == ["s3_to_redshift__lab"]
+        fails(metadata, 99)
+        assert due(platform) == []
+        fails(metadata, 100, "succeeded", "end")
+        assert due(platform) == ["s3_to_redshift__lab"]
