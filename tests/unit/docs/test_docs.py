@@ -1,0 +1,289 @@
+"""README and docs/ say what is so: commands exist, examples are valid, links lead somewhere, lists are complete."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from idiscover.cli.compiling import compile_dags
+from idiscover.metadata.loading import FolderReader, load_catalog
+from pydantic import BaseModel
+
+from tests.unit.docs.fatal_messages import messages_of, raised_messages
+from tests.unit.docs.model_keys import DOCUMENTED, rows
+from tests.unit.docs.pages import (
+    DOCS,
+    README,
+    REPOSITORY,
+    Block,
+    all_blocks,
+    all_pages,
+    anchors,
+    blocks,
+    links,
+    prose,
+    section,
+    table,
+)
+
+RUNBOOK = DOCS / "runbook.md"
+IMAGES = DOCS / "images"
+MAX_PICTURE_BYTES = 200 * 1024
+IDISCOVER = ".venv/airflow/bin/idiscover"
+# What stands in a shell block beside our own commands; each is a program of any machine.
+OTHER_PROGRAMS = {"find"}
+LANGUAGES = {"sh", "yaml", "json", "sql", "text", "mermaid"}
+
+
+def _id(value: object) -> str:
+    return str(value.relative_to(REPOSITORY)) if isinstance(value, Path) else str(value)
+
+
+# -- commands -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def make_targets() -> set[str]:
+    text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def verbs() -> dict[str, str]:
+    """Verb of the command line → its help."""
+    listed = _help().splitlines()
+    names = {match[1] for line in listed if (match := re.match(r"[│|]? *([a-z]+)  +\S", line))}
+    return {name: _help(name) for name in sorted(names)}
+
+
+def _help(*words: str) -> str:
+    """The command line's own help, as wide as it needs."""
+    code = "from idiscover.cli.main import main; main()"
+    environment = {
+        "COLUMNS": "200",
+        "PYTHONPATH": f"{REPOSITORY / 'plugins'}:{REPOSITORY}",
+        "PATH": "/usr/bin:/bin",
+        "TERM": "dumb",
+    }
+    command = [sys.executable, "-c", code, *words, "--help"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"idiscover {' '.join(words)} --help: {done.stderr}"
+    return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+
+
+@pytest.mark.parametrize("block", all_blocks("sh"), ids=str)
+def test_commands_exist(block: Block, make_targets: set[str], verbs: dict[str, str]) -> None:
+    for line in filter(None, (line.split(" #")[0].strip() for line in block.text.splitlines())):
+        words = shlex.split(line)
+        if words[0] == "make":
+            assert set(words[1:]) and set(words[1:]) <= make_targets, f"{block}: {line}"
+        elif words[0] == IDISCOVER:
+            _check_verb(words[1:], verbs, f"{block}: {line}")
+        else:
+            assert words[0] in OTHER_PROGRAMS, f"{block}: {line}"
+
+
+def _check_verb(words: list[str], verbs: Mapping[str, str], where: str) -> None:
+    if words[0].startswith("-"):
+        return
+    assert words[0] in verbs, f"{where}: known are {', '.join(verbs)}"
+    for option in (word for word in words[1:] if word.startswith("--")):
+        assert option in verbs[words[0]], f"{where}: {words[0]} has no {option}"
+
+
+def test_commands_named_in_prose_exist(make_targets: set[str], verbs: dict[str, str]) -> None:
+    for page in all_pages():
+        for kind, word in re.findall(r"`(make|idiscover) ([a-z]+)", prose(page)):
+            known = make_targets if kind == "make" else set(verbs)
+            assert word in known, f"{page.name}: {kind} {word}"
+
+
+# -- blocks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=_id)
+def test_blocks_are_of_languages_that_are_checked(page: Path) -> None:
+    assert page.read_text(encoding="utf-8").count("```") == 2 * len(blocks(page)), f"{page}: a fence is not closed"
+    for block in blocks(page):
+        # READMEs of local/ show shell lines as indented text; here everything is fenced
+        assert block.language in LANGUAGES, f"{block}: {block.language or 'no language'}"
+
+
+@pytest.mark.parametrize("block", all_blocks("json"), ids=str)
+def test_policies_are_policies(block: Block) -> None:
+    document = json.loads(block.text)
+    assert document["Version"] == "2012-10-17"
+    names = [statement["Sid"] for statement in document["Statement"]]
+    assert len(names) == len(set(names)) > 0
+    for statement in document["Statement"]:
+        assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert all(re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action) for action in actions), "no wildcards in actions"
+        resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        assert all(item.startswith("arn:aws:") for item in resources) or "Condition" in statement
+
+
+def _example_files() -> dict[str, str]:
+    found = {}
+    for block in all_blocks("yaml"):
+        head = re.match(r"# metadata/(\S+\.yaml)\n", block.text)
+        assert head is not None, f"{block}: the first line has to name the file, such as # metadata/objects/x.yaml"
+        found[head[1]] = block.text
+    return found
+
+
+def test_the_example_compiles_with_the_repository(tmp_path: Path) -> None:
+    metadata, out = tmp_path / "metadata", tmp_path / "dags"
+    standing = FolderReader(REPOSITORY / "metadata")
+    examples = _example_files()
+    assert len(examples) == 3 and not set(examples) & set(standing.list())
+    for path in standing.list():
+        _write(metadata / path, standing.read(path)[0])
+    context = str(REPOSITORY / "context" / "local.yaml")
+    compile_dags(str(metadata), context, str(out), "0" * 40)
+    before = {path.name for path in out.iterdir()}
+    for path, text in examples.items():
+        _write(metadata / path, text)
+    compile_dags(str(metadata), context, str(out), "0" * 40)
+    new = {path.stem for path in out.iterdir() if path.name not in before and path.suffix == ".py"}
+    page = (DOCS / "add-an-object.md").read_text(encoding="utf-8")
+    assert len(new) == 3 and all(f"`{name}`" in page for name in new)
+    assert "lab_capability" in load_catalog(FolderReader(metadata)).objects
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+# -- pages ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=_id)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        if link.startswith(("https://", "mailto:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert target.is_relative_to(REPOSITORY), f"{page.name}: {link} leads out of the repository"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name}: {link}; there are {sorted(anchors(target))}"
+
+
+def test_pictures_are_real_small_and_used() -> None:
+    used = {(page.parent / link).resolve() for page in all_pages() for link in links(page)}
+    pictures = sorted(IMAGES.iterdir())
+    assert {"png", "svg"} == {path.suffix.lstrip(".") for path in pictures}
+    for path in pictures:
+        assert path in used, f"{path.name} is shown nowhere"
+        assert path.stat().st_size <= MAX_PICTURE_BYTES, f"{path.name} has {path.stat().st_size} bytes"
+        if path.suffix == ".svg":
+            assert ElementTree.parse(path).getroot().tag.endswith("svg")
+        else:
+            assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=_id)
+def test_pages_name_no_machine(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"(?<![\w.])/(work|root|home|tmp|Users)/", text), "a path of somebody's machine"
+
+
+def test_every_folder_of_the_house_is_in_the_readme() -> None:
+    answer = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    tree = section(README, "The house")
+    parents = [name.split("/")[:-1] for name in answer.stdout.split("\0")]
+    folders = {parts[0] for parts in parents if parts} - {".ci"}
+    folders |= {parts[2] for parts in parents if parts[:2] == ["plugins", "idiscover"] and len(parts) > 2}
+    folders |= {parts[1] for parts in parents if parts[:1] == ["local"] and len(parts) > 1}
+    assert len(folders) > 15
+    missing = sorted(folder for folder in folders if not re.search(rf"^ *{folder}/", tree, re.MULTILINE))
+    assert not missing
+
+
+# -- lists that have to be complete ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("heading", "model"), DOCUMENTED.items(), ids=lambda value: str(value))
+def test_keys_are_those_of_the_models(heading: str, model: type[BaseModel]) -> None:
+    told = [tuple(row[:3]) for row in table(section(DOCS / "metadata.md", heading))]
+    assert told == rows(model)
+
+
+def test_every_model_that_people_write_is_told() -> None:
+    from idiscover.metadata import models
+
+    known = {
+        item
+        for item in vars(models).values()
+        if isinstance(item, type) and issubclass(item, models.Model) and item not in (models.Model, models.Catalog)
+    }
+    assert set(DOCUMENTED.values()) == known
+
+
+def _told_messages() -> set[str]:
+    text = RUNBOOK.read_text(encoding="utf-8")
+    return {cells[0].strip("`") for cells in table(text[text.index("## What the message means") :])}
+
+
+def test_the_runbook_knows_every_message_of_the_code() -> None:
+    raised = raised_messages()
+    assert len(raised) > 25
+    told = _told_messages()
+    missing = {message: place for message, place in raised.items() if message not in told}
+    assert not missing, "docs/runbook.md lacks these messages"
+
+
+def test_the_runbook_knows_no_message_that_nobody_raises() -> None:
+    invented = _told_messages() - set(raised_messages()) - _messages_of_procedures()
+    assert not invented
+
+
+def _messages_of_procedures() -> set[str]:
+    found = set()
+    for path in sorted((REPOSITORY / "sql").rglob("*.sql*")):
+        for text in re.findall(r"raise exception\s+'((?:[^']|'')*)'", path.read_text(encoding="utf-8")):
+            found.add(text.replace("{{ object }}", "<object>").replace("%", "…"))
+    return found
+
+
+def test_the_runbook_knows_every_check_of_the_procedures() -> None:
+    assert _messages_of_procedures()
+    assert _messages_of_procedures() <= _told_messages()
+
+
+def test_the_collector_sees_wrapped_and_derived_errors() -> None:
+    import ast
+
+    source = """
+class Gone(FatalError):
+    pass
+
+def fault(what, got):
+    return DataQualityError(what, got=got)
+
+class Reader:
+    def _fault(self, what: str):
+        return FatalError(what)
+
+    def read(self):
+        raise self._fault(f"page {self.number} is torn")
+
+def run():
+    raise Gone("nobody is there")
+    raise fault("two differ", 1)
+    raise AirflowFailException(str(error))
+    raise ConfigError("not this one")
+"""
+    errors = frozenset({"FatalError", "DataQualityError", "AirflowFailException", "Gone"})
+    found = {message for message, _ in messages_of(ast.parse(source), errors)}
+    assert found == {"page … is torn", "nobody is there", "two differ"}
