@@ -35,8 +35,9 @@ def raised_messages(roots: tuple[str, ...] = SHIPPED) -> dict[str, str]:
 
 def messages_of(tree: ast.Module, errors: frozenset[str]) -> Iterator[tuple[str, int]]:
     """Messages of one module, with their lines."""
+    names = errors | _aliases(tree, errors)
     for function, call in _calls(tree):
-        if _name(call.func) not in errors or not call.args or _is_only_mapped(call.args[0]):
+        if _name(call.func) not in names or not call.args or _is_only_mapped(call.args[0]):
             continue
         yield from _texts(call.args[0], function, tree)
 
@@ -57,6 +58,22 @@ def _texts(value: ast.expr, function: Function | None, tree: ast.Module) -> Iter
                 yield from _texts(call.args[position], caller, tree)
     else:
         raise AssertionError(f"line {value.lineno}: the message of an error is not written where it is raised")
+
+
+def _aliases(tree: ast.Module, errors: frozenset[str]) -> frozenset[str]:
+    """Variables that hold one of the classes: `kind = RetriableError if … else FatalError`."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(part, ast.Name) and part.id in errors and not _is_called(part, node.value)
+            for part in ast.walk(node.value)
+        ):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return frozenset(found)
+
+
+def _is_called(name: ast.Name, value: ast.expr) -> bool:
+    return any(isinstance(call, ast.Call) and call.func is name for call in ast.walk(value))
 
 
 def _is_only_mapped(value: ast.expr) -> bool:

@@ -283,7 +283,9 @@ def run():
     raise fault("two differ", 1)
     raise AirflowFailException(str(error))
     raise ConfigError("not this one")
+    kind = RetriableError if busy else FatalError
+    raise kind("it is gone" if late else "it is late")
 """
     errors = frozenset({"FatalError", "DataQualityError", "AirflowFailException", "Gone"})
     found = {message for message, _ in messages_of(ast.parse(source), errors)}
-    assert found == {"page … is torn", "nobody is there", "two differ"}
+    assert found == {"page … is torn", "nobody is there", "two differ", "it is gone", "it is late"}
