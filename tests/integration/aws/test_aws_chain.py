@@ -1,4 +1,4 @@
-"""A day through all three families, and what of it stands where at the end."""
+"""Two days through all three families, and what of them stands where at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.aws_platform import Platform
 from tests.support.aws_runs import DAY_0, Org, assay, bring_in, lab, refresh, unit, woken_run
 
 
-def test_a_day_goes_through(platform: Platform, org: Org) -> None:
+def test_two_days_go_through(platform: Platform, org: Org) -> None:
     bring_in(platform, org, "lab", DAY_0, [lab("L1", "DE"), lab("L2", "FR"), lab("L3", None)])
     bring_in(platform, org, "test", DAY_0, [assay("T1", "L1"), assay("T2", "L2"), assay("T3", "L9")])
     bring_in(platform, org, "unit", DAY_0, [unit("U1")])
@@ -23,9 +23,7 @@ def test_a_day_goes_through(platform: Platform, org: Org) -> None:
     assert platform.warehouse("select count(*) from stg.lab") == [(0,)]
     assert due_dag_ids([plan for plan in platform.plans.values() if plan.kind != "extraction"]) == []
 
-
-def test_a_lab_that_moves_takes_its_tests_along_and_both_countries_are_one_unit(platform: Platform, org: Org) -> None:
-    test_a_day_goes_through(platform, org)
+    # the next day, a lab moves: its tests move along, and both countries are one unit of dm
     day = DAY_0 + timedelta(days=1)
     org.now += timedelta(days=1)
     bring_in(platform, org, "lab", day, [lab("L1", "FR", version=60)])

@@ -115,18 +115,14 @@ BAD: dict[str, tuple[Row, str, str]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_row_loads_nothing_and_is_named_without_its_value(platform: Platform, org: Org, name: str) -> None:
     row, column, reason = BAD[name]
-    good = extract(platform, org, "lab", extraction(0), GOOD)
-    org.now += timedelta(days=1)
-    bad = extract(platform, org, "lab", extraction(1), [*GOOD, row])
+    bad = extract(platform, org, "lab", extraction(0), [*GOOD, row])
     with pytest.raises(DataQualityError) as refused:
         loader.copy_pending(platform.load("lab"), LOAD)
     text = str(refused.value)
     assert f"column {column}" in text and reason in text and bad.batch_id in text and "line 3" in text
     assert SECRET not in text and "Erika" not in text
     assert staged(platform) == [] and platform.warehouse("select * from stg.batch_load") == []
-    assert states(platform) == ["pending", "pending"]
-    assert batch_stands(platform.extraction("lab"), extraction(0)), good.batch_id
-    assert not batch_stands(platform.extraction("lab"), extraction(1))
+    assert states(platform) == ["pending"]
     status = platform.client("s3").get_object(
         Bucket=platform.context.buckets.data, Key=f"status/{LOAD.dag_id}/{LOAD.run_id}/copy.json"
     )
@@ -134,10 +130,14 @@ def test_a_bad_row_loads_nothing_and_is_named_without_its_value(platform: Platfo
 
 
 def test_the_way_out_of_a_bad_row(platform: Platform, org: Org) -> None:
-    """The record is corrected in the org, and the run that read it cleared from create_cluster."""
+    """The record is corrected in the org, and the run that read it, and no other, cleared from create_cluster."""
     extract(platform, org, "lab", extraction(0), [*GOOD, BAD["a text where a number belongs"][0]])
+    org.now += timedelta(days=1)
+    extract(platform, org, "lab", extraction(1), GOOD)
     with pytest.raises(DataQualityError, match="clear the run of sfdc_to_s3__lab"):
         loader.copy_pending(platform.load("lab"), LOAD)
+    assert staged(platform) == []
+    assert [batch_stands(platform.extraction("lab"), extraction(number)) for number in (0, 1)] == [False, True]
     request = open_extraction(platform.extraction("lab"), extraction(0))
     bucket = Bucket(request.data_bucket, request.region)
     assert not bucket.exists(manifest_key(request.target_prefix))
@@ -146,8 +146,8 @@ def test_the_way_out_of_a_bad_row(platform: Platform, org: Org) -> None:
     bucket.delete(bucket.list(request.target_prefix))  # as the step does with leftovers
     play_step(request, GOOD, org.now)
     close_extraction(platform.extraction("lab"), extraction(0))
-    assert load(platform, "lab", LOAD)["rows"] == 3
-    assert states(platform) == ["loaded"]
+    assert load(platform, "lab", LOAD)["rows"] == 6
+    assert states(platform) == ["loaded", "loaded"]
 
 
 def test_errors_of_another_load_are_not_told_as_this_ones(platform: Platform, org: Org) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import traceback
@@ -11,11 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from idiscover.aws import postgres
 from idiscover.aws.redshift import transaction
-from idiscover.aws.s3 import Bucket, Credentials, ObjectWriter, S3Reader, assume_target_role
+from idiscover.aws.s3 import Bucket, Credentials, S3Reader, assume_target_role
 from idiscover.aws.secrets import read_secret
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, RetriableError
 
@@ -36,41 +33,6 @@ def uploads(platform: Platform) -> list[Any]:
     """Multipart uploads that were begun and neither completed nor aborted."""
     answer = platform.client("s3").list_multipart_uploads(Bucket=platform.context.buckets.data)
     return list(answer.get("Uploads", []))
-
-
-class Parts:
-    """The S3 calls of an upload, in memory."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.whole: bytes | None = None
-
-    def create_multipart_upload(self, **_: object) -> dict[str, str]:
-        return {"UploadId": "u"}
-
-    def upload_part(self, *, PartNumber: int, Body: bytes, **_: object) -> dict[str, str]:
-        assert PartNumber == len(self.parts) + 1
-        self.parts.append(Body)
-        return {"ETag": str(PartNumber)}
-
-    def complete_multipart_upload(self, *, MultipartUpload: dict[str, Any], **_: object) -> None:
-        assert [part["ETag"] for part in MultipartUpload["Parts"]] == [str(n + 1) for n in range(len(self.parts))]
-        self.whole = b"".join(self.parts)
-
-    def put_object(self, *, Body: bytes, **_: object) -> None:
-        self.whole = Body
-
-
-@given(chunks=st.lists(st.binary(max_size=50), max_size=12), part_bytes=st.integers(1, 120))
-def test_any_chunks_are_one_object(chunks: list[bytes], part_bytes: int) -> None:
-    whole, store = b"".join(chunks), Parts()
-    with ObjectWriter(store, "bucket", "key", part_bytes) as writer:
-        for chunk in chunks:
-            assert writer.write(chunk) == len(chunk)
-        assert store.whole is None
-    assert store.whole == whole
-    assert all(len(part) == part_bytes for part in store.parts[:-1])  # S3 takes no other size
-    assert (writer.bytes_written, writer.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
 
 
 def test_a_large_object_goes_out_in_parts_as_it_comes(platform: Platform, bucket: Bucket) -> None:
@@ -113,33 +75,6 @@ def test_an_error_leaves_neither_an_object_nor_an_upload(platform: Platform, buc
             raise ZeroDivisionError
         assert not bucket.exists("streams/broken")
     assert uploads(platform) == []
-
-
-def test_an_upload_that_cannot_be_completed_is_aborted(
-    platform: Platform, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(**_: object) -> None:
-        raise RetriableError("S3 is away")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(bucket._client, "complete_multipart_upload", refuse)
-        with pytest.raises(RetriableError), bucket.open_writer("streams/broken", 5 * MIB) as writer:
-            writer.write(b"x" * 6 * MIB)
-    assert not bucket.exists("streams/broken") and uploads(platform) == []
-
-
-def test_an_abort_that_fails_does_not_hide_the_error(bucket: Bucket) -> None:
-    with pytest.raises(ZeroDivisionError), bucket.open_writer("streams/broken", 5 * MIB) as writer:
-        writer.write(b"x" * 6 * MIB)
-        writer._upload_id = "no such upload"
-        raise ZeroDivisionError
-
-
-def test_gzip_writes_into_it(bucket: Bucket) -> None:
-    with bucket.open_writer("streams/rows.gz") as writer, gzip.GzipFile(fileobj=writer, mode="wb") as packed:  # type: ignore[call-overload]
-        packed.write("Präzision\n".encode() * 10_000)
-    assert gzip.decompress(bucket.open_reader("streams/rows.gz").read()).decode() == "Präzision\n" * 10_000
-    assert bucket.size("streams/rows.gz") == writer.bytes_written
 
 
 def test_texts_and_versions(platform: Platform, bucket: Bucket) -> None:
