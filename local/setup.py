@@ -108,10 +108,12 @@ def set_up() -> None:
             "project": install_project,
             "archive": make_archive,
         }
-        for step in steps:
+        for step, make in makers.items():
+            if _stands(step):
+                continue
             _stamp(step).unlink(missing_ok=True)
             begun = time.monotonic()
-            makers[step]()
+            make()
             _stamp(step).write_text(fingerprint(step))
             print(f"  {step:<8} {time.monotonic() - begun:4.0f} s", flush=True)
     print(f"set up in {time.monotonic() - started:.0f} s", flush=True)

@@ -90,6 +90,9 @@ def airflow_environment(layout: Layout, settings: Settings) -> dict[str, str]:
             "scheduler_idle_sleep_time": "0.1",
             "enable_health_check": "False",
             "task_queued_timeout": "1200",
+            # what a kill -9 cut short is taken up within a minute or two, not five
+            "orphaned_tasks_check_interval": "60",
+            "task_instance_heartbeat_timeout": "120",
         },
         "dag_processor": {
             "refresh_interval": "5",

@@ -205,6 +205,7 @@ def _airflow(layout: Layout, settings: Settings) -> list[Part]:
             port=settings.ports["airflow"],
             prepare=lambda: _prepare_airflow(layout, settings),
             wave=2,
+            patience_seconds=8,  # it keeps nothing, and waits for browsers that keep their connections
         ),
         # Logs are read from their files: the servers for them take fixed ports, on every address of the machine.
         component("scheduler", "scheduler --skip-serve-logs"),
