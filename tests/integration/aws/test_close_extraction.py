@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from idiscover.aws import extraction_run
 from idiscover.aws.extraction_run import batch_stands, close_extraction, open_extraction
+from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_batches import register_batch
 from idiscover.aws.s3 import Bucket
 from idiscover.errors import DataQualityError, FatalError
 from idiscover.lake.keys import manifest_key
@@ -150,6 +152,16 @@ def test_closing_again_changes_nothing(platform: Platform, org: Org) -> None:
     load(platform, "lab", woken_run("s3_to_redshift__lab", 1))
     assert close_extraction(plan, RUN) == manifest
     assert platform.job("select state from job.batch") == [("loaded",)]
+
+
+def test_a_loaded_batch_is_not_registered_anew(platform: Platform, org: Org) -> None:
+    """The load was quicker than a task that was slow to register, or is tried again."""
+    manifest = extract(platform, org, "lab", RUN, ROWS)
+    load(platform, "lab", woken_run("s3_to_redshift__lab", 1))
+    before = [platform.job(f"select * from job.{table}") for table in ("batch", "batch_file")]
+    with open_job_metadata(platform.context) as metadata:
+        register_batch(metadata, manifest.model_copy(update={"files": ()}), "scheduled", "elsewhere", org.now)
+    assert [platform.job(f"select * from job.{table}") for table in ("batch", "batch_file")] == before
 
 
 def test_a_cleared_run_whose_batch_stands_locks_nothing(platform: Platform, org: Org) -> None:

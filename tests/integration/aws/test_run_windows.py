@@ -121,11 +121,14 @@ def test_a_disjoint_backfill_and_another_object_run_beside_it(platform: Platform
 
 
 def test_an_empty_window_is_in_nobodys_way(platform: Platform, org: Org) -> None:
-    extract(platform, org, "lab", scheduled_run(DAG_ID, NEXT_DAY), [])
-    org.now = midnight(NEXT_DAY) + timedelta(hours=2)
-    open_extraction(platform.extraction("lab"), scheduled_run(DAG_ID, NEXT_DAY + timedelta(days=1)))
-    empty = open_extraction(platform.extraction("lab"), scheduled_run(DAG_ID, DAY_0 - timedelta(days=2)))
-    assert empty.window.is_empty
+    """It begins after its end, and what lies between was not asked for."""
+    plan = platform.extraction("lab")
+    assert open_extraction(plan, backfill(-3)).window.is_empty  # of a day to come
+    org.now += timedelta(days=9)
+    open_extraction(plan, scheduled_run(DAG_ID, DAY_0 + timedelta(days=5)))
+    assert open_extraction(plan, backfill(-20)).window.is_empty
+    with pytest.raises(RetriableError):
+        open_extraction(plan, backfill(-2))
 
 
 def test_of_two_that_come_at_once_one_gets_the_lock(platform: Platform, org: Org) -> None:
