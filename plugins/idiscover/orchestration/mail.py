@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.ses import SesHook
 from airflow.providers.amazon.aws.operators.ses import SesEmailOperator
 
-from idiscover.lake.keys import manifest_key, status_key
+from idiscover.lake.keys import archive_prefix, manifest_key, status_key
 from idiscover.lake.manifest import BatchManifest
 from idiscover.notify.mails import ExtractionResult, Mail, TaskFailure, recipients, start_mail, termination_mail
 from idiscover.orchestration.errors import FAILURE_KEY, failure_recorded
@@ -125,12 +125,14 @@ class ClosingMailOperator(ExtractionMailOperator):
     def _manifest(self, request: ExtractionRequest) -> BatchManifest | None:
         from idiscover.aws.s3 import Bucket
 
-        key = manifest_key(request.target_prefix)
+        # a run that is cleared long after may find its batch in archive/ already
+        folders = (request.target_prefix, archive_prefix(request.object, request.window.batch_id))
         try:
             bucket = Bucket(request.data_bucket, request.region)
-            return BatchManifest.model_validate_json(bucket.read_text(key)) if bucket.exists(key) else None
+            keys = [key for key in map(manifest_key, folders) if bucket.exists(key)]
+            return BatchManifest.model_validate_json(bucket.read_text(keys[0])) if keys else None
         except Exception:
-            self.log.warning("the manifest %s could not be read", key, exc_info=True)
+            self.log.warning("the manifest of %s could not be read", request.window.batch_id, exc_info=True)
             return None
 
 
