@@ -146,23 +146,23 @@ def _options(seed: int | None, scale: float | None) -> dict[str, str]:
     return {name: str(value) for name, value in (("seed", seed), ("scale", scale)) if value is not None}
 
 
+# Errors of the stack, which are whole messages, and those of the libraries that talk to its parts.
+_MESSAGES = ("StackError", "AirflowApiError", "DayFailed", "ClusterError")
+_CLIENTS = ("requests", "psycopg2", "botocore")
+
+
 def _guarded(action: Callable[[], int | None]) -> None:
     """What may go wrong with a stack ends in words; the exit status is the action's."""
-    import psycopg2
-    import requests
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from local.airflow_api import AirflowApiError
-    from local.demo.runs import DayFailed
-    from local.stack.errors import StackError
-
     try:
         code = action()
-    except (StackError, AirflowApiError, DayFailed) as error:
-        typer.echo(f"\n{error}", err=True)
-        raise typer.Exit(1) from None
-    except (requests.RequestException, psycopg2.Error, BotoCoreError, ClientError) as error:
-        typer.echo(f"\na part of the stack does not answer\n  got: {error}", err=True)
-        typer.echo("  remedy: idiscover status shows which; idiscover up starts what is dead", err=True)
+    except Exception as error:
+        # known by name: to import them all costs a second that `status` does not have
+        if type(error).__name__ in _MESSAGES:
+            typer.echo(f"\n{error}", err=True)
+        elif type(error).__module__.partition(".")[0] in _CLIENTS:
+            typer.echo(f"\na part of the stack does not answer\n  got: {error}", err=True)
+            typer.echo("  remedy: idiscover status shows which; idiscover up starts what is dead", err=True)
+        else:
+            raise
         raise typer.Exit(1) from None
     raise typer.Exit(code or 0)

@@ -1,6 +1,7 @@
 """`python -m local.stack.dag_sync`: mirrors the DAG bucket's `dags/` to Airflow's folder, as MWAA does.
 
-Plans first, the stubs that read them next, deletions last.
+Plans first, the stubs that read them next, deletions last. A stub whose plan alone changed is touched: Airflow parses a
+file at once that is newer than its last look, and others once in a while.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def synchronise(client: Any, bucket: str, target: Path, known: dict[str, str]) -
         partial = path.with_name(f".{path.name}.partial")
         partial.write_bytes(client.get_object(Bucket=bucket, Key=PREFIX + name)["Body"].read())
         partial.replace(path)
+        if path.suffix == ".json" and path.with_suffix(".py").exists():
+            path.with_suffix(".py").touch()
         known[name] = listed[name]
         changes += 1
     for path in sorted(target.rglob("*.*"), key=lambda item: (item.suffix != ".py", item)):

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from idiscover.aws.s3 import Bucket
 from idiscover.cli.places import is_s3, metadata_reader, read_context, split_s3
+from idiscover.errors import ConfigError
 from idiscover.metadata.loading import Reader, load_catalog
 from idiscover.plan.build import build_plans
 from idiscover.plan.dag_files import render_dag_files
@@ -69,6 +70,10 @@ def compile_dags(
     context = read_context(context_place)
     reader = metadata_reader(metadata, context.region) if isinstance(metadata, str) else metadata
     catalog = load_catalog(reader)
+    if not catalog.objects and not catalog.tables:
+        # a folder that is not the right one must not take every DAG away
+        where = metadata if isinstance(metadata, str) else "the metadata"
+        raise ConfigError("no metadata", where=where, expected="objects/*.yaml and tables/*.yaml", remedy="--metadata")
     plans = build_plans(catalog, context, code_sha)
     files = {**render_dag_files(plans), **render_sweep_files(context)}
     report = CompileReport(out=out, plans=plans)

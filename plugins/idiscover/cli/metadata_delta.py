@@ -71,7 +71,7 @@ def compare(
             delta.hashes[path] = checksum([mine])
         if mine == standing:
             continue
-        if not overwrite and _was_edited(standing, ours):
+        if not overwrite and _was_edited(standing, ours, path in released):
             delta.kept.append(f"{path} ({_what(mine, standing, ours)})")
             delta.hashes.pop(path, None)
             if path in released:
@@ -84,9 +84,9 @@ def compare(
     return delta
 
 
-def _was_edited(standing: str | None, ours: set[str | None]) -> bool:
-    """Whether the bucket holds something else than a release of ours brought."""
-    return bool(ours) if standing is None else checksum([standing]) not in ours
+def _was_edited(standing: str | None, ours: set[str | None], was_released: bool) -> bool:
+    """Whether the bucket holds something else than a release of ours brought; `ours`: checksums that one may have."""
+    return was_released if standing is None else checksum([standing]) not in ours
 
 
 def _what(mine: str | None, standing: str | None, ours: set[str | None]) -> str:
