@@ -106,7 +106,7 @@ def load_settings(layout: Layout) -> Settings | None:
         missing = set(PORTS) - set(settings.ports)
         if missing:
             raise ValueError(f"no port of {', '.join(sorted(missing))}")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError) as error:
         raise StackError(

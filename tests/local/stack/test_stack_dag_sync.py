@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,17 @@ def test_an_empty_bucket_empties_the_folder_but_for_what_airflow_keeps_there(tar
     (target / "generated" / "old.py").write_text("x")
     assert synchronise(SmallS3({}), "bucket", target, {}) == 1
     assert contents(target) == {"generated/__pycache__/a.pyc": "x"}
+
+
+def test_a_stub_whose_plan_alone_changed_is_parsed_anew(target: Path) -> None:
+    """Airflow looks at once at what is newer than its last look."""
+    s3 = SmallS3({"dags/generated/a.py": "1", "dags/generated/a.json": "1", "dags/generated/b.py": "1"})
+    known: dict[str, str] = {}
+    synchronise(s3, "bucket", target, known)
+    stubs = {name: target / "generated" / name for name in ("a.py", "b.py")}
+    for path in stubs.values():
+        os.utime(path, (1, 1))
+    s3.objects["dags/generated/a.json"] = "2"
+    assert synchronise(s3, "bucket", target, known) == 1
+    assert stubs["a.py"].stat().st_mtime > 1
+    assert stubs["b.py"].stat().st_mtime == 1

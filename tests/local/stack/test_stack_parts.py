@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -15,9 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from local.aws.agent.spark import Spark
+from local.aws.agent.spark import environment as step_environment
 from local.stack.environment import airflow_environment, base_environment
-from local.stack.layout import Layout, Settings, ensure_settings
+from local.stack.errors import StackError
+from local.stack.layout import HOST, Layout, Settings, ensure_settings
 from local.stack.parts import _beats, record_of, stack_parts
+from local.stack.process import PART_MARK, STACK_MARK
+from local.warehouse import UPSTREAM_VARIABLE
 
 
 @pytest.fixture
@@ -146,3 +152,70 @@ def test_two_stacks_share_no_address_and_no_secret(tmp_path: Path) -> None:
         "REQUESTS_CA_BUNDLE",
     ):
         assert environments[0][key] != environments[1][key], key
+
+
+def test_no_secret_stands_in_a_command_line(layout: Layout, settings: Settings) -> None:
+    layout.home.mkdir(parents=True, exist_ok=True)
+    secrets = [*settings.passwords.values(), *settings.keys.values()]
+    for part in stack_parts(layout, settings):
+        line = " ".join(part.command)
+        assert not [secret for secret in secrets if secret in line], part.name
+
+
+def test_the_front_is_told_its_database_in_the_environment(layout: Layout, settings: Settings) -> None:
+    parts = {part.name: part for part in stack_parts(layout, settings)}
+    upstream = parts["warehouse"].environment[UPSTREAM_VARIABLE]
+    assert upstream.endswith(f"@127.0.0.1:{settings.ports['postgres']}/warehouse")
+    assert UPSTREAM_VARIABLE not in parts["agent"].environment
+
+
+def test_a_step_is_known_as_the_stacks_but_not_as_the_agents(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An agent that is started again finds its steps alive; when the stack goes down they end."""
+    monkeypatch.setenv(STACK_MARK, str(layout.home))
+    monkeypatch.setenv(PART_MARK, "agent")
+    spark = Spark(tmp_path / "python", tmp_path, tmp_path, 2, 768, tmp_path)
+    environment = step_environment(spark, tmp_path, "http://127.0.0.1:9", {})
+    assert environment[STACK_MARK] == str(layout.home)
+    assert PART_MARK not in environment
+
+
+def test_a_front_that_only_accepts_connections_is_not_well(layout: Layout, settings: Settings) -> None:
+    parts = {part.name: part for part in stack_parts(layout, settings)}
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        silent.bind((HOST, settings.ports["warehouse"]))
+        silent.listen()
+        assert not parts["warehouse"].healthy()
+
+
+def test_a_mirror_that_has_stopped_beating_is_not_well(layout: Layout, settings: Settings) -> None:
+    mirror = next(part for part in stack_parts(layout, settings) if part.name == "dag_sync")
+    beat = layout.state("dag_sync") / "beat"
+    assert not mirror.healthy()
+    beat.parent.mkdir(parents=True)
+    beat.touch()
+    assert mirror.healthy()
+    os.utime(beat, (time.time() - 120, time.time() - 120))
+    assert not mirror.healthy()
+
+
+def test_a_migration_that_fails_shows_its_log(
+    layout: Layout, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout.logs.mkdir(parents=True)
+    broken = tmp_python(layout.home, "echo the database is on fire; exit 3")
+    monkeypatch.setattr(sys, "executable", str(broken))
+    api = next(part for part in stack_parts(layout, settings) if part.name == "airflow-api")
+    with pytest.raises(StackError, match="the database is on fire"):
+        api.prepare()
+    assert not (layout.airflow_home / "schema").exists(), "it is tried again"
+
+
+def tmp_python(folder: Path, script: str) -> Path:
+    """Something that is called as an interpreter would be."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path

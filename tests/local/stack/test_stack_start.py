@@ -6,19 +6,24 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from local.postgres import ClusterError
 from local.stack import stack as stack_module
 from local.stack.layout import HOST, Layout, Settings, free_ports, load_settings
 from local.stack.parts import Part
-from local.stack.stack import StackError, forget, look, start, stop
+from local.stack.process import STACK_MARK
+from local.stack.stack import StackError, alone, forget, look, start, stop
 
 SERVER = """
 import http.server, sys
@@ -192,3 +197,122 @@ def test_chosen_ports_differ_and_can_be_listened_on() -> None:
     assert len(set(ports)) == 40
     with socket.socket() as server:
         server.bind((HOST, ports[0]))
+
+
+def test_a_port_that_was_taken_after_a_kill_is_chosen_anew(layouts: list[Layout]) -> None:
+    """The record of the killed part still lies there; who listens now is somebody else."""
+    first = start(layouts[0], lambda line: None)
+    os.kill(pids(layouts[0])["aws"] or 0, signal.SIGKILL)
+    while answer(first.ports["aws"]) is not None:
+        time.sleep(0.02)
+    with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        squatter.bind((HOST, first.ports["aws"]))
+        squatter.listen()
+        second = start(layouts[0], lambda line: None)
+    assert second.ports["aws"] != first.ports["aws"]
+    assert [state.word for state in look(layouts[0])] == ["healthy", "healthy"]
+
+
+def test_what_no_part_minds_ends_with_the_stack(layouts: list[Layout]) -> None:
+    """A step whose agent was killed, a task whose scheduler was: in sessions of their own, with the stack's mark."""
+    start(layouts[0], lambda line: None)
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    strays = [
+        subprocess.Popen(command, env={**os.environ, STACK_MARK: str(layout.home)}, start_new_session=True)
+        for layout in layouts
+    ]
+    try:
+        said: list[str] = []
+        stop(layouts[0], said.append)
+        assert not psutil.pid_exists(strays[0].pid)
+        assert strays[1].poll() is None, "that one is another stack's"
+        assert any("1 processes left behind" in line for line in said)
+    finally:
+        for stray in strays:
+            stray.kill()
+            stray.wait()
+
+
+def test_stopping_twice_says_that_nothing_runs(layouts: list[Layout]) -> None:
+    start(layouts[0], lambda line: None)
+    stop(layouts[0], lambda line: None)
+    said: list[str] = []
+    stop(layouts[0], said.append)
+    stop(layouts[1], said.append)
+    assert said == ["nothing runs of stack one", "nothing runs: there is no stack two"]
+
+
+def test_two_starters_take_turns(layouts: list[Layout]) -> None:
+    said: list[str] = []
+    with alone(layouts[0], said.append):
+        second = threading.Thread(target=lambda: start(layouts[0], said.append))
+        second.start()
+        while not said:
+            time.sleep(0.02)
+        assert look(layouts[0]) == [], "it waits"
+    second.join(30)
+    assert "somebody else starts or stops the stack one" in said[0]
+    assert [state.word for state in look(layouts[0])] == ["healthy", "healthy"]
+
+
+@pytest.mark.parametrize("error", [ClusterError("initdb failed"), PermissionError("no"), StackError("the log says so")])
+def test_a_part_that_cannot_be_prepared_is_named(
+    layouts: list[Layout], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    def unprepared(layout: Layout, settings: Settings) -> list[Part]:
+        return [Part("postgres", [sys.executable], dict(os.environ), healthy=lambda: False, prepare=fail)]
+
+    monkeypatch.setattr(stack_module, "stack_parts", unprepared)
+    with pytest.raises(StackError, match=str(error)):
+        start(layouts[0], lambda line: None)
+
+
+def test_a_folder_that_is_no_stack_is_not_removed(layouts: list[Layout]) -> None:
+    layouts[0].home.mkdir(parents=True)
+    (layouts[0].home / "thesis.tex").write_text("years of work")
+    with pytest.raises(StackError, match="is no stack"):
+        forget(layouts[0], lambda line: None)
+    assert (layouts[0].home / "thesis.tex").exists()
+
+
+def test_a_reset_takes_postgres_along_wherever_it_lies(layouts: list[Layout], tmp_path: Path) -> None:
+    start(layouts[0], lambda line: None)
+    elsewhere, precious = tmp_path / "idiscover-postgres-1-2", tmp_path / "precious"
+    for folder in (elsewhere, precious):
+        (folder / "data").mkdir(parents=True)
+    note = layouts[0].state("postgres") / "relocated"
+    note.parent.mkdir()
+    note.write_text(str(elsewhere))
+    forget(layouts[0], lambda line: None)
+    assert not elsewhere.exists() and not layouts[0].home.exists()
+    start(layouts[0], lambda line: None)
+    note.parent.mkdir()
+    note.write_text(str(precious))
+    forget(layouts[0], lambda line: None)
+    assert precious.exists(), "that is no place that we made"
+
+
+def test_an_interrupted_reset_is_finished_by_the_next(layouts: list[Layout], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = start(layouts[0], lambda line: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(stack_module.shutil, "rmtree", lambda folder: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            forget(layouts[0], lambda line: None)
+    assert look(layouts[0]) == [], "nothing half removed is taken for a stack"
+    second = start(layouts[0], lambda line: None)
+    assert second.passwords != first.passwords
+    forget(layouts[0], lambda line: None)
+    assert sorted(path.name for path in layouts[0].home.parent.iterdir()) == [".one.lock"]
+
+
+def test_a_stack_whose_settings_are_broken_can_be_reset(layouts: list[Layout]) -> None:
+    start(layouts[0], lambda line: None)
+    running = pids(layouts[0])
+    layouts[0].settings.write_text("{")
+    forget(layouts[0], lambda line: None)
+    assert not layouts[0].home.exists()
+    assert not [pid for pid in running.values() if pid and psutil.pid_exists(pid)]
