@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
 
 _TIMEOUT_SECONDS = 30
 _TRIES = 3
+_PAGE_ITEMS = 100
 
 
 class AirflowApiError(RuntimeError):
@@ -41,6 +42,15 @@ class AirflowApi:
             raise AirflowApiError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
 
+    def _pages(self, path: str, key: str, **query: object) -> Iterator[dict[str, Any]]:
+        """All items of a listing: Airflow gives a hundred at most at once, however many are asked for."""
+        offset = 0
+        while page := self.call("GET", path, limit=_PAGE_ITEMS, offset=offset, **query)[key]:
+            yield from page
+            offset += len(page)
+            if len(page) < _PAGE_ITEMS:
+                return
+
     def _send(self, method: str, path: str, **rest: Any) -> requests.Response:
         """One request; a question is asked again where nobody answers, as on a machine that has other things to do."""
         left = _TRIES if method == "GET" else 1
@@ -64,15 +74,15 @@ class AirflowApi:
 
     def dag_ids(self) -> set[str]:
         """All DAGs that Airflow has parsed and that are not stale."""
-        return {dag["dag_id"] for dag in self.call("GET", "/dags", limit=1000)["dags"]}
+        return {dag["dag_id"] for dag in self._pages("/dags", "dags")}
 
     def import_errors(self) -> list[dict[str, Any]]:
         """Files that do not parse."""
-        return list(self.call("GET", "/importErrors", limit=100)["import_errors"])
+        return list(self._pages("/importErrors", "import_errors"))
 
     def ensure_pools(self, wanted: Mapping[str, int]) -> int:
         """Pools with these slots; returns how many had to be made or changed."""
-        pools = self.call("GET", "/pools", limit=1000)["pools"]
+        pools = self._pages("/pools", "pools")
         standing = {pool["name"]: (pool["slots"], pool["include_deferred"]) for pool in pools}
         changed = 0
         for name, slots in sorted(wanted.items()):
@@ -103,11 +113,11 @@ class AirflowApi:
 
     def runs(self, dag_id: str = "~", **query: object) -> list[dict[str, Any]]:
         """DAG runs, newest first."""
-        return list(self.call("GET", f"/dags/{dag_id}/dagRuns", limit=100, order_by="-run_after", **query)["dag_runs"])
+        return list(self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="-run_after", **query))
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Task instances of a run."""
-        return list(self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=200)["task_instances"])
+        return list(self._pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances"))
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
         """A task's log as text."""
