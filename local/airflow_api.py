@@ -119,6 +119,11 @@ class AirflowApi:
         """Task instances of a run."""
         return list(self._pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances"))
 
+    def running_tasks(self) -> list[dict[str, Any]]:
+        """Task instances at work now, of any DAG."""
+        path = "/dags/~/dagRuns/~/taskInstances"
+        return list(self._pages(path, "task_instances", state="running"))
+
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
         """A task's log as text."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
