@@ -28,6 +28,9 @@ create table if not exists dm.dm_testing_uptake (
     active_testing_labs bigint not null,
     active_labs bigint not null,
     active_lab_testing_share numeric(18, 6),
+    in_house_tested_patients numeric(38, 0) not null,
+    sent_out_tested_patients numeric(38, 0) not null,
+    in_house_share numeric(18, 6),
     _as_of_date date not null,
     _run_id varchar(256) not null,
     _loaded_at_utc timestamp not null
