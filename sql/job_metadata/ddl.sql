@@ -10,7 +10,7 @@ create table if not exists job.watermark (
     updated_at_utc timestamptz not null default now()
 );
 
--- The window of a run, frozen by its first try. grain: object, run_id, run_type.
+-- The window of a run and what it reads beside it, frozen by its first try. grain: object, run_id, run_type.
 -- While lock_expires_at_utc lies ahead, no other run may read an overlapping window of the object.
 create table if not exists job.run_window (
     object text not null,
@@ -21,13 +21,18 @@ create table if not exists job.run_window (
     batch_id text not null unique,
     window_start_utc timestamptz not null,
     window_end_utc timestamptz not null,
+    read_mode text not null default 'window' check (read_mode in ('window', 'window_and_ids', 'whole')),
     frozen_at_utc timestamptz not null default now(),
     lock_expires_at_utc timestamptz,
     primary key (object, run_id, run_type)
 );
+alter table job.run_window add column if not exists read_mode text not null default 'window'
+    check (read_mode in ('window', 'window_and_ids', 'whole'));
 
 -- What an extraction wrote. grain: batch_id.
 -- pending: in source/; loaded: in stg, or empty; archived: every row is in itg, files in archive/.
+-- absence_at_utc: since when the records are gone that it does not have, null where it did not read every Id; ids: how
+-- many Ids it read.
 create table if not exists job.batch (
     batch_id text primary key,
     object text not null,
@@ -45,8 +50,15 @@ create table if not exists job.batch (
     state text not null check (state in ('pending', 'loaded', 'archived')),
     registered_at_utc timestamptz not null default now(),
     loaded_at_utc timestamptz,
-    archived_at_utc timestamptz
+    archived_at_utc timestamptz,
+    read_mode text not null default 'window' check (read_mode in ('window', 'window_and_ids', 'whole')),
+    absence_at_utc timestamptz,
+    ids bigint
 );
+alter table job.batch add column if not exists read_mode text not null default 'window'
+    check (read_mode in ('window', 'window_and_ids', 'whole'));
+alter table job.batch add column if not exists absence_at_utc timestamptz;
+alter table job.batch add column if not exists ids bigint;
 create index if not exists batch_by_object_and_state on job.batch (object, state);
 
 -- Files of a batch, where they lie now. grain: key.
@@ -56,8 +68,11 @@ create table if not exists job.batch_file (
     rows bigint not null,
     bytes bigint not null,
     sha256 text not null,
+    content text not null default 'rows' check (content in ('rows', 'ids')),
     primary key (batch_id, key)
 );
+alter table job.batch_file add column if not exists content text not null default 'rows'
+    check (content in ('rows', 'ids'));
 
 -- One refresh of a table: what it took from the pending things. grain: claim_id.
 create table if not exists job.claim (

@@ -16,10 +16,19 @@ import boto3
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchCounts, BatchManifest
-from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, RefreshPlan, RunIdentity, RunKind, Window
+from idiscover.plan.model import (
+    ExtractionPlan,
+    ExtractionRequest,
+    LoadPlan,
+    RefreshPlan,
+    RunIdentity,
+    ReadMode,
+    RunKind,
+    Window,
+)
 
 FAILURE = {"Reason": "Counts differ", "Message": "job 12, parsed 11 <b>", "LogFile": "s3://idiscover-local/emr-logs/x"}
-_SHARED = ("object", "salesforce_object", "operation", "columns", "delta_field", "filter", "code_sha")
+_SHARED = ("object", "salesforce_object", "operation", "columns", "key", "delta_field", "filter", "code_sha")
 
 
 class Played:
@@ -59,6 +68,7 @@ class Played:
                 batch_id=batch_id,
                 start_utc=run.interval_start_utc,
                 end_utc=run.interval_end_utc,
+                read_mode=ReadMode.WINDOW,
             ),
             data_bucket=plan.context.buckets.data,
             target_prefix=source_prefix(plan.object, batch_id),
@@ -154,11 +164,12 @@ class Agent:
             run_id=window.run_id,
             run_kind="scheduled",
             order_date=window.order_date,
-            load_mode="delta",
+            read_mode=window.read_mode,
             window_start_utc=window.start_utc,
             window_end_utc=window.end_utc,
             read_started_at_utc=datetime.now(UTC),
             read_at_utc=datetime.now(UTC),
+            absence_at_utc=None,
             job_id=None,
             columns=("id", "_read_at_utc", "_batch_id"),
             files=(),

@@ -20,7 +20,7 @@ import requests
 import yaml
 from idiscover.lake.keys import source_prefix, status_key
 from idiscover.metadata.models import SalesforceSettings, SecretNames
-from idiscover.plan.model import ColumnPlan, ExtractionRequest, RunKind, Window
+from idiscover.plan.model import ColumnPlan, ExtractionRequest, ReadMode, RunKind, Window
 from moto.server import ThreadedMotoServer
 
 from emr_jobs.package import build_zip
@@ -129,11 +129,13 @@ def request_for(object_name: str, start: datetime, end: datetime, batch: str, **
             batch_id=batch,
             start_utc=start,
             end_utc=end,
+            read_mode=ReadMode.WINDOW,
         ),
         "object": object_name,
         "salesforce_object": spec["salesforce_object"],
         "operation": "queryAll" if has_is_deleted else "query",
         "columns": tuple(columns),
+        "key": spec["key"],
         "delta_field": "SystemModstamp",
         "filter": (),
         "data_bucket": BUCKET,

@@ -72,6 +72,7 @@ def assay(key: str, lab_id: str, version: int = 0, notes: str = "none") -> Row:
     """A test at a lab."""
     return {
         "id": key,
+        "is_deleted": "false",
         "lab_id": lab_id,
         "notes": notes,
         "count": "3",
@@ -82,7 +83,7 @@ def assay(key: str, lab_id: str, version: int = 0, notes: str = "none") -> Row:
 
 def unit(key: str, version: int = 0) -> Row:
     """A unit of measure."""
-    return {"id": key, "system_modstamp": _time(version)}
+    return {"id": key, "is_deleted": "false", "system_modstamp": _time(version)}
 
 
 def _time(seconds: int) -> str:
@@ -123,11 +124,12 @@ def manifest_of(request: ExtractionRequest, files: Sequence[BatchFile], read_at:
         run_id=window.run_id,
         run_kind=window.run_kind.value,
         order_date=window.order_date,
-        load_mode="delta",
+        read_mode=window.read_mode,
         window_start_utc=window.start_utc,
         window_end_utc=window.end_utc,
         read_started_at_utc=read_at,
         read_at_utc=read_at,
+        absence_at_utc=None,
         job_id=None if window.is_empty else "750000000000001AAA",
         columns=(*(column.column for column in request.columns), *SYSTEM_COLUMNS),
         files=tuple(files),

@@ -41,6 +41,7 @@ country: {rule: via, column: lab_id, object: lab}
 load_mode: delta
 fields:
   - {salesforce: Id, type: id, column: id, description: Record id.}
+  - {salesforce: IsDeleted, type: boolean, column: is_deleted, description: In the bin.}
   - {salesforce: Lab__c, type: reference, column: lab_id, description: Lab.}
   - {salesforce: Notes__c, type: textarea, length: 32768, column: notes, description: Notes.}
   - {salesforce: Count__c, type: int, column: count, description: How many.}
@@ -60,6 +61,41 @@ country: {rule: none}
 load_mode: delta
 fields:
   - {salesforce: Id, type: id, column: id, description: Record id.}
+  - {salesforce: IsDeleted, type: boolean, column: is_deleted, description: In the bin.}
+  - {salesforce: SystemModstamp, type: datetime, column: system_modstamp, description: Version.}
+"""
+
+RESULT = """\
+object: result
+salesforce_object: Result__c
+description: Results of tests.
+grain: one row per result
+owner: {name: Lab Team, email: labs@example.com}
+schedule: "0 0 * * *"
+key: id
+country: {rule: via, column: test_id, object: test}
+load_mode: delta
+history: true
+fields:
+  - {salesforce: Id, type: id, column: id, description: Record id.}
+  - {salesforce: Test__c, type: reference, column: test_id, description: Test.}
+  - {salesforce: Value__c, type: double, precision: 10, scale: 3, column: value, description: What came out.}
+  - {salesforce: SystemModstamp, type: datetime, column: system_modstamp, description: Version.}
+"""
+
+KIT = """\
+object: kit
+salesforce_object: Kit__c
+description: Kits.
+grain: one row per kit
+owner: {name: Lab Team, email: labs@example.com}
+schedule: "0 0 * * *"
+key: id
+country: {rule: none}
+load_mode: full
+fields:
+  - {salesforce: Id, type: id, column: id, description: Record id.}
+  - {salesforce: Age__c, type: int, column: age, calculated: true, description: Days since it was made.}
   - {salesforce: SystemModstamp, type: datetime, column: system_modstamp, description: Version.}
 """
 
@@ -102,9 +138,14 @@ def sample_files() -> dict[str, str]:
         "objects/lab.yaml": LAB,
         "objects/test.yaml": TEST,
         "objects/unit.yaml": UNIT,
-        **{f"delta_filter/{name}.yaml": DELTA.format(name=name) for name in ("lab", "test", "unit")},
+        "objects/result.yaml": RESULT,
+        "objects/kit.yaml": KIT,
+        **{f"delta_filter/{name}.yaml": DELTA.format(name=name) for name in ("kit", "lab", "test", "unit")},
+        "delta_filter/result.yaml": DELTA.format(name="result") + "sweep: daily\n",
         "tables/itg.lab.yaml": ITG.format(name="lab", inputs="{table: stg.lab}"),
         "tables/itg.test.yaml": ITG.format(name="test", inputs="{table: stg.test}, {table: itg.lab}"),
+        "tables/itg.result.yaml": ITG.format(name="result", inputs="{table: stg.result}, {table: itg.test}"),
+        "tables/itg.kit.yaml": ITG.format(name="kit", inputs="{table: stg.kit}"),
         "tables/itg.unit.yaml": ITG.format(name="unit", inputs="{table: stg.unit}"),
         "tables/dm.fact_test.yaml": DM,
         "README.md": "not metadata",

@@ -24,6 +24,7 @@ from idiscover.errors import ConfigError, DataQualityError, FatalError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ExtractionPlan, ExtractionRequest, RunIdentity, RunKind, Window
+from idiscover.plan.reads import read_mode_of
 from idiscover.salesforce.session import open_session
 
 _LEASE_BESIDE_STEP = timedelta(minutes=90)  # for the cluster to come (45) and go (30)
@@ -89,6 +90,7 @@ def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | Non
         batch_id=batch_id(plan.object, order_date, run),
         start_utc=start,
         end_utc=min(end, org_now),
+        read_mode=read_mode_of(plan, run, kind),
     )
 
 
@@ -266,6 +268,7 @@ def _request(plan: ExtractionPlan, run: RunIdentity, window: Window) -> Extracti
         salesforce_object=plan.salesforce_object,
         operation=plan.operation,
         columns=plan.columns,
+        key=plan.key,
         delta_field=plan.delta_field,
         filter=plan.filter,
         data_bucket=plan.context.buckets.data,

@@ -10,10 +10,10 @@ from psycopg2.extensions import cursor as Cursor
 from idiscover.aws.job_metadata import JobMetadata, decide_alone
 from idiscover.errors import RetriableError
 from idiscover.lake.manifest import BatchManifest
-from idiscover.plan.model import RunKind, Window
+from idiscover.plan.model import ReadMode, RunKind, Window
 
 DECISION = "window"  # windows, locks and the watermark of an object are decided on one at a time
-_COLUMNS = "object, run_id, run_kind, order_date, batch_id, window_start_utc, window_end_utc"
+_COLUMNS = "object, run_id, run_kind, order_date, batch_id, window_start_utc, window_end_utc, read_mode"
 
 
 def frozen_window(metadata: JobMetadata, object_name: str, run_id: str, run_type: str) -> Window | None:
@@ -116,12 +116,13 @@ def _frozen(cursor: Cursor, object_name: str, run_id: str, run_type: str) -> Win
         batch_id=row[4],
         start_utc=row[5].astimezone(UTC),
         end_utc=row[6].astimezone(UTC),
+        read_mode=ReadMode(row[7]),
     )
 
 
 def _insert(cursor: Cursor, window: Window, run_type: str) -> None:
     cursor.execute(
-        f"insert into job.run_window ({_COLUMNS}, run_type) values (%s, %s, %s, %s, %s, %s, %s, %s)",
+        f"insert into job.run_window ({_COLUMNS}, run_type) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             window.object,
             window.run_id,
@@ -130,6 +131,7 @@ def _insert(cursor: Cursor, window: Window, run_type: str) -> None:
             window.batch_id,
             window.start_utc,
             window.end_utc,
+            window.read_mode.value,
             run_type,
         ],
     )

@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from idiscover.plan.model import ReadMode
+
 
 class BatchFile(BaseModel):
     """One csv file (gzip, one header line, comma, every value quoted, null unquoted and empty)."""
@@ -27,7 +29,7 @@ class BatchCounts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    count_before: int  # SELECT COUNT() of the window before the job
+    count_before: int  # SELECT COUNT() of what was to be read, before the job
     count_after: int  # and after it
     job_rows: int  # numberRecordsProcessed of the query job
     page_rows: int | None  # sum of Sforce-NumberOfRecords; None where a proxy stripped it
@@ -36,36 +38,73 @@ class BatchCounts(BaseModel):
     nul_characters_dropped: int = 0
 
 
+class IdRead(BaseModel):
+    """A read of every Id of an object, after the rows of the same batch: a query job and files of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    read_at_utc: datetime  # Date header of the answer that created the job
+    job_id: str
+    columns: tuple[str, ...]  # the key's column, _batch_id
+    files: tuple[BatchFile, ...]
+    counts: BatchCounts
+    reads: int = 1  # how often the Ids were read until the counts agreed
+
+    @property
+    def rows(self) -> int:
+        """Ids over all files."""
+        return sum(file.rows for file in self.files)
+
+
 class BatchManifest(BaseModel):
     """What `manifest.json` of a batch holds. Times are UTC by the org's clock."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     batch_id: str
     object: str
     salesforce_object: str
     run_id: str
     run_kind: Literal["scheduled", "manual", "backfill"]
     order_date: date
-    load_mode: Literal["delta"]
+    read_mode: ReadMode
     window_start_utc: datetime
     window_end_utc: datetime
     read_started_at_utc: datetime  # Date header before the job was created
     read_at_utc: datetime  # Date header of the answer that created the job: the snapshot's lower bound
+    absence_at_utc: datetime | None  # Date header before every Id was read; None where that was not done
     job_id: str | None  # None for an empty window (start >= end), where no job is spent
     columns: tuple[str, ...]  # target columns, then _read_at_utc, _batch_id
     files: tuple[BatchFile, ...]
     counts: BatchCounts
     code_sha: str
-    reads: int = 1  # how often the window was read until the counts agreed
+    reads: int = 1  # how often the rows were read until the counts agreed
+    ids: IdRead | None = None  # of `window_and_ids`; a whole read has every Id among its rows
 
     @property
     def rows(self) -> int:
-        """Rows over all files."""
+        """Rows over all files, Ids of their own not counted."""
         return sum(file.rows for file in self.files)
+
+    @property
+    def id_count(self) -> int | None:
+        """How many Ids the object had; None where not all were read."""
+        if self.ids is not None:
+            return self.ids.rows
+        return self.rows if self.read_mode is ReadMode.WHOLE else None
+
+    @property
+    def id_files(self) -> tuple[BatchFile, ...]:
+        """Files of Ids alone."""
+        return () if self.ids is None else self.ids.files
+
+    @property
+    def all_files(self) -> tuple[BatchFile, ...]:
+        """Files of rows, then of Ids."""
+        return (*self.files, *self.id_files)
 
     @property
     def bytes(self) -> int:
         """Stored bytes over all files."""
-        return sum(file.bytes for file in self.files)
+        return sum(file.bytes for file in self.all_files)

@@ -84,7 +84,7 @@ class FieldSpec(Model):
     """One field of a Salesforce object and the column it becomes.
 
     `length` is Salesforce's length in characters (text types); `precision` and `scale` belong to
-    double, currency and percent.
+    double, currency and percent. `calculated` fields are formulas: a change of theirs does not touch SystemModstamp.
     """
 
     salesforce: SalesforceName
@@ -92,6 +92,7 @@ class FieldSpec(Model):
     column: Name
     description: Text
     pii: PiiClass = PiiClass.NONE
+    calculated: bool = False
     length: int | None = Field(default=None, ge=1, le=131072)
     precision: int | None = Field(default=None, ge=1, le=38)
     scale: int | None = Field(default=None, ge=0, le=37)
@@ -141,13 +142,19 @@ class ObjectSpec(Model):
     key: Name  # target column of the record Id
     version_column: Name = "system_modstamp"
     country: CountryRule
-    load_mode: Literal["delta"]  # `full` comes with the tombstones that absence needs
+    load_mode: Literal["delta", "full"]  # full: scheduled and manual runs read the whole object
+    history: bool = False  # keep every version that was read, in itg.<object>__history
     fields: tuple[FieldSpec, ...] = Field(min_length=1)
 
     @property
     def has_is_deleted(self) -> bool:
         """Whether deleted rows can be seen (queryAll) or only missed."""
         return any(field.salesforce == "IsDeleted" for field in self.fields)
+
+    @property
+    def calculated_columns(self) -> tuple[str, ...]:
+        """Columns whose content changes without a trace in SystemModstamp."""
+        return tuple(field.column for field in self.fields if field.calculated)
 
 
 class FilterCondition(Model):
@@ -158,14 +165,23 @@ class FilterCondition(Model):
     value: str | bool | int | float | tuple[str | int | float, ...] | None
 
 
+Interval = Literal["never", "daily"]
+
+
 class DeltaFilter(Model):
-    """What a delta of an object is: `metadata/delta_filter/<object>.yaml`."""
+    """What a delta of an object is, and what a day's run reads beside it: `metadata/delta_filter/<object>.yaml`.
+
+    `sweep`: how often the Id of every record is read, to see which there are no more; `formula_refresh`: how often
+    every record is read, whatever its SystemModstamp.
+    """
 
     object: Name
     field: SalesforceName
     lookback_minutes: int = Field(ge=0, le=60 * 24 * 31)
     start: datetime  # where the first window begins; UTC
     filter: tuple[FilterCondition, ...] = ()
+    sweep: Interval = "never"
+    formula_refresh: Interval = "never"
 
 
 class Family(StrEnum):
@@ -178,14 +194,18 @@ class Family(StrEnum):
     DM_TO_DM = "dm_to_dm"
 
 
+Marks = Literal["same", "all", "reference"]
+
+
 class Input(Model):
     """A table that another is computed from, and which slices a change in it makes stale.
 
-    `same`: the slices that changed in the input; `all`: every slice, once a row in ZZ changed.
+    `same`: the slices that changed in the input; `all`: every slice, once a row in ZZ changed, else the same;
+    `reference`: slice ZZ, whatever changed, and no other.
     """
 
     table: QualifiedName
-    marks: Literal["same", "all"] = "same"
+    marks: Marks = "same"
 
 
 class TableSpec(Model):

@@ -18,6 +18,7 @@ from idiscover.plan.model import (
     Plan,
     RefreshPlan,
 )
+from idiscover.plan.reads import daily_read_mode
 
 EMR_POOL = "emr"
 BATCH_COLUMNS = ("_read_at_utc", "_batch_id")  # the last two of every file and of every stg table
@@ -81,6 +82,8 @@ def _extraction(spec: ObjectSpec, catalog: Catalog, context: Context, code_sha: 
         salesforce_object=spec.salesforce_object,
         operation="queryAll" if spec.has_is_deleted else "query",
         columns=tuple(ColumnPlan(salesforce=f.salesforce, type=f.type, column=f.column) for f in spec.fields),
+        key=spec.key,
+        daily_read_mode=daily_read_mode(spec, delta),
         delta_field=delta.field,
         lookback_minutes=delta.lookback_minutes,
         start=_as_utc(delta.start),
@@ -110,6 +113,7 @@ def _load(spec: ObjectSpec, catalog: Catalog, context: Context) -> LoadPlan:
         object=spec.object,
         table=table,
         columns=(*(field.column for field in spec.fields), *BATCH_COLUMNS),
+        key=spec.key,
         consumers=consumers,
     )
 
@@ -140,6 +144,7 @@ def _refresh(table: TableSpec, catalog: Catalog, context: Context) -> RefreshPla
         table=table.table,
         itg=itg_plan(spec) if spec is not None else None,
         inputs=tuple(item.table for item in table.inputs),
+        reference_inputs=tuple(item.table for item in table.inputs if item.marks == "reference"),
         consumers=consumers,
         uses_as_of_date=table.uses_as_of_date,
         cut_off_hours=table.cut_off_hours,
@@ -157,6 +162,7 @@ def itg_plan(spec: ObjectSpec) -> ItgPlan:
         version_column=spec.version_column,
         columns=tuple(field.column for field in spec.fields),
         country=spec.country,
+        history=spec.history,
     )
 
 

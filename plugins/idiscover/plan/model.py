@@ -19,6 +19,7 @@ from idiscover.metadata.models import (
     Family,
     FieldType,
     FilterCondition,
+    Marks,
     Owner,
     SalesforceSettings,
     SecretNames,
@@ -37,6 +38,19 @@ class RunKind(StrEnum):
     SCHEDULED = "scheduled"
     MANUAL = "manual"
     BACKFILL = "backfill"
+
+
+class ReadMode(StrEnum):
+    """What a run reads of its object; `plan/reads.py` decides."""
+
+    WINDOW = "window"  # rows whose SystemModstamp lies in the window
+    WINDOW_AND_IDS = "window_and_ids"  # those, and then the Id of every row
+    WHOLE = "whole"  # every row
+
+    @property
+    def tells_absence(self) -> bool:
+        """Whether such a read knows every Id, so that records it does not have are gone."""
+        return self is not ReadMode.WINDOW
 
 
 class DagHeader(PlanModel):
@@ -66,7 +80,7 @@ class ConsumerPlan(PlanModel):
     """A table that is computed from this one, and which of its slices a change makes stale."""
 
     table: str
-    marks: Literal["same", "all"]
+    marks: Marks
 
 
 class ExtractionPlan(PlanModel):
@@ -80,6 +94,8 @@ class ExtractionPlan(PlanModel):
     salesforce_object: str
     operation: Literal["query", "queryAll"]
     columns: tuple[ColumnPlan, ...]
+    key: str  # target column of the record Id
+    daily_read_mode: ReadMode  # of scheduled and manual runs; see plan/reads.py
     delta_field: str
     lookback_minutes: int
     start: datetime
@@ -96,7 +112,13 @@ class LoadPlan(PlanModel):
     object: str
     table: str  # stg.<object>
     columns: tuple[str, ...]  # as in the files: target columns, _read_at_utc, _batch_id
+    key: str  # target column of the record Id
     consumers: tuple[ConsumerPlan, ...]
+
+    @property
+    def ids_table(self) -> str:
+        """Where the Ids of reads that tell absence go."""
+        return f"{self.table}__ids"
 
 
 class ItgPlan(PlanModel):
@@ -107,6 +129,7 @@ class ItgPlan(PlanModel):
     version_column: str
     columns: tuple[str, ...]  # target columns, without system columns
     country: CountryRule
+    history: bool  # whether itg.<object>__history keeps every version
 
 
 class RefreshPlan(PlanModel):
@@ -122,6 +145,7 @@ class RefreshPlan(PlanModel):
     table: str
     itg: ItgPlan | None
     inputs: tuple[str, ...]
+    reference_inputs: tuple[str, ...]  # those of them that make slice ZZ stale and no other
     consumers: tuple[ConsumerPlan, ...]
     uses_as_of_date: bool
     cut_off_hours: int
@@ -147,7 +171,7 @@ class RunIdentity(PlanModel):
 
 
 class Window(PlanModel):
-    """Half-open on SystemModstamp, UTC, frozen per (object, run_id, run_type)."""
+    """Half-open on SystemModstamp, UTC, and what is read beside it; frozen per (object, run_id, run_type)."""
 
     object: str
     run_id: str
@@ -156,10 +180,11 @@ class Window(PlanModel):
     batch_id: str
     start_utc: datetime
     end_utc: datetime
+    read_mode: ReadMode
 
     @property
     def is_empty(self) -> bool:
-        """An empty window makes an empty batch and spends no job."""
+        """No row lies in an empty window, and no job is spent on it."""
         return self.start_utc >= self.end_utc
 
 
@@ -175,6 +200,7 @@ class ExtractionRequest(PlanModel):
     salesforce_object: str
     operation: Literal["query", "queryAll"]
     columns: tuple[ColumnPlan, ...]
+    key: str  # target column of the record Id, one of `columns`
     delta_field: str
     filter: tuple[FilterCondition, ...]
     data_bucket: str

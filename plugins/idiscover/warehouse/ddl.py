@@ -9,11 +9,15 @@ from idiscover.warehouse.types import column_type, quoted
 
 BATCH_LOAD = """\
 -- stg.batch_load: the ledger of what COPY brought; a batch that it has is not copied again. grain: batch_id.
--- On every node: it is small, and every load reads it.
+-- absence_at_utc: when a read of every Id of the object began, null where the batch is no such read; the newest of an
+-- object, by (absence_at_utc, batch_id), says which records there are. ids: how many.
+-- On every node: it is small (a row per object and run), and every load reads it.
 create table if not exists stg.batch_load (
     batch_id varchar(128) not null,
     object varchar(63) not null,
     "rows" bigint not null,
+    ids bigint,
+    absence_at_utc timestamp,
     run_id varchar(256) not null,
     loaded_at_utc timestamp not null
 )
@@ -32,6 +36,18 @@ def create_stg_table(spec: ObjectSpec) -> str:
     ]
     columns = [*_columns(spec), "_read_at_utc timestamp not null", "_batch_id varchar(128) not null"]
     return _table(f"stg.{spec.object}", head, columns, ["diststyle key", f"distkey ({key})", "sortkey (_batch_id)"])
+
+
+def create_ids_table(spec: ObjectSpec) -> str:
+    """`stg.<object>__ids`: which records there were when every Id was read."""
+    key, table = quoted(spec.key), f"stg.{spec.object}__ids"
+    head = [
+        f"-- {table}: what reads of every Id of {spec.salesforce_object} have found. grain: {spec.key} and _batch_id.",
+        "-- Those of the newest read stay: they say which versions are dead on arrival. Older ones go to the archive.",
+        "-- Spread by the key, as the tables that it is compared with; sorted by batch: one of them is asked for.",
+    ]
+    options = ["diststyle key", f"distkey ({key})", f"sortkey (_batch_id, {key})"]
+    return _table(table, head, [f"{key} varchar(18) not null", "_batch_id varchar(128) not null"], options)
 
 
 def create_itg_table(spec: ObjectSpec) -> str:
@@ -56,52 +72,74 @@ def create_itg_table(spec: ObjectSpec) -> str:
     return _table(f"itg.{spec.object}", head, columns, options)
 
 
+def create_history_table(spec: ObjectSpec) -> str:
+    """`itg.<object>__history`: every version that any batch brought."""
+    key, table = quoted(spec.key), f"itg.{spec.object}__history"
+    head = [
+        f"-- {table}: every version of {spec.salesforce_object} that was read, dead ones too; only appended to.",
+        f"-- grain: {spec.key}, {spec.version_column}, _read_at_utc, _batch_id.",
+        "-- Spread by the key, as itg and stg are; sorted by batch, because an append asks for the batches in stg",
+        "-- alone, however long the history has grown.",
+    ]
+    columns = [
+        *_columns(spec),
+        "_read_at_utc timestamp not null",
+        "_batch_id varchar(128) not null",
+        "_run_id varchar(256) not null",
+        "_loaded_at_utc timestamp not null",
+    ]
+    options = ["diststyle key", f"distkey ({key})", f"sortkey (_batch_id, {key})"]
+    return _table(table, head, columns, options)
+
+
 def create_side_tables(spec: ObjectSpec) -> list[tuple[str, str]]:
-    """Name and text of the two tables that the itg procedure writes beside the rows, in the same transaction."""
-    changes, audit = f"itg.{spec.object}__changes", f"itg.{spec.object}__load_audit"
-    changes_head = [
-        f"-- {changes}: slices of itg.{spec.object} that a run changed, until job metadata has them.",
+    """Name and text of the tables beside the rows: two that the itg procedure writes, one that the archive does."""
+    makers = {"changes": _changes, "load_audit": _load_audit, "absence": _absence}
+    return [(f"itg.{spec.object}__{name}", make(spec, f"itg.{spec.object}__{name}")) for name, make in makers.items()]
+
+
+def _changes(spec: ObjectSpec, table: str) -> str:
+    head = [
+        f"-- {table}: slices of itg.{spec.object} that a run changed, until job metadata has them.",
         "-- grain: change_id. Few rows that live for minutes: spread evenly, in the order they came.",
     ]
-    audit_head = [
-        f"-- {audit}: what became of the Ids of each batch. grain: one row per call and batch.",
+    columns = [
+        "change_id bigint identity (1, 1) not null",
+        "country_code varchar(2) not null",
+        "moved_from_country_code varchar(2)",
+        "run_id varchar(256) not null",
+        "changed_at_utc timestamp not null",
+    ]
+    return _table(table, head, columns, ["diststyle even", "sortkey (change_id)"])
+
+
+def _load_audit(_spec: ObjectSpec, table: str) -> str:
+    head = [
+        f"-- {table}: what became of the Ids of each batch. grain: one row per call and batch.",
+        "-- removed: records that the batch, a read of every Id, does not have.",
         "-- Appended to and read by time, joined with nothing.",
     ]
-    return [
-        (
-            changes,
-            _table(
-                changes,
-                changes_head,
-                [
-                    "change_id bigint identity (1, 1) not null",
-                    "country_code varchar(2) not null",
-                    "moved_from_country_code varchar(2)",
-                    "run_id varchar(256) not null",
-                    "changed_at_utc timestamp not null",
-                ],
-                ["diststyle even", "sortkey (change_id)"],
-            ),
-        ),
-        (
-            audit,
-            _table(
-                audit,
-                audit_head,
-                [
-                    "country_code varchar(2) not null",
-                    "batch_id varchar(128) not null",
-                    "run_id varchar(256) not null",
-                    "inserted bigint not null",
-                    "updated bigint not null",
-                    "unchanged bigint not null",
-                    "superseded bigint not null",
-                    "loaded_at_utc timestamp not null",
-                ],
-                ["diststyle even", "sortkey (loaded_at_utc)"],
-            ),
-        ),
+    columns = [
+        "country_code varchar(2) not null",
+        "batch_id varchar(128) not null",
+        "run_id varchar(256) not null",
+        "inserted bigint not null",
+        "updated bigint not null",
+        "unchanged bigint not null",
+        "superseded bigint not null",
+        "removed bigint not null",
+        "loaded_at_utc timestamp not null",
     ]
+    return _table(table, head, columns, ["diststyle even", "sortkey (loaded_at_utc)"])
+
+
+def _absence(spec: ObjectSpec, table: str) -> str:
+    head = [
+        f"-- {table}: reads of every Id whose absences itg.{spec.object} no longer holds. grain: batch_id.",
+        "-- While the newest read stands here, nobody searches the whole table for absences.",
+    ]
+    columns = ["batch_id varchar(128) not null", "applied_at_utc timestamp not null"]
+    return _table(table, head, columns, ["diststyle all", "sortkey (batch_id)"])
 
 
 def column_comments(table: str, fields: Iterable[FieldSpec]) -> list[tuple[str, str]]:

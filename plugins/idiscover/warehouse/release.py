@@ -10,6 +10,8 @@ from idiscover.metadata.models import Catalog
 from idiscover.warehouse.ddl import (
     BATCH_LOAD,
     column_comments,
+    create_history_table,
+    create_ids_table,
     create_itg_table,
     create_side_tables,
     create_stg_table,
@@ -53,6 +55,7 @@ def _tables(catalog: Catalog) -> Iterator[ReleaseStatement]:
         yield ReleaseStatement(f"table stg.{name}", create_stg_table(spec))
         for comment, sql in column_comments(f"stg.{name}", spec.fields):
             yield ReleaseStatement(comment, sql)
+        yield ReleaseStatement(f"table stg.{name}__ids", create_ids_table(spec))
         if f"itg.{name}" not in catalog.tables:
             continue
         yield ReleaseStatement(f"table itg.{name}", create_itg_table(spec))
@@ -60,6 +63,10 @@ def _tables(catalog: Catalog) -> Iterator[ReleaseStatement]:
             yield ReleaseStatement(comment, sql)
         for table, sql in create_side_tables(spec):
             yield ReleaseStatement(f"table {table}", sql)
+        if spec.history:
+            yield ReleaseStatement(f"table itg.{name}__history", create_history_table(spec))
+            for comment, sql in column_comments(f"itg.{name}__history", spec.fields):
+                yield ReleaseStatement(comment, sql)
 
 
 def _itg_procedures(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStatement]:

@@ -242,7 +242,7 @@ begin
     group by plan._moved_from_country_code;
 
     insert into itg.lab__load_audit (
-        country_code, batch_id, run_id, inserted, updated, unchanged, superseded, loaded_at_utc
+        country_code, batch_id, run_id, inserted, updated, unchanged, superseded, removed, loaded_at_utc
     )
     with outcome as (
         select
@@ -271,6 +271,7 @@ begin
         sum(case when outcome._outcome = 'updated' then 1 else 0 end),
         sum(case when outcome._outcome = 'unchanged' then 1 else 0 end),
         sum(case when outcome._outcome = 'superseded' then 1 else 0 end),
+        0,
         getdate()
     from outcome
     group by outcome._batch_id;

@@ -105,6 +105,7 @@ begin
     create temp table load_test__content as
     select
         staged."id",
+        staged."is_deleted",
         staged."lab_id",
         staged."notes",
         staged."count",
@@ -118,6 +119,7 @@ begin
     union all
     select
         held."id",
+        held."is_deleted",
         held."lab_id",
         held."notes",
         held."count",
@@ -135,6 +137,7 @@ begin
     with different as (
         select
             "id",
+            "is_deleted",
             "lab_id",
             "notes",
             "count",
@@ -144,6 +147,7 @@ begin
         except
         select
             held."id",
+            held."is_deleted",
             held."lab_id",
             held."notes",
             held."count",
@@ -182,6 +186,7 @@ begin
 
     insert into itg.test (
         "id",
+        "is_deleted",
         "lab_id",
         "notes",
         "count",
@@ -195,6 +200,7 @@ begin
     )
     select
         content."id",
+        content."is_deleted",
         content."lab_id",
         content."notes",
         content."count",
@@ -247,7 +253,7 @@ begin
     group by plan._moved_from_country_code;
 
     insert into itg.test__load_audit (
-        country_code, batch_id, run_id, inserted, updated, unchanged, superseded, loaded_at_utc
+        country_code, batch_id, run_id, inserted, updated, unchanged, superseded, removed, loaded_at_utc
     )
     with outcome as (
         select
@@ -276,6 +282,7 @@ begin
         sum(case when outcome._outcome = 'updated' then 1 else 0 end),
         sum(case when outcome._outcome = 'unchanged' then 1 else 0 end),
         sum(case when outcome._outcome = 'superseded' then 1 else 0 end),
+        0,
         getdate()
     from outcome
     group by outcome._batch_id;

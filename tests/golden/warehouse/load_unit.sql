@@ -95,6 +95,7 @@ begin
     create temp table load_unit__content as
     select
         staged."id",
+        staged."is_deleted",
         staged."system_modstamp"
     from stg.unit as staged
     inner join load_unit__winner as winner
@@ -104,6 +105,7 @@ begin
     union all
     select
         held."id",
+        held."is_deleted",
         held."system_modstamp"
     from itg.unit as held
     inner join load_unit__winner as winner on held."id" = winner."id"
@@ -117,11 +119,13 @@ begin
     with different as (
         select
             "id",
+            "is_deleted",
             "system_modstamp"
         from load_unit__content
         except
         select
             held."id",
+            held."is_deleted",
             held."system_modstamp"
         from itg.unit as held
         inner join load_unit__winner as winner on held."id" = winner."id"
@@ -156,6 +160,7 @@ begin
 
     insert into itg.unit (
         "id",
+        "is_deleted",
         "system_modstamp",
         _read_at_utc,
         _batch_id,
@@ -165,6 +170,7 @@ begin
     )
     select
         content."id",
+        content."is_deleted",
         content."system_modstamp",
         plan._read_at_utc,
         plan._batch_id,
@@ -213,7 +219,7 @@ begin
     group by plan._moved_from_country_code;
 
     insert into itg.unit__load_audit (
-        country_code, batch_id, run_id, inserted, updated, unchanged, superseded, loaded_at_utc
+        country_code, batch_id, run_id, inserted, updated, unchanged, superseded, removed, loaded_at_utc
     )
     with outcome as (
         select
@@ -242,6 +248,7 @@ begin
         sum(case when outcome._outcome = 'updated' then 1 else 0 end),
         sum(case when outcome._outcome = 'unchanged' then 1 else 0 end),
         sum(case when outcome._outcome = 'superseded' then 1 else 0 end),
+        0,
         getdate()
     from outcome
     group by outcome._batch_id;

@@ -49,6 +49,7 @@ diststyle even
 sortkey (change_id);
 
 -- itg.lab__load_audit: what became of the Ids of each batch. grain: one row per call and batch.
+-- removed: records that the batch, a read of every Id, does not have.
 -- Appended to and read by time, joined with nothing.
 create table if not exists itg.lab__load_audit (
     country_code varchar(2) not null,
@@ -58,10 +59,20 @@ create table if not exists itg.lab__load_audit (
     updated bigint not null,
     unchanged bigint not null,
     superseded bigint not null,
+    removed bigint not null,
     loaded_at_utc timestamp not null
 )
 diststyle even
 sortkey (loaded_at_utc);
+
+-- itg.lab__absence: reads of every Id whose absences itg.lab no longer holds. grain: batch_id.
+-- While the newest read stands here, nobody searches the whole table for absences.
+create table if not exists itg.lab__absence (
+    batch_id varchar(128) not null,
+    applied_at_utc timestamp not null
+)
+diststyle all
+sortkey (batch_id);
 
 comment on column itg.lab."id" is 'Record id. From Id.';
 

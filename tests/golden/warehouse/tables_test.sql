@@ -4,6 +4,7 @@
 -- batch, because a batch comes and goes as a whole.
 create table if not exists stg.test (
     "id" varchar(18) not null,
+    "is_deleted" boolean,
     "lab_id" varchar(18),
     "notes" varchar(65535),
     "count" bigint,
@@ -21,6 +22,7 @@ sortkey (_batch_id);
 -- slice, because the marts read one country at a time.
 create table if not exists itg.test (
     "id" varchar(18) not null,
+    "is_deleted" boolean,
     "lab_id" varchar(18),
     "notes" varchar(65535),
     "count" bigint,
@@ -49,6 +51,7 @@ diststyle even
 sortkey (change_id);
 
 -- itg.test__load_audit: what became of the Ids of each batch. grain: one row per call and batch.
+-- removed: records that the batch, a read of every Id, does not have.
 -- Appended to and read by time, joined with nothing.
 create table if not exists itg.test__load_audit (
     country_code varchar(2) not null,
@@ -58,12 +61,24 @@ create table if not exists itg.test__load_audit (
     updated bigint not null,
     unchanged bigint not null,
     superseded bigint not null,
+    removed bigint not null,
     loaded_at_utc timestamp not null
 )
 diststyle even
 sortkey (loaded_at_utc);
 
+-- itg.test__absence: reads of every Id whose absences itg.test no longer holds. grain: batch_id.
+-- While the newest read stands here, nobody searches the whole table for absences.
+create table if not exists itg.test__absence (
+    batch_id varchar(128) not null,
+    applied_at_utc timestamp not null
+)
+diststyle all
+sortkey (batch_id);
+
 comment on column itg.test."id" is 'Record id. From Id.';
+
+comment on column itg.test."is_deleted" is 'In the bin. From IsDeleted.';
 
 comment on column itg.test."lab_id" is 'Lab. From Lab__c.';
 

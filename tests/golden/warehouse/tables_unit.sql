@@ -4,6 +4,7 @@
 -- batch, because a batch comes and goes as a whole.
 create table if not exists stg.unit (
     "id" varchar(18) not null,
+    "is_deleted" boolean,
     "system_modstamp" timestamp not null,
     _read_at_utc timestamp not null,
     _batch_id varchar(128) not null
@@ -16,6 +17,7 @@ sortkey (_batch_id);
 -- On every node: reference data is small, and joined from everywhere.
 create table if not exists itg.unit (
     "id" varchar(18) not null,
+    "is_deleted" boolean,
     "system_modstamp" timestamp not null,
     _read_at_utc timestamp not null,
     _batch_id varchar(128) not null,
@@ -39,6 +41,7 @@ diststyle even
 sortkey (change_id);
 
 -- itg.unit__load_audit: what became of the Ids of each batch. grain: one row per call and batch.
+-- removed: records that the batch, a read of every Id, does not have.
 -- Appended to and read by time, joined with nothing.
 create table if not exists itg.unit__load_audit (
     country_code varchar(2) not null,
@@ -48,11 +51,23 @@ create table if not exists itg.unit__load_audit (
     updated bigint not null,
     unchanged bigint not null,
     superseded bigint not null,
+    removed bigint not null,
     loaded_at_utc timestamp not null
 )
 diststyle even
 sortkey (loaded_at_utc);
 
+-- itg.unit__absence: reads of every Id whose absences itg.unit no longer holds. grain: batch_id.
+-- While the newest read stands here, nobody searches the whole table for absences.
+create table if not exists itg.unit__absence (
+    batch_id varchar(128) not null,
+    applied_at_utc timestamp not null
+)
+diststyle all
+sortkey (batch_id);
+
 comment on column itg.unit."id" is 'Record id. From Id.';
+
+comment on column itg.unit."is_deleted" is 'In the bin. From IsDeleted.';
 
 comment on column itg.unit."system_modstamp" is 'Version. From SystemModstamp.';

@@ -202,7 +202,7 @@ def test_any_batches_in_any_order(platform: Platform, windows: list[tuple[int, i
 
 def _request(platform: Platform, number: int, start: datetime, end: datetime) -> ExtractionRequest:
     from idiscover.aws import extraction_run
-    from idiscover.plan.model import RunKind, Window
+    from idiscover.plan.model import ReadMode, RunKind, Window
 
     run = RunIdentity(dag_id=DAG_ID, run_id=f"manual__{number}", run_type="manual")
     window = Window(
@@ -213,5 +213,6 @@ def _request(platform: Platform, number: int, start: datetime, end: datetime) ->
         batch_id=f"lab-20260105-{number:012d}",
         start_utc=start,
         end_utc=end,
+        read_mode=ReadMode.WINDOW,
     )
     return extraction_run._request(platform.extraction("lab"), run, window)

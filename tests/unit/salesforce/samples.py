@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from idiscover.metadata.models import FieldType, SalesforceSettings, SecretNames
-from idiscover.plan.model import ColumnPlan, ExtractionRequest, RunKind, Window
+from idiscover.plan.model import ColumnPlan, ExtractionRequest, ReadMode, RunKind, Window
 
 
 def sample_request(**changes: object) -> ExtractionRequest:
@@ -18,6 +18,7 @@ def sample_request(**changes: object) -> ExtractionRequest:
         batch_id="lab-20260105-0123456789ab",
         start_utc=changes.pop("start", datetime(2026, 1, 5, tzinfo=UTC)),
         end_utc=changes.pop("end", datetime(2026, 1, 6, tzinfo=UTC)),
+        read_mode=changes.pop("read_mode", ReadMode.WINDOW),
     )
     fields: dict[str, object] = {
         "window": window,
@@ -29,6 +30,7 @@ def sample_request(**changes: object) -> ExtractionRequest:
             ColumnPlan(salesforce="Name", type=FieldType.STRING, column="name"),
             ColumnPlan(salesforce="SystemModstamp", type=FieldType.DATETIME, column="system_modstamp"),
         ),
+        "key": "id",
         "delta_field": "SystemModstamp",
         "filter": (),
         "data_bucket": "data",

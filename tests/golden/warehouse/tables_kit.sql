@@ -1,0 +1,73 @@
+-- stg.kit: batches of Kit__c that itg does not hold yet.
+-- grain: id and _batch_id.
+-- Spread by the key, as the itg table is, so that finding winners moves no rows between nodes; sorted by
+-- batch, because a batch comes and goes as a whole.
+create table if not exists stg.kit (
+    "id" varchar(18) not null,
+    "age" bigint,
+    "system_modstamp" timestamp not null,
+    _read_at_utc timestamp not null,
+    _batch_id varchar(128) not null
+)
+diststyle key
+distkey ("id")
+sortkey (_batch_id);
+
+-- itg.kit: Kit__c, current state, deleted records too. grain: id.
+-- On every node: reference data is small, and joined from everywhere.
+create table if not exists itg.kit (
+    "id" varchar(18) not null,
+    "age" bigint,
+    "system_modstamp" timestamp not null,
+    _read_at_utc timestamp not null,
+    _batch_id varchar(128) not null,
+    _country_code varchar(2) not null,
+    _run_id varchar(256) not null,
+    _loaded_at_utc timestamp not null
+)
+diststyle all
+sortkey ("id");
+
+-- itg.kit__changes: slices of itg.kit that a run changed, until job metadata has them.
+-- grain: change_id. Few rows that live for minutes: spread evenly, in the order they came.
+create table if not exists itg.kit__changes (
+    change_id bigint identity (1, 1) not null,
+    country_code varchar(2) not null,
+    moved_from_country_code varchar(2),
+    run_id varchar(256) not null,
+    changed_at_utc timestamp not null
+)
+diststyle even
+sortkey (change_id);
+
+-- itg.kit__load_audit: what became of the Ids of each batch. grain: one row per call and batch.
+-- removed: records that the batch, a read of every Id, does not have.
+-- Appended to and read by time, joined with nothing.
+create table if not exists itg.kit__load_audit (
+    country_code varchar(2) not null,
+    batch_id varchar(128) not null,
+    run_id varchar(256) not null,
+    inserted bigint not null,
+    updated bigint not null,
+    unchanged bigint not null,
+    superseded bigint not null,
+    removed bigint not null,
+    loaded_at_utc timestamp not null
+)
+diststyle even
+sortkey (loaded_at_utc);
+
+-- itg.kit__absence: reads of every Id whose absences itg.kit no longer holds. grain: batch_id.
+-- While the newest read stands here, nobody searches the whole table for absences.
+create table if not exists itg.kit__absence (
+    batch_id varchar(128) not null,
+    applied_at_utc timestamp not null
+)
+diststyle all
+sortkey (batch_id);
+
+comment on column itg.kit."id" is 'Record id. From Id.';
+
+comment on column itg.kit."age" is 'Days since it was made. From Age__c.';
+
+comment on column itg.kit."system_modstamp" is 'Version. From SystemModstamp.';

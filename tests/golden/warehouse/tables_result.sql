@@ -1,0 +1,79 @@
+-- stg.result: batches of Result__c that itg does not hold yet.
+-- grain: id and _batch_id.
+-- Spread by the key, as the itg table is, so that finding winners moves no rows between nodes; sorted by
+-- batch, because a batch comes and goes as a whole.
+create table if not exists stg.result (
+    "id" varchar(18) not null,
+    "test_id" varchar(18),
+    "value" numeric(10, 3),
+    "system_modstamp" timestamp not null,
+    _read_at_utc timestamp not null,
+    _batch_id varchar(128) not null
+)
+diststyle key
+distkey ("id")
+sortkey (_batch_id);
+
+-- itg.result: Result__c, current state, deleted records too. grain: id.
+-- Spread by the key, as stg is, so that finding winners moves no rows between nodes; sorted by
+-- slice, because the marts read one country at a time.
+create table if not exists itg.result (
+    "id" varchar(18) not null,
+    "test_id" varchar(18),
+    "value" numeric(10, 3),
+    "system_modstamp" timestamp not null,
+    _read_at_utc timestamp not null,
+    _batch_id varchar(128) not null,
+    _country_code varchar(2) not null,
+    _run_id varchar(256) not null,
+    _loaded_at_utc timestamp not null
+)
+diststyle key
+distkey ("id")
+sortkey (_country_code, "id");
+
+-- itg.result__changes: slices of itg.result that a run changed, until job metadata has them.
+-- grain: change_id. Few rows that live for minutes: spread evenly, in the order they came.
+create table if not exists itg.result__changes (
+    change_id bigint identity (1, 1) not null,
+    country_code varchar(2) not null,
+    moved_from_country_code varchar(2),
+    run_id varchar(256) not null,
+    changed_at_utc timestamp not null
+)
+diststyle even
+sortkey (change_id);
+
+-- itg.result__load_audit: what became of the Ids of each batch. grain: one row per call and batch.
+-- removed: records that the batch, a read of every Id, does not have.
+-- Appended to and read by time, joined with nothing.
+create table if not exists itg.result__load_audit (
+    country_code varchar(2) not null,
+    batch_id varchar(128) not null,
+    run_id varchar(256) not null,
+    inserted bigint not null,
+    updated bigint not null,
+    unchanged bigint not null,
+    superseded bigint not null,
+    removed bigint not null,
+    loaded_at_utc timestamp not null
+)
+diststyle even
+sortkey (loaded_at_utc);
+
+-- itg.result__absence: reads of every Id whose absences itg.result no longer holds. grain: batch_id.
+-- While the newest read stands here, nobody searches the whole table for absences.
+create table if not exists itg.result__absence (
+    batch_id varchar(128) not null,
+    applied_at_utc timestamp not null
+)
+diststyle all
+sortkey (batch_id);
+
+comment on column itg.result."id" is 'Record id. From Id.';
+
+comment on column itg.result."test_id" is 'Test. From Test__c.';
+
+comment on column itg.result."value" is 'What came out. From Value__c.';
+
+comment on column itg.result."system_modstamp" is 'Version. From SystemModstamp.';
