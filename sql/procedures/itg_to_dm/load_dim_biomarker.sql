@@ -1,4 +1,4 @@
--- Purpose:    replace one slice of dm.dim_biomarker with the biomarkers of itg and their therapeutic area.
+-- Purpose:    replace one slice of dm.dim_biomarker with the biomarkers of itg, their therapeutic area and product.
 -- Grain:      biomarker_id.
 -- Parameters: p_country_code (the slice, ZZ for reference data), p_as_of_date (order date), p_run_id.
 -- Call:       call dm.load_dim_biomarker('ZZ', '2026-01-05', 'by hand');
@@ -12,7 +12,8 @@ begin
 
     insert into dm.dim_biomarker (
         country_code, biomarker_id, biomarker_name, therapeutic_area_id, therapeutic_area_name, indication,
-        is_companion_diagnostic, is_deleted, _as_of_date, _run_id, _loaded_at_utc
+        is_companion_diagnostic, product_id, product_name, product_generic_name, product_group, is_deleted,
+        _as_of_date, _run_id, _loaded_at_utc
     )
     select
         biomarker._country_code,
@@ -22,21 +23,29 @@ begin
         coalesce(area.name, 'Unknown'),
         biomarker.indication,
         biomarker.is_companion_diagnostic,
-        biomarker.is_deleted,
+        coalesce(product.id, 'UNKNOWN'),
+        coalesce(product.name, 'Unknown'),
+        product.generic_name,
+        product."group",
+        coalesce(biomarker.is_deleted, false),
         p_as_of_date,
         p_run_id,
         getdate()
     from itg.biomarker as biomarker
     left join itg.therapeutic_area as area on biomarker.therapeutic_area_id = area.id
+    left join itg.product as product on biomarker.product_id = product.id
     where biomarker._country_code = p_country_code;
 
     -- the unknown member, so that a key that points nowhere still joins
     if p_country_code = 'ZZ' then
         insert into dm.dim_biomarker (
-            country_code, biomarker_id, biomarker_name, therapeutic_area_id, therapeutic_area_name, is_deleted,
-            _as_of_date, _run_id, _loaded_at_utc
+            country_code, biomarker_id, biomarker_name, therapeutic_area_id, therapeutic_area_name, product_id,
+            product_name, is_deleted, _as_of_date, _run_id, _loaded_at_utc
         )
-        values ('ZZ', 'UNKNOWN', 'Unknown', 'UNKNOWN', 'Unknown', false, p_as_of_date, p_run_id, getdate());
+        values (
+            'ZZ', 'UNKNOWN', 'Unknown', 'UNKNOWN', 'Unknown', 'UNKNOWN', 'Unknown', false,
+            p_as_of_date, p_run_id, getdate()
+        );
     end if;
 end;
 $$ language plpgsql;

@@ -19,7 +19,8 @@ begin
         select account.id
         from itg.account as account
         inner join itg.record_type as record_type on account.record_type_id = record_type.id
-        where record_type.developer_name = 'Lab'
+        where account._country_code = p_country_code
+            and record_type.developer_name = 'Lab'
     )
 
     select
