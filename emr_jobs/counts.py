@@ -1,4 +1,4 @@
-"""Whether the counts of one read of a window agree. Pure."""
+"""Whether the counts of one read agree. Pure."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def judge(counts: BatchCounts, where: str, is_last: bool) -> Verdict:
 
     What the job, its pages and the parser counted must be equal at once. The two COUNT()s straddle the
     job's snapshot in a living org: where both are equal to each other, what was parsed has to be equal
-    to them too; where they differ, the window is read again. On the last read, a number of rows
-    between the two is taken: rows only ever moved from one COUNT() to the other while it was read, and what
-    left the window stands in a later one.
+    to them too; where they differ, it is read again. On the last read, a number of rows between the two is
+    taken: rows only ever moved from one COUNT() to the other while it was read. What left a window stands in a
+    later one, and an Id that came or went meanwhile decides nothing: it is younger than the read's beginning.
 
     Raises:
         DataQualityError: a difference that no movement of the org explains.

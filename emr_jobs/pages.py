@@ -19,13 +19,14 @@ from idiscover.aws.s3 import Bucket, assume_target_role
 from idiscover.aws.secrets import read_secret
 from idiscover.errors import DataQualityError, FatalError, IdiscoverError, RetriableError
 from idiscover.lake.manifest import BatchFile
-from idiscover.plan.model import ExtractionRequest
+from idiscover.plan.model import BatchContent, ExtractionRequest
 from idiscover.salesforce.bulk import chained_page
 from idiscover.salesforce.csv_stream import CsvRewriter
 from idiscover.salesforce.page_stream import PageChanged, PageStream
 from idiscover.salesforce.session import SalesforceSession, open_session
+from idiscover.salesforce.soql import columns_of
 
-SYSTEM_COLUMNS = ("_read_at_utc", "_batch_id")
+_FILE_NAMES = {BatchContent.ROWS: "part", BatchContent.IDS: "ids"}
 _GZIP_LEVEL = 1  # the network and the parsing are slower; a higher level costs more than it saves
 _GZIP_WINDOW = zlib.MAX_WBITS | 16  # a gzip header without name and time: the same rows, the same bytes
 _TRIES_PER_PAGE = 3
@@ -44,6 +45,20 @@ class PageOrder:
     request: ExtractionRequest
     job_id: str
     read_at_utc: datetime
+    content: BatchContent = BatchContent.ROWS
+
+    @property
+    def system_values(self) -> dict[str, str]:
+        """Columns that are added to each record, and their value in this read."""
+        batch = {"_batch_id": self.request.window.batch_id}
+        if self.content is BatchContent.IDS:
+            return batch
+        return {"_read_at_utc": self.read_at_utc.strftime("%Y-%m-%d %H:%M:%S.%f"), **batch}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the files: target columns, then the system's."""
+        return (*(column.column for column in columns_of(self.request, self.content)), *self.system_values)
 
 
 @dataclass(frozen=True)
@@ -132,7 +147,7 @@ def _pages(session: SalesforceSession, order: PageOrder, task: PageTask) -> Iter
 def write_page(
     session: SalesforceSession, order: PageOrder, path: str, index: int, bucket: Callable[[ExtractionRequest], Bucket]
 ) -> tuple[PageResult, str | None]:
-    """One page as `part-<index>.csv.gz`, and the locator of the page after it.
+    """One page as `part-<index>.csv.gz` (Ids: `ids-<index>.csv.gz`), and the locator of the page after it.
 
     A page that ends early, changes between two tries or is not valid CSV is begun anew.
 
@@ -153,7 +168,7 @@ def write_page(
 
 def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> PageResult:
     started = time.monotonic()
-    key = f"{order.request.target_prefix}part-{index:05d}.csv.gz"
+    key = f"{file_prefix(order.request, order.content)}{index:05d}.csv.gz"
     rewriter = rewriter_for(order, where=key)
     with bucket.open_writer(key) as out:
         packed = GzipInto(out)
@@ -166,14 +181,18 @@ def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> 
     return PageResult(file, stream.announced_rows, stream.bytes, rewriter.nul_characters, stream.resumes, seconds)
 
 
+def file_prefix(request: ExtractionRequest, content: BatchContent) -> str:
+    """What the keys of all files of a content begin with."""
+    return f"{request.target_prefix}{_FILE_NAMES[content]}-"
+
+
 def rewriter_for(order: PageOrder, where: str) -> CsvRewriter:
     """Salesforce's columns to ours, with the system columns of stg."""
-    columns = order.request.columns
-    read_at = order.read_at_utc.strftime("%Y-%m-%d %H:%M:%S.%f")
+    columns = columns_of(order.request, order.content)
     return CsvRewriter(
         [column.salesforce for column in columns],
         [column.column for column in columns],
-        list(zip(SYSTEM_COLUMNS, (read_at, order.request.window.batch_id), strict=True)),
+        list(order.system_values.items()),
         where,
     )
 

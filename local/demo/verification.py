@@ -19,7 +19,7 @@ from idiscover.lake.manifest import BatchManifest
 from idiscover.metadata.models import Family
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.bulk import read_job
-from idiscover.salesforce.counting import count_window
+from idiscover.salesforce.counting import count_records
 
 from local.demo.stand import Stand
 
@@ -65,7 +65,7 @@ def _batch_figures(stand: Stand, object_name: str, batch_id: str, run_id: str, m
     copied = stand.warehouse('select "rows" from stg.batch_load where batch_id = %s', [batch_id])
     in_files = sum(rows_in_file(stand.bucket.open_reader(file.key)) for file in manifest.files)
     return {
-        "COUNT() now": 0 if request.window.is_empty else count_window(stand.salesforce, request),
+        "COUNT() now": 0 if request.window.is_empty else count_records(stand.salesforce, request),
         "job": 0 if manifest.job_id is None else read_job(stand.salesforce, manifest.job_id).rows,
         "parsed": manifest.counts.parsed_rows,
         f"files in {manifest_key.split('/')[0]}/": in_files,

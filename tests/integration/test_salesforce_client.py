@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from idiscover.salesforce import bulk, soql
-from idiscover.salesforce.counting import count_window
+from idiscover.salesforce.counting import count_records
 from idiscover.salesforce.page_stream import PageStream
 from idiscover.salesforce.session import open_session
 
@@ -38,9 +38,9 @@ def test_every_grant_logs_in(secret: dict[str, str], grant: str) -> None:
 
 def test_a_token_that_lapsed_is_renewed(secret: dict[str, str]) -> None:
     session = open_session({**secret, "grant_type": "jwt"}, API_VERSION)
-    before = count_window(session, REQUEST)
+    before = count_records(session, REQUEST)
     time.sleep(TOKEN_SECONDS + 0.2)
-    assert count_window(session, REQUEST) == before > 0
+    assert count_records(session, REQUEST) == before > 0
     assert session.logins >= 2
 
 
@@ -64,5 +64,5 @@ def test_parallel_pages_and_the_chain_of_locators_hold_the_same_rows(secret: dic
         stream = PageStream(session, path)
         chained += _rows(stream)
         path = stream.next_locator and bulk.chained_page(session, job.id, 111, stream.next_locator)
-    assert len(side_by_side) == job.rows == count_window(session, REQUEST)
+    assert len(side_by_side) == job.rows == count_records(session, REQUEST)
     assert chained == side_by_side

@@ -53,6 +53,13 @@ class ReadMode(StrEnum):
         return self is not ReadMode.WINDOW
 
 
+class BatchContent(StrEnum):
+    """What a file of a batch holds; each content is asked for by a query of its own."""
+
+    ROWS = "rows"  # records with all their columns
+    IDS = "ids"  # the Id of every record there is
+
+
 class DagHeader(PlanModel):
     """What every DAG has, whatever its family."""
 

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 
 from idiscover.errors import ConfigError
 from idiscover.metadata.models import DECIMAL_TYPES, SALESFORCE_NAME_PATTERN, FieldType, FilterCondition
-from idiscover.plan.model import ExtractionRequest
+from idiscover.plan.model import BatchContent, ColumnPlan, ExtractionRequest, ReadMode
 
 Scalar = str | bool | int | float | None
 
@@ -25,37 +25,45 @@ _NUMBER_TYPES = DECIMAL_TYPES | {FieldType.INT}
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 
 
-def select(request: ExtractionRequest) -> str:
-    """The query of a Bulk job: all columns of the request, over its window and filter.
+def select(request: ExtractionRequest, content: BatchContent = BatchContent.ROWS) -> str:
+    """The query of a Bulk job: the columns of `content`, over the records that `count` counts.
 
     No ORDER BY and no LIMIT: either would switch PK chunking off.
 
     Raises:
         ConfigError: a name or a value cannot stand in SOQL.
     """
-    names = [_path(column.salesforce) for column in request.columns]
+    names = [_path(column.salesforce) for column in columns_of(request, content)]
     if not names:
         raise ConfigError("The request has no columns", where=request.object, remedy="list fields in its object file")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError("Columns are selected twice", where=request.object, got=", ".join(repeated))
-    return f"SELECT {', '.join(names)} FROM {_from(request)}"
+    return f"SELECT {', '.join(names)} FROM {_from(request, content)}"
 
 
-def count(request: ExtractionRequest) -> str:
-    """The same window and filter as `select`, counted."""
-    return f"SELECT COUNT() FROM {_from(request)}"
+def count(request: ExtractionRequest, content: BatchContent = BatchContent.ROWS) -> str:
+    """The records of `select`, counted."""
+    return f"SELECT COUNT() FROM {_from(request, content)}"
 
 
-def _from(request: ExtractionRequest) -> str:
-    field = _path(request.delta_field)
+def columns_of(request: ExtractionRequest, content: BatchContent) -> tuple[ColumnPlan, ...]:
+    """What is selected, in this order: all columns of the request, or its key alone."""
+    if content is BatchContent.ROWS:
+        return request.columns
+    return tuple(column for column in request.columns if column.column == request.key)
+
+
+def _from(request: ExtractionRequest, content: BatchContent) -> str:
+    """Rows lie in the window, unless the whole object is read; Ids are those of every record. Both pass the filter."""
+    field, window, conditions = _path(request.delta_field), request.window, []
+    if content is BatchContent.ROWS and window.read_mode is not ReadMode.WHOLE:
+        conditions.append(f"{field} >= {datetime_literal(window.start_utc)}")
+        conditions.append(f"{field} < {datetime_literal(window.end_utc)}")
     types = {column.salesforce: column.type for column in request.columns}
-    conditions = [
-        f"{field} >= {datetime_literal(request.window.start_utc)}",
-        f"{field} < {datetime_literal(request.window.end_utc)}",
-        *(_condition(condition, types) for condition in request.filter),
-    ]
-    return f"{_identifier(request.salesforce_object)} WHERE {' AND '.join(conditions)}"
+    conditions += [_condition(condition, types) for condition in request.filter]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"{_identifier(request.salesforce_object)}{where}"
 
 
 def _condition(condition: FilterCondition, types: Mapping[str, FieldType]) -> str:

@@ -109,7 +109,7 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> SmallStand:
 
     monkeypatch.setattr(verification, "BatchManifest", SimpleNamespace(model_validate_json=manifest))
     monkeypatch.setattr(verification, "ExtractionRequest", SimpleNamespace(model_validate_json=request))
-    monkeypatch.setattr(verification, "count_window", lambda session, request: ROWS)
+    monkeypatch.setattr(verification, "count_records", lambda session, request: ROWS)
     monkeypatch.setattr(verification, "read_job", lambda session, job_id: SimpleNamespace(rows=ROWS))
     return SmallStand()
 
@@ -143,9 +143,9 @@ def test_rows_copied_are_counted_and_a_batch_that_was_not_copied_differs(stand: 
     assert differing(stand) == ["batch account-1"]
 
 
-@pytest.mark.parametrize("place", ["count_window", "read_job"])
+@pytest.mark.parametrize("place", ["count_records", "read_job"])
 def test_the_org_is_asked_anew(stand: SmallStand, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    answer = ROWS + 1 if place == "count_window" else SimpleNamespace(rows=ROWS + 1)
+    answer = ROWS + 1 if place == "count_records" else SimpleNamespace(rows=ROWS + 1)
     monkeypatch.setattr(verification, place, lambda *_: answer)
     assert differing(stand) == ["batch account-1"]
 

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, RetriableError
-from idiscover.salesforce.counting import count_window
+from idiscover.salesforce.counting import count_records
 from idiscover.salesforce.faults import NotFound, QueryTimeout
 from idiscover.salesforce.retry import RetryPolicy
 from idiscover.salesforce.session import SalesforceSession
@@ -115,11 +115,11 @@ def test_a_count_that_times_out_is_taken_by_ranges(org: FakeOrg) -> None:
         return fault(400, "QUERY_TIMEOUT") if seconds > 6 * 3600 else as_json({"totalSize": seconds})
 
     org.routes[f"{DATA}/queryAll/"] = count
-    assert count_window(org.open(), sample_request()) == 86_400
+    assert count_records(org.open(), sample_request()) == 86_400
     org.routes[f"{DATA}/queryAll/"] = lambda _seen: fault(400, "QUERY_TIMEOUT")
     end = datetime(2026, 1, 5, 0, 0, 2, tzinfo=UTC)
     with pytest.raises(QueryTimeout):
-        count_window(org.open(), sample_request(end=end))
+        count_records(org.open(), sample_request(end=end))
 
 
 def test_the_token_goes_to_no_other_host(org: FakeOrg) -> None:
