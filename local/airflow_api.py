@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import requests
@@ -110,6 +111,22 @@ class AirflowApi:
     def clear_run(self, dag_id: str, run_id: str) -> None:
         """Runs all tasks of a run again."""
         self.call("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", body={"dry_run": False, "only_failed": False})
+
+    def backfill(self, dag_id: str, first: date, last: date) -> None:
+        """Runs a DAG's days first…last as backfills, those too that have run."""
+        body = {
+            "dag_id": dag_id,
+            "from_date": f"{first}T00:00:00Z",
+            "to_date": f"{last}T00:00:00Z",
+            "reprocess_behavior": "completed",
+            "max_active_runs": 1,
+        }
+        self.call("POST", "/backfills", body=body)
+
+    def open_backfills(self, dag_id: str) -> list[dict[str, Any]]:
+        """Backfills of a DAG that are not through."""
+        found = self._pages("/backfills", "backfills", dag_id=dag_id)
+        return [backfill for backfill in found if backfill["completed_at"] is None]
 
     def runs(self, dag_id: str = "~", **query: object) -> list[dict[str, Any]]:
         """DAG runs, newest first."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -45,6 +47,17 @@ class Chain:
             text=True,
             timeout=timeout_seconds,
         )
+
+    @contextmanager
+    def in_background(self, *words: str) -> Iterator[Future[subprocess.CompletedProcess[str]]]:
+        """Runs a verb beside the block, and waits for it at the block's end."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            yield pool.submit(self.verb, *words, timeout_seconds=1200)
+
+    def wait_until_idle(self) -> None:
+        """Returns once no run of any DAG is on its way."""
+        api = self.stand().api
+        patiently(lambda: not [*api.runs(state="queued"), *api.runs(state="running")], 300, "runs on their way")
 
     def stand(self) -> Stand:
         """The running stack, to ask it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import boto3
@@ -18,9 +18,12 @@ from idiscover.aws import redshift
 from local.stack.environment import REGION, aws_url
 from local.stack.stack import look
 from tests.e2e.chain import SCALE, Chain, patiently
+from tests.e2e.killing import KillingDay, kills_of, left_half_done
 
-DAYS = 3
+DAYS = 2  # five further days are those of tests/chain, without Airflow
 MART = "dm.dm_testing_uptake"
+BACKFILLED = ("account", "lab_objective")
+SEED_OF_KILLS = 3
 SABOTAGED = "sfdc_to_s3__testing_volume"
 SABOTAGE = f'if "{SABOTAGED}" in " ".join(__import__("sys").argv):\n    raise RuntimeError("sabotaged by a test")\n\n'
 ENTRY = 'if __name__ == "__main__":'
@@ -133,12 +136,58 @@ def test_a_cleared_run_changes_nothing(chain: Chain) -> None:
 
     stand.api.clear_run(dag_id, run_id)
     patiently(lambda: stand.api.run_state(dag_id, run_id) == "success", 120, "the cleared run")
-    patiently(
-        lambda: not [run for run in stand.api.runs() if run["state"] in ("queued", "running")], 120, "what it woke"
-    )
+    chain.wait_until_idle()
 
     assert {name: count for name, count in chain.counts().items() if name in before} == before
     assert stand.inbox()[-1]["subject"].endswith("extraction OK"), "the batch stands, in archive/"
+    assert chain.differences() == []
+
+
+def test_backfills_beside_the_daily_run_change_nothing(chain: Chain) -> None:
+    stand, last = chain.stand(), chain.order_date()
+    days = [last - timedelta(days=2), last - timedelta(days=1)]  # the day's own window begins half a day before its end
+    before = chain.counts()
+
+    with chain.in_background("day") as day:
+        dag_ids = [f"sfdc_to_s3__{name}" for name in BACKFILLED]
+        for dag_id in dag_ids:
+            stand.api.backfill(dag_id, days[0], days[-1])
+        patiently(lambda: not any(map(stand.api.open_backfills, dag_ids)), 600, "the backfills")
+    chain.wait_until_idle()
+
+    assert day.result().returncode == 0, day.result().stdout
+    rows = stand.job_metadata(
+        "select object, order_date, count(*) from job.batch where run_kind = 'backfill' group by object, order_date"
+    )
+    assert sorted(rows) == sorted((name, date_, 1) for name in BACKFILLED for date_ in days), "one extraction each"
+    assert chain.counts()["batches"] == before["batches"] + len(stand.catalog.objects) + len(rows)
+    assert left_half_done(chain) == []
+    assert chain.differences() == []
+
+
+def test_a_manual_run_reads_on_from_the_watermark(chain: Chain) -> None:
+    stand = chain.stand()
+    before = chain.counts()
+
+    assert stand.api.create_run("sfdc_to_s3__account", {"dag_run_id": "by_hand", "logical_date": None})
+    patiently(lambda: stand.api.run_state("sfdc_to_s3__account", "by_hand") == "success", 300, "the manual run")
+    chain.wait_until_idle()
+
+    assert chain.counts()["batches"] == before["batches"] + 1
+    assert stand.job_metadata("select run_kind, state from job.batch where run_id = 'by_hand'") == [
+        ("manual", "archived")
+    ]
+    assert left_half_done(chain) == []
+    assert chain.differences() == []
+
+
+def test_kills_in_the_middle_of_each_family(chain: Chain) -> None:
+    day = KillingDay(chain, kills_of(SEED_OF_KILLS))
+
+    day.run()
+
+    assert day.done == day.kills, "a kill that met nobody proves nothing"
+    assert left_half_done(chain) == []
     assert chain.differences() == []
 
 
