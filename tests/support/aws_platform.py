@@ -93,7 +93,7 @@ class Platform:
 
     def client(self, service: str) -> Any:
         """A boto3 client, whatever the environment says."""
-        return _client(self.endpoint, service)
+        return aws_client(self.endpoint, service)
 
     def extraction(self, name: str) -> ExtractionPlan:
         plan = self.plans[f"sfdc_to_s3__{name}"]
@@ -110,11 +110,11 @@ class Platform:
 
     def job(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """One statement on the job metadata."""
-        return _run(self.job_dsn, sql, values)
+        return run_statement(self.job_dsn, sql, values)
 
     def warehouse(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """One statement in the warehouse, through the front."""
-        return _run(self.front_dsn, sql, values)
+        return run_statement(self.front_dsn, sql, values)
 
     def empty(self) -> None:
         """Nothing has happened yet: tables empty, metadata in the bucket as the sample has it."""
@@ -156,13 +156,13 @@ def create_job_metadata(cluster: Any) -> str:
     """An empty job metadata in `cluster`; its DSN."""
     cluster.ensure_databases([JOB_DATABASE])
     dsn: str = cluster.dsn(JOB_DATABASE)
-    _run(dsn, (REPOSITORY / "sql" / "job_metadata" / "ddl.sql").read_text(encoding="utf-8"), ())
+    run_statement(dsn, (REPOSITORY / "sql" / "job_metadata" / "ddl.sql").read_text(encoding="utf-8"), ())
     return dsn
 
 
 def empty_job_metadata(dsn: str) -> None:
     """No row in any table of schema `job`."""
-    _run(dsn, ";".join(f"delete from job.{table}" for table in JOB_TABLES), ())
+    run_statement(dsn, ";".join(f"delete from job.{table}" for table in JOB_TABLES), ())
 
 
 def database_secret(dsn: str) -> dict[str, str]:
@@ -210,7 +210,7 @@ def _sql_root(root: Path) -> Path:
     return root
 
 
-def _client(endpoint: str, service: str) -> Any:
+def aws_client(endpoint: str, service: str) -> Any:
     return boto3.client(
         service,
         endpoint_url=endpoint,
@@ -220,7 +220,7 @@ def _client(endpoint: str, service: str) -> Any:
     )
 
 
-def _run(dsn: str, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+def run_statement(dsn: str, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
     connection = psycopg2.connect(dsn)
     try:
         with connection, connection.cursor() as cursor:

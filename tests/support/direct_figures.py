@@ -1,0 +1,109 @@
+"""What a direct chain holds against what the oracle says, and how much work it has done so far."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import date
+
+from tests import oracle
+from tests.support.direct_chain import DirectChain
+from tests.support.direct_stack import run_statement
+
+OUTCOMES = ("inserted", "updated", "unchanged", "superseded")
+
+
+def differences(chain: DirectChain) -> list[oracle.Difference]:
+    """Between every itg and dm table of the chain and the oracle, for the reads that were loaded.
+
+    A table is compared as of the newest order date that a refresh of it was for.
+    """
+    as_of = dict(chain.stack.job("select target, max(as_of_date) from job.claim where state = 'finished' group by 1"))
+    lost = lost_jobs(chain)
+    found: list[oracle.Difference] = []
+    for day in sorted(set(as_of.values())):
+        tables = [table for table in chain.tables if as_of.get(table) == day]
+        expected = oracle.compute(chain.stack.org.state_dir, day, lost)
+        wanted = {name: rows for name, rows in expected.items() if _belongs_to(name, tables)}
+        missing = [table for table in tables if table not in expected]
+        assert not missing, f"the oracle does not know {missing}"
+        found += oracle.compare(wanted, {name: chain.stack.rows(name) for name in wanted}, oracle.EXEMPT_COLUMNS)
+    return found
+
+
+def _belongs_to(name: str, tables: Iterable[str]) -> bool:
+    """Whether `name` is one of the tables, or the history of one."""
+    return name in tables or name.removesuffix("__history") in tables
+
+
+def lost_jobs(chain: DirectChain) -> tuple[str, ...]:
+    """Query jobs whose rows are in no loaded batch."""
+    kept = {job for (job,) in chain.stack.job("select job_id from job.batch where state <> 'pending'")}
+    jobs = {read.job_id for read in chain.stack.org.reads() if read.job_id}
+    return tuple(sorted(jobs - kept))
+
+
+@dataclass(frozen=True)
+class Work:
+    """Sums since the chain's first day; subtract two to see what lay between."""
+
+    api_calls: int
+    query_jobs: int
+    batches: int
+    rows_extracted: int
+    bytes_extracted: int
+    refreshes: Counter[tuple[str, date]]  # finished, per table and order date
+    calls: Counter[str]  # statements that were run, per table
+    ids: Counter[str]  # what the itg procedures did with Ids, per outcome
+    rows_written: int  # in tables of itg and dm, by whatever statement
+    rows_read: int  # from tables of stg, itg and dm, by scans and by indexes
+
+    def __sub__(self, other: Work) -> Work:
+        return Work(**{field.name: getattr(self, field.name) - getattr(other, field.name) for field in fields(self)})
+
+
+def work(chain: DirectChain) -> Work:
+    """All that was done so far."""
+    [(batches, rows, size)] = chain.stack.job(
+        "select count(*), coalesce(sum(rows), 0)::bigint, coalesce(sum(bytes), 0)::bigint from job.batch"
+    )
+    refreshes = chain.stack.job(
+        "select target, order_date, count(*) from job.claim where state = 'finished' group by 1, 2"
+    )
+    calls = chain.stack.job("select target, count(*) from job.claim_call join job.claim using (claim_id) group by 1")
+    written, read = _touched(chain)
+    return Work(
+        api_calls=chain.stack.org.api_calls(),
+        query_jobs=sum(1 for read in chain.stack.org.reads() if read.job_id),
+        batches=batches,
+        rows_extracted=rows,
+        bytes_extracted=size,
+        refreshes=Counter({(table, day): count for table, day, count in refreshes}),
+        calls=Counter(dict(calls)),
+        ids=_ids(chain),
+        rows_written=written,
+        rows_read=read,
+    )
+
+
+def _ids(chain: DirectChain) -> Counter[str]:
+    sums = ", ".join(f"coalesce(sum({outcome}), 0)" for outcome in OUTCOMES)
+    found: Counter[str] = Counter()
+    for table in chain.tables:
+        if table.startswith("itg."):
+            [counts] = chain.stack.warehouse(f"select {sums} from {table}__load_audit")
+            found.update({outcome: int(count) for outcome, count in zip(OUTCOMES, counts, strict=True)})
+    return found
+
+
+def _touched(chain: DirectChain) -> tuple[int, int]:
+    """Rows written to itg and dm, and read from all three schemas, as PostgreSQL's own statistics have it."""
+    [(written, read)] = run_statement(
+        chain.stack.postgres_dsn,
+        "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del) filter (where schemaname <> 'stg'), 0)::bigint,"
+        " coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint"
+        " from pg_stat_user_tables where schemaname in ('stg', 'itg', 'dm')",
+        (),
+    )
+    return written, read
