@@ -18,6 +18,7 @@ begin
         eligible_patients_12_months, tested_patients_12_months, testing_rate_12_months,
         mean_tat_days, p50_tat_days, p90_tat_days,
         testing_labs, active_testing_labs, active_labs, active_lab_testing_share,
+        in_house_tested_patients, sent_out_tested_patients, in_house_share,
         _as_of_date, _run_id, _loaded_at_utc
     )
     with volume as (
@@ -40,8 +41,47 @@ begin
         from dm.fact_testing_volume as fact
         left join dm.dim_biomarker as biomarker on fact.biomarker_id = biomarker.biomarker_id
         left join dm.dim_lab as lab
-            on fact.lab_id = lab.lab_id and fact.country_code = lab.country_code
+            on fact.lab_id = lab.lab_id and fact.country_code = lab.country_code and lab.is_current
         where fact.country_code = p_country_code
+    ),
+
+    tested as (
+        select distinct
+            lab_id,
+            biomarker_id,
+            month
+        from volume
+        where lab_id <> 'UNKNOWN'
+    ),
+
+    practice as (
+        -- how a lab does a biomarker in a month, by the offerings that count then; in_house is null without capability
+        select
+            tested.lab_id,
+            tested.biomarker_id,
+            tested.month,
+            max(case when offering.in_house then 1 else 0 end) as is_in_house
+        from tested
+        inner join dm.fact_test_offering as offering
+            on tested.lab_id = offering.lab_id and tested.biomarker_id = offering.biomarker_id
+        where offering.country_code = p_country_code
+            and offering.status = 'Active'
+            and offering.in_house is not null
+            and (offering.launched_on is null or offering.launched_on <= last_day(tested.month))
+            and (offering.capability_valid_from is null or offering.capability_valid_from <= last_day(tested.month))
+            and (offering.capability_valid_to is null or offering.capability_valid_to >= tested.month)
+        group by tested.lab_id, tested.biomarker_id, tested.month
+    ),
+
+    practised as (
+        select
+            volume.*,
+            practice.is_in_house
+        from volume
+        left join practice
+            on volume.lab_id = practice.lab_id
+            and volume.biomarker_id = practice.biomarker_id
+            and volume.month = practice.month
     ),
 
     cell as (
@@ -58,8 +98,10 @@ begin
                 sum(median_tat_days * timed_patients) / nullif(sum(timed_patients), 0) as numeric(18, 6)
             ) as mean_tat_days,
             count(distinct case when lab_id <> 'UNKNOWN' and tested_patients > 0 then lab_id end) as testing_labs,
-            count(distinct case when is_active_lab and tested_patients > 0 then lab_id end) as active_testing_labs
-        from volume
+            count(distinct case when is_active_lab and tested_patients > 0 then lab_id end) as active_testing_labs,
+            sum(case when is_in_house = 1 then tested_patients else 0 end) as in_house_tested_patients,
+            sum(case when is_in_house = 0 then tested_patients else 0 end) as sent_out_tested_patients
+        from practised
         group by therapeutic_area_id, therapeutic_area_name, biomarker_id, biomarker_name, month
     ),
 
@@ -120,7 +162,7 @@ begin
     country as (
         select count(*) as active_labs
         from dm.dim_lab
-        where country_code = p_country_code and is_active_lab
+        where country_code = p_country_code and is_current and is_active_lab
     )
 
     select
@@ -157,6 +199,12 @@ begin
         country.active_labs,
         cast(
             cast(rated.active_testing_labs as numeric(28, 10)) / nullif(country.active_labs, 0) as numeric(18, 6)
+        ),
+        rated.in_house_tested_patients,
+        rated.sent_out_tested_patients,
+        cast(
+            cast(rated.in_house_tested_patients as numeric(28, 10))
+            / nullif(rated.in_house_tested_patients + rated.sent_out_tested_patients, 0) as numeric(18, 6)
         ),
         p_as_of_date,
         p_run_id,
