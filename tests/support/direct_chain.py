@@ -62,6 +62,7 @@ class DirectChain:
         }
         self.woken: set[str] = set()
         self.done: list[DoneRun] = []
+        self.manifests: dict[str, BatchManifest] = {}  # of the batches that were registered, by batch_id
         self._runs = 0
         self._depths = {dag_id: self._depth(plan) for dag_id, plan in self.plans.items()}
 
@@ -76,6 +77,11 @@ class DirectChain:
     def tables(self) -> list[str]:
         """Names of all itg and dm tables, sorted."""
         return sorted(self.catalog.tables)
+
+    @property
+    def bucket(self) -> Bucket:
+        """The data bucket."""
+        return Bucket(self.stack.context.buckets.data, self.stack.context.region)
 
     def extraction_plan(self, name: str) -> ExtractionPlan:
         """The plan of `sfdc_to_s3__<name>`."""
@@ -143,6 +149,7 @@ class DirectChain:
         """`end`: the batch is known, and its load is woken."""
         plan = self.extraction_plan(name)
         manifest = extraction_run.close_extraction(plan, run)
+        self.manifests[manifest.batch_id] = manifest
         self._finished(plan, run)
         return manifest
 
@@ -233,7 +240,7 @@ class DirectChain:
         The table's metadata file in the bucket gets a second statement, which raises.
         """
         schema, key = table.split(".")[0], self.refresh_plan(table).metadata_key
-        bucket = Bucket(self.stack.context.buckets.data, self.stack.context.region)
+        bucket = self.bucket
         text = bucket.read_text(key)
         self.stack.warehouse(_REFUSE.format(schema=schema))
         call = f"  - CALL {schema}.refuse(:country_code, :as_of_date, :run_id, '{country}')\n"
@@ -246,7 +253,7 @@ class DirectChain:
     def replay(self, batch_id: str) -> None:
         """An archived batch lies in source/ again, pending, and stg's ledger does not know it: its load is woken."""
         [(name,)] = self.stack.job("select object from job.batch where batch_id = %s and state = 'archived'", batch_id)
-        bucket = Bucket(self.stack.context.buckets.data, self.stack.context.region)
+        bucket = self.bucket
         archive, source = f"archive/{name}/{batch_id}/", f"source/{name}/{batch_id}/"
         for key in bucket.list(archive):
             bucket.copy(key, source + key.removeprefix(archive))

@@ -11,7 +11,7 @@ from tests import oracle
 from tests.support.direct_chain import DirectChain
 from tests.support.direct_stack import run_statement
 
-OUTCOMES = ("inserted", "updated", "unchanged", "superseded")
+OUTCOMES = ("inserted", "updated", "unchanged", "superseded", "removed")
 
 
 def differences(chain: DirectChain) -> list[oracle.Difference]:
@@ -39,7 +39,10 @@ def _belongs_to(name: str, tables: Iterable[str]) -> bool:
 
 def lost_jobs(chain: DirectChain) -> tuple[str, ...]:
     """Query jobs whose rows are in no loaded batch."""
-    kept = {job for (job,) in chain.stack.job("select job_id from job.batch where state <> 'pending'")}
+    kept: set[str | None] = set()
+    for (batch_id,) in chain.stack.job("select batch_id from job.batch where state <> 'pending'"):
+        manifest = chain.manifests[batch_id]
+        kept |= {manifest.job_id, manifest.ids.job_id if manifest.ids else None}
     jobs = {read.job_id for read in chain.stack.org.reads() if read.job_id}
     return tuple(sorted(jobs - kept))
 

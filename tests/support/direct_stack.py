@@ -147,7 +147,7 @@ class DirectStack:
 
 @contextmanager
 def running_stack(folder: Path) -> Iterator[DirectStack]:
-    """All stores with tables and procedures, and the org's address; they end with the context. `empty` begins a chain."""
+    """All stores with tables and procedures, and the org's address. `empty` begins a chain."""
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     try:
