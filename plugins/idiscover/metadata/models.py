@@ -208,6 +208,16 @@ class Input(Model):
     marks: Marks = "same"
 
 
+class RowSource(Model):
+    """The itg table that gives a dm table its rows, and which of them it keeps, as dm.dm_data_freshness compares them.
+
+    `all`: every row, and an unknown member; `live`: those that are not deleted; `some`: not row by row.
+    """
+
+    table: QualifiedName
+    keeps: Literal["all", "live", "some"] = "some"
+
+
 class TableSpec(Model):
     """One target table: `metadata/tables/<schema>.<table>.yaml`."""
 
@@ -217,6 +227,7 @@ class TableSpec(Model):
     owner: Owner
     grain: tuple[Name, ...] = Field(min_length=1)
     inputs: tuple[Input, ...] = Field(min_length=1)
+    source: RowSource | None = None
     uses_as_of_date: bool = False
     cut_off_hours: int = Field(default=6, ge=1, le=72)  # after the order date's end, by the org's clock
     statements: tuple[Text, ...] = Field(min_length=1)

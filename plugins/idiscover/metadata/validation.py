@@ -146,6 +146,21 @@ def _inputs_exist(table: TableSpec, catalog: Catalog, unread: Collection[str]) -
             )
 
 
+def _source_exists(table: TableSpec, catalog: Catalog, unread: Collection[str]) -> Problems:
+    if table.source is None or table_path(table.source.table) in unread:
+        return
+    known = [name for name, spec in catalog.tables.items() if spec.family is Family.STG_TO_ITG]
+    if table.family is Family.STG_TO_ITG or table.source.table not in known:
+        yield ConfigError(
+            "the source of a table's rows is no itg table",
+            where=table_path(table.table),
+            key="source.table",
+            got=table.source.table,
+            expected=f"for a table of dm, one of {names(known)}",
+            remedy="correct the name, or leave source away",
+        )
+
+
 def _statements_parse(table: TableSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
     schema = table.table.split(".")[0]
     for position, text in enumerate(table.statements):
@@ -231,5 +246,6 @@ _TABLE_CHECKS: tuple[Callable[[TableSpec, Catalog, Collection[str]], Problems], 
     _family_fits,
     _itg_table_fits_its_object,
     _inputs_exist,
+    _source_exists,
     _statements_parse,
 )

@@ -1,4 +1,4 @@
-"""Procedures of itg, rendered from one template; those of dm are written by hand."""
+"""Procedures that are rendered: those of itg, from one template, and those of dm that speak of every table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from idiscover.metadata.models import CountryColumn, CountryVia, ObjectSpec
+from idiscover.metadata.models import Catalog, CountryColumn, CountryVia, Family, ObjectSpec
 from idiscover.plan.build import itg_plan
 from idiscover.warehouse.types import quoted
 from idiscover.warehouse.winners import winner_ctes
@@ -28,7 +28,28 @@ def render_itg_procedure(spec: ObjectSpec, sql_root: Path) -> str:
         country=_country(spec),
         key=quoted(spec.key),
         columns=[quoted(field.column) for field in spec.fields],
+        history=spec.history,
         winner_ctes=winner_ctes(itg_plan(spec)),
+    )
+
+
+def render_dm_procedure(template: str, catalog: Catalog, sql_root: Path) -> str:
+    """A procedure of dm that has a part for each table there is.
+
+    Args:
+        template: its path below `sql_root`; it sees `objects`, those that have a table in itg, and `tables`, those of
+            dm, both by name.
+        catalog: checked metadata.
+        sql_root: the folder `sql/`.
+    """
+    tables = sorted(catalog.tables.values(), key=lambda table: table.table)
+    return (
+        _environment(sql_root)
+        .get_template(template)
+        .render(
+            objects=[catalog.objects[table.name] for table in tables if table.family is Family.STG_TO_ITG],
+            tables=[table for table in tables if table.family is not Family.STG_TO_ITG],
+        )
     )
 
 

@@ -16,10 +16,11 @@ from idiscover.warehouse.ddl import (
     create_side_tables,
     create_stg_table,
 )
-from idiscover.warehouse.procedures import render_itg_procedure
+from idiscover.warehouse.procedures import render_dm_procedure, render_itg_procedure
 
 SCHEMAS = ("stg", "itg", "dm")
 HAND_WRITTEN = ("procedures/stg_to_itg", "procedures/itg_to_dm", "procedures/dm_to_dm")
+DM_TEMPLATES = ("procedures/itg_to_dm", "procedures/dm_to_dm")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def release(catalog: Catalog, sql_root: Path) -> list[ReleaseStatement]:
         *_files(sql_root, "ddl/dm"),
         ReleaseStatement("table stg.batch_load", BATCH_LOAD),
         *_itg_procedures(catalog, sql_root),
+        *_dm_procedures(catalog, sql_root),
         *(statement for folder in HAND_WRITTEN for statement in _files(sql_root, folder)),
     ]
 
@@ -73,6 +75,12 @@ def _itg_procedures(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStateme
     for name, spec in sorted(catalog.objects.items()):
         if f"itg.{name}" in catalog.tables:
             yield ReleaseStatement(f"procedure itg.load_{name}", render_itg_procedure(spec, sql_root))
+
+
+def _dm_procedures(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStatement]:
+    for path in sorted(path for folder in DM_TEMPLATES for path in (sql_root / folder).glob("*.sql.j2")):
+        name = path.relative_to(sql_root).as_posix()
+        yield ReleaseStatement(name.removesuffix(".j2"), render_dm_procedure(name, catalog, sql_root))
 
 
 def _files(sql_root: Path, folder: str) -> Iterator[ReleaseStatement]:

@@ -27,6 +27,7 @@ DOCUMENTED: dict[str, type[BaseModel]] = {
     "filter": models.FilterCondition,
     "tables/<schema>.<table>.yaml": models.TableSpec,
     "inputs": models.Input,
+    "source": models.RowSource,
     "context/<environment>.yaml": models.Context,
     "buckets": models.Buckets,
     "secrets": models.SecretNames,
