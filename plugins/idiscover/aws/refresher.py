@@ -81,7 +81,8 @@ def claim_slices(plan: RefreshPlan, run: RunIdentity) -> list[list[str]]:
 def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[str, Any]:
     """Runs the table's statements for each country of `unit`, in one transaction.
 
-    Killed before the commit, nothing has happened; after it, the calls are made again and change nothing.
+    Killed before the commit, nothing has happened; after it, the calls are made again and change nothing. In a run that
+    is finished, where a person has cleared this task alone, nothing is called.
 
     Returns:
         `calls` and `seconds`.
@@ -94,6 +95,10 @@ def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[
     with logged_step(plan, run, f"call_{'_'.join(unit)}") as document:
         with open_job_metadata(plan.context) as metadata:
             claim = renewed_claim(metadata, plan.table, run.run_id)
+            if claim is None and _is_finished(metadata, plan, run):
+                log.info("the claim of this run is finished: nothing to call")
+                document |= {"state": SKIPPED, "calls": 0, "seconds": 0.0}
+                return document
             if claim is None:
                 raise FatalError(
                     "the run's claim was given back or has lapsed",
@@ -178,6 +183,11 @@ def current_statements(plan: RefreshPlan) -> Statements:
     for statement in spec.statements:
         parse_statement(statement)
     return Statements(tuple(spec.statements), version)
+
+
+def _is_finished(metadata: JobMetadata, plan: RefreshPlan, run: RunIdentity) -> bool:
+    claim = claim_of_run(metadata, plan.table, run.run_id)
+    return claim is not None and claim.is_finished
 
 
 def _new_units(metadata: JobMetadata, plan: RefreshPlan, claim: Claim) -> list[list[str]]:

@@ -164,6 +164,7 @@ def test_a_finished_run_claims_nothing_again(platform: Platform, day: Day) -> No
     result = refresh(platform, FACT, finished)
     day.comes(("T2", "FR", "new"))
     assert refresher.claim_slices(platform.refresh(FACT), finished) == []
+    assert refresher.call_unit(platform.refresh(FACT), finished, ["DE"])["calls"] == 0
     assert refresher.finish_refresh(platform.refresh(FACT), finished) == result
     assert units_of(platform, day) == [["FR"]]
 
