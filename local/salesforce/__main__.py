@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, required=True)
     serve.add_argument("--state-dir", type=Path, required=True, help="made on first start, found again on the next")
     serve.add_argument("--seed", type=int, help=f"of the event log (default {DEFAULT_SEED}, or the state's)")
-    serve.add_argument("--scale", type=float, help=f"1.0 is about 34 thousand rows (default {DEFAULT_SCALE})")
+    serve.add_argument("--scale", type=float, help=f"1.0 is about 200 thousand rows (default {DEFAULT_SCALE})")
     serve.add_argument("--result-pages-shape", choices=("guide", "chunks"), default="guide")
     serve.add_argument("--page-rows", type=int, default=10_000, help="rows of a result page without maxRecords")
     serve.add_argument("--token-seconds", type=float, default=7200, help="life of an access token, in wall time")

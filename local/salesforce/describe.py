@@ -98,13 +98,13 @@ def _shape(field: Field) -> Json:
         "scale": field.scale,
         "digits": 0,
         "nillable": field.nillable,
-        "calculated": False,
-        "calculatedFormula": None,
+        "calculated": field.calculated,
+        "calculatedFormula": None if field.formula is None else f"TEXT({'.'.join(field.formula)})",
         "autoNumber": field.auto_number,
         "unique": False,
         "caseSensitive": False,
         "defaultValue": field.default_value,
-        "defaultedOnCreate": field.default_value is not None or not field.updateable,
+        "defaultedOnCreate": field.default_value is not None or not (field.updateable or field.calculated),
         "displayLocationInDecimal": False,
         "restrictedPicklist": bool(field.picklist),
     }
@@ -122,6 +122,8 @@ def _abilities(field: Field) -> Json:
         "sortable": plain and field.type is not FieldType.MULTIPICKLIST,
         "updateable": field.updateable,
         "searchPrefilterable": field.type is FieldType.REFERENCE,
+        "namePointing": len(field.reference_to) > 1,
+        "polymorphicForeignKey": len(field.reference_to) > 1,
     }
 
 
@@ -136,8 +138,6 @@ def _rarely_set(field: Field) -> Json:
         "formulaTreatNullNumberAsZero",
         "highScaleNumber",
         "htmlFormatted",
-        "namePointing",
-        "polymorphicForeignKey",
         "queryByDistance",
         "restrictedDelete",
         "writeRequiresMasterRead",

@@ -20,13 +20,15 @@ class EventKind(Enum):
     UPDATE = "update"
     DELETE = "delete"
     UNDELETE = "undelete"
+    PURGE = "purge"
 
 
 @dataclass(frozen=True)
 class Event:
     """One change of one record.
 
-    `values` holds every field that changed, SystemModstamp and IsDeleted among them (an insert: all fields but Id).
+    `values` holds every field that changed, SystemModstamp and IsDeleted among them (an insert: all fields but Id and
+    formulas). A purge has none: the record is gone from query and queryAll, and never comes back.
     `committed_at` is when readers see it; a late commit's `system_modstamp` lies hours before that.
     """
 
@@ -39,9 +41,13 @@ class Event:
     values: Mapping[str, Value]
 
 
+# Sorted keys, no spaces, ASCII: one text per value.
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+
+
 def canonical_values(values: Mapping[str, Value]) -> str:
-    """The one JSON text of a mapping: sorted keys, no spaces, ASCII."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    """The one JSON text of a mapping."""
+    return _canonical(values)
 
 
 def canonical_line(event: Event) -> str:
@@ -55,7 +61,7 @@ def canonical_line(event: Event) -> str:
         "system_modstamp": event.system_modstamp,
         "values": dict(event.values),
     }
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _canonical(fields)
 
 
 def fold_into(records: dict[str, Record], event: Event) -> None:
@@ -66,6 +72,9 @@ def fold_into(records: dict[str, Record], event: Event) -> None:
     current = records.get(event.id)
     if (current is None) != (event.kind is EventKind.INSERT):
         raise ValueError(f"event {event.seq}: {event.kind.value} of {event.id}, which exists: {current is not None}")
+    if event.kind is EventKind.PURGE:
+        del records[event.id]
+        return
     records[event.id] = {**(current or {"Id": event.id}), **event.values}
 
 

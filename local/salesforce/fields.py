@@ -20,6 +20,7 @@ class FieldType(Enum):
     DATETIME = "datetime"
     PHONE = "phone"
     URL = "url"
+    EMAIL = "email"
     TEXTAREA = "textarea"
     ADDRESS = "address"
 
@@ -36,6 +37,7 @@ _TEXT_TYPES = frozenset(
         FieldType.MULTIPICKLIST,
         FieldType.PHONE,
         FieldType.URL,
+        FieldType.EMAIL,
         FieldType.TEXTAREA,
     }
 )
@@ -43,7 +45,10 @@ _TEXT_TYPES = frozenset(
 
 @dataclass(frozen=True)
 class Field:
-    """One field. `length` is in characters, `precision` and `scale` in decimal digits (0 where they mean nothing)."""
+    """One field. `length` is in characters, `precision` and `scale` in decimal digits (0 where they mean nothing).
+
+    `formula` is (relationship name, field of that parent): the value is the parent's at the moment of a read.
+    """
 
     name: str
     type: FieldType
@@ -61,11 +66,17 @@ class Field:
     compound_field: str | None = None
     components: tuple[str, ...] = ()
     default_value: bool | None = None
+    formula: tuple[str, str] | None = None
 
     @property
     def custom(self) -> bool:
         """Whether the customer added it, which its name says."""
         return self.name.endswith("__c")
+
+    @property
+    def calculated(self) -> bool:
+        """Whether it is a formula, whose value no event of its record holds."""
+        return self.formula is not None
 
     @property
     def is_compound(self) -> bool:
@@ -101,12 +112,22 @@ class SObject:
         """Reference fields by lower-case relationship name (`lab__r`)."""
         return {item.relationship_name.lower(): item for item in self.fields if item.relationship_name}
 
-    @property
+    @cached_property
     def has_is_deleted(self) -> bool:
         """Whether deleted rows of it can be seen at all."""
         return "isdeleted" in self.by_lower_name
 
-    @property
-    def stored_fields(self) -> tuple[Field, ...]:
-        """Fields with a value of their own (compound ones have none)."""
+    @cached_property
+    def has_owner(self) -> bool:
+        """Whether somebody owns its records."""
+        return "ownerid" in self.by_lower_name
+
+    @cached_property
+    def plain_fields(self) -> tuple[Field, ...]:
+        """Fields with one value, which Bulk can read: all but compound ones."""
         return tuple(item for item in self.fields if not item.is_compound)
+
+    @cached_property
+    def stored_fields(self) -> tuple[Field, ...]:
+        """Plain fields with a value of their own, which events hold: all but formulas."""
+        return tuple(item for item in self.plain_fields if not item.calculated)

@@ -1,5 +1,7 @@
 """Salesforce record ids: key prefix, base-62 number, and the 3-character checksum of the 18-character form."""
 
+from functools import lru_cache
+
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKSUM_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _POD = "8d00"
@@ -9,11 +11,12 @@ LONG_LENGTH = 18
 
 def checksum(short_id: str) -> str:
     """The suffix that keeps 15 characters unique where case is lost: a digit per 5 characters, a bit per capital."""
-    suffix = ""
-    for start in (0, 5, 10):
-        bits = sum(1 << i for i, char in enumerate(short_id[start : start + 5]) if "A" <= char <= "Z")
-        suffix += _CHECKSUM_DIGITS[bits]
-    return suffix
+    return _digit(short_id[:5]) + _digit(short_id[5:10]) + _digit(short_id[10:15])
+
+
+@lru_cache(maxsize=1 << 14)
+def _digit(part: str) -> str:
+    return _CHECKSUM_DIGITS[sum(1 << i for i, char in enumerate(part) if "A" <= char <= "Z")]
 
 
 def base62(number: int, width: int) -> str:

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from local.salesforce import schema
 from local.salesforce.events import Record, Value
 from local.salesforce.fields import SObject
 from local.salesforce.org import Org
@@ -49,7 +48,7 @@ class RestQueries:
         cursor = ""
         if len(rows) > page_records:
             cursor = self._keep(operation, soql, [str(row["Id"]) for row in rows])
-        return _page(bound, view.records, rows[:page_records], (len(rows), 0, cursor, version))
+        return _page(bound, view.records, rows[:page_records], (len(rows), page_records, cursor, version))
 
     def next_page(self, locator: str, version: str, page_records: int) -> Json:
         """The page a locator names. Raises SoqlError (INVALID_QUERY_LOCATOR)."""
@@ -61,8 +60,10 @@ class RestQueries:
         start = int(start_text)
         bound, view = bind(row["soql"]), self._org.view()
         here = view.records[bound.sobject.name]
-        records = [here[record_id] for record_id in ids[start : start + page_records]]
-        return _page(bound, view.records, records, (len(ids), start, cursor, version))
+        following = start + page_records
+        # What was removed for good since the first page is missing from the later ones.
+        records = [here[record_id] for record_id in ids[start:following] if record_id in here]
+        return _page(bound, view.records, records, (len(ids), following, cursor, version))
 
     def _keep(self, operation: str, soql: str, ids: list[str]) -> str:
         cursor = "0r8" + secrets.token_hex(8)
@@ -76,9 +77,8 @@ class RestQueries:
 
 
 def _page(bound: BoundQuery, records: Records, rows: list[Record], place: tuple[int, int, str, str]) -> Json:
-    total, start, cursor, version = place
+    total, following, cursor, version = place
     build = _builder(bound, version)
-    following = start + len(rows)
     page: Json = {"totalSize": total, "done": following >= total}
     if following < total:
         page["nextRecordsUrl"] = f"/services/data/v{version}/query/{cursor}-{following}"
@@ -128,11 +128,10 @@ def _reader(column: Column) -> Callable[[Record, Records], object]:
 
 
 def _address_reader(column: Column) -> Callable[[Record, Records], object]:
-    target = column.hops[-1][1] if column.hops else schema.ACCOUNT
     parts: list[tuple[str, Callable[[Record, Records], Value]]] = []
     for name in column.field.components:
-        part = target.by_lower_name[name.lower()]
-        parts.append((_ADDRESS_PARTS[name], Column((name,), column.hops, part).getter()))
+        part = column.entity.by_lower_name[name.lower()]
+        parts.append((_ADDRESS_PARTS[name], Column((name,), column.hops, column.entity, part).getter()))
 
     def read(record: Record, records: Records) -> object:
         values = {key: get(record, records) for key, get in parts}

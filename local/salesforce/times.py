@@ -9,8 +9,8 @@ WINDOW_CLOSES_SECONDS = 6 * 3600 - 1
 
 def to_iso(moment: datetime) -> str:
     """`2026-01-06T02:00:00.000Z` of an aware datetime; digits below a millisecond are cut."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def from_iso(text: str) -> datetime:

@@ -1,155 +1,250 @@
-"""One day of the org: what its people did, and what was committed late."""
+"""One day of the org: what its people did, what was committed late, and what was removed for good."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from local.salesforce import schema
 from local.salesforce.events import EventKind, Record, Value
 from local.salesforce.fields import SObject
-from local.salesforce.generate import records as make
+from local.salesforce.generate.newcomers import NEWCOMERS, Scene
+from local.salesforce.generate.records import accounts, engagement, field_force, testing
+from local.salesforce.generate.records.common import other
 from local.salesforce.generate.vocabulary import COUNTRIES
-from local.salesforce.generate.world import (
-    Pool,
-    World,
-    audit_of_change,
-    audit_of_insert,
-)
-from local.salesforce.times import at, month_start, to_iso
+from local.salesforce.generate.world import Pool, World, audit_of_change, audit_of_insert, with_owner
+from local.salesforce.schema.accounts import SEGMENTS
+from local.salesforce.times import at, to_iso
 
 DAY_STARTS_SECONDS, DAY_ENDS_SECONDS = 8 * 3600, 22 * 3600 - 60
 LATE_STAMPED_FROM_SECONDS, LATE_STAMPED_UNTIL_SECONDS = 19 * 3600, 24 * 3600
 LATE_COMMITTED_FROM_SECONDS, LATE_COMMITTED_UNTIL_SECONDS = 7 * 3600, 8 * 3600
-ACCOUNT, VOLUME, BIOMARKER, AREA = (
-    schema.ACCOUNT.name,
-    schema.TESTING_VOLUME.name,
-    schema.BIOMARKER.name,
-    schema.THERAPEUTIC_AREA.name,
+ACCOUNT, VOLUME, BIOMARKER, AREA, PRODUCT = (
+    schema.ACCOUNT,
+    schema.TESTING_VOLUME,
+    schema.BIOMARKER,
+    schema.THERAPEUTIC_AREA,
+    schema.PRODUCT,
 )
-_ACCOUNT_KINDS = ("Lab", "HCO", "HCP", "HCP", "HCP", "Lab")
+_MOVE_ATTEMPTS = 200
+Change = Callable[[random.Random, Record], dict[str, Value]]
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What happens to an object on a day at scale 1; whatever is not 0 happens at least once at any scale."""
+
+    inserts: int = 0
+    updates: int = 0
+    deletes: int = 0
+    undeletes: int = 0
+    purges: int = 0
+    late_inserts: int = 0
+    late_updates: int = 0
+    late_deletes: int = 0
+
+
+HABITS: Mapping[str, Habits] = {
+    schema.ACCOUNT.name: Habits(20, 150, 10, 4, 3, late_updates=8),
+    schema.TESTING_VOLUME.name: Habits(200, 700, 40, 20, 15, 15, 50, 5),
+    schema.LAB_INTERACTION.name: Habits(120, 150, 12, 5, 5, 15, 10),
+    schema.TEST_OFFERING.name: Habits(12, 50, 6, 3, 2, late_updates=3),
+    schema.LAB_CAPABILITY.name: Habits(6, 30, 4, 2, 2, late_updates=2),
+    schema.LAB_HCP_AFFILIATION.name: Habits(15, 40, 7, 3, 3, late_inserts=2),
+    schema.LAB_OBJECTIVE.name: Habits(12, 90, 6, 3, 2, late_updates=5),
+    schema.OBJECTIVE_HCP.name: Habits(15, 5, 5, 2, 2, late_inserts=2),
+    schema.OBJECT_TERRITORY_ASSOCIATION.name: Habits(8, 8, 5, 2, 2, late_inserts=1),
+    schema.USER_TERRITORY_ASSOCIATION.name: Habits(3, 3, purges=2),
+    schema.USER.name: Habits(updates=4),
+}
+# A record may be undeleted and another purged on the same day, so at least two are deleted.
+_FEWEST_DELETES = 2
+
+
+def _changed_objective_hcp(scene: Scene, record: Record) -> dict[str, Value]:
+    person = scene.one(ACCOUNT, "HCP")
+    return {} if person is None or person["Id"] == record["HCP__c"] else {"HCP__c": person["Id"]}
+
+
+CHANGES: Mapping[str, Change] = {
+    schema.ACCOUNT.name: accounts.changed_account,
+    schema.TESTING_VOLUME.name: testing.changed_volume,
+    schema.LAB_INTERACTION.name: engagement.changed_interaction,
+    schema.TEST_OFFERING.name: testing.changed_offering,
+    schema.LAB_CAPABILITY.name: testing.changed_capability,
+    schema.LAB_HCP_AFFILIATION.name: engagement.changed_affiliation,
+    schema.LAB_OBJECTIVE.name: engagement.changed_objective,
+    schema.OBJECT_TERRITORY_ASSOCIATION.name: field_force.changed_coverage,
+    schema.USER_TERRITORY_ASSOCIATION.name: field_force.changed_membership,
+    schema.USER.name: field_force.changed_user,
+    schema.TERRITORY.name: field_force.changed_territory,
+}
+_ACCOUNT_GROUPS = ("Lab", "HCO", "HCP")
+_USER_GROUPS = (field_force.HEADQUARTERS, *COUNTRIES)
+_CHILDREN_OF_LABS = frozenset(
+    item.name for item in (VOLUME, schema.LAB_INTERACTION, schema.TEST_OFFERING, schema.LAB_OBJECTIVE)
+)
 
 
 class _Day:
-    """One day's draws; every action is a method (stamp, committed_at or None)."""
+    """One day's draws; every action takes (stamp, committed_at or None)."""
 
     def __init__(self, world: World, day: int) -> None:
         self.world = world
         self.day = day
         self.rng = world.rng(f"day:{day}")
 
-    def volume_inserted(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """A lab reports a month, mostly the last one."""
-        lab = self._pick(self.world.pool(ACCOUNT, "Lab"), ACCOUNT, stamp)
-        marker = self._pick(self.world.pool(BIOMARKER), BIOMARKER, stamp)
-        if lab is None or marker is None:
+    def inserted(self, sobject: SObject, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """A new record."""
+        number = self.world.next_number(sobject.name)
+        made = NEWCOMERS[sobject.name](Scene(self.world, self.rng, stamp), number)
+        if made is None:
             return
-        back = 1 if self.rng.random() < 0.7 else self.rng.randrange(1, 18)
-        number = self.world.next_number(VOLUME)
-        month = month_start(stamp.date(), back)
-        values = make.new_volume(self.rng, number, str(lab["Id"]), str(marker["Id"]), month)
-        self._insert(schema.TESTING_VOLUME, stamp, values, committed_at)
+        values, country = made
+        record_id = self.world.new_id(sobject, number)
+        owned = with_owner(sobject, values, self.world.owner(self.rng, country))
+        whole = {**owned, **audit_of_insert(sobject, stamp, self.rng.choice(schema.USER_IDS))}
+        self.world.emit(sobject.name, record_id, EventKind.INSERT, stamp, whole, committed_at)
 
-    def volume_updated(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """A lab corrects its counts; now and then the month turns out to be another lab's."""
-        record = self._pick(self.world.pool(VOLUME), VOLUME, stamp)
+    def updated(self, sobject: SObject, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """An ordinary change; now and then the record gets another owner, or turns out to be another lab's."""
+        record = self._pick(self._some_pool(sobject), sobject, stamp)
         if record is None:
             return
-        lab = self._pick(self.world.pool(ACCOUNT, "Lab"), ACCOUNT, stamp)
-        if lab is not None and lab["Id"] != record["Lab__c"] and self.rng.randrange(20) == 0:
-            self._change(VOLUME, record, EventKind.UPDATE, stamp, {"Lab__c": lab["Id"]}, committed_at)
-        else:
-            values = make.changed_volume(self.rng, record)
-            self._change(VOLUME, record, EventKind.UPDATE, stamp, values, committed_at)
+        values = self._changed_belonging(sobject, record, stamp)
+        if not values:
+            change = CHANGES.get(sobject.name)
+            scene = Scene(self.world, self.rng, stamp)
+            values = _changed_objective_hcp(scene, record) if change is None else change(self.rng, record)
+        if values:
+            self._change(sobject, record, EventKind.UPDATE, stamp, values, committed_at)
 
-    def volume_deleted(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """A month goes to the recycle bin."""
-        self._bin(self.world.pool(VOLUME), VOLUME, EventKind.DELETE, stamp, committed_at)
-
-    def volume_undeleted(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """A month comes back."""
-        self._bin(self.world.pool(VOLUME, deleted=True), VOLUME, EventKind.UNDELETE, stamp, committed_at)
-
-    def account_inserted(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """A new lab, organisation or professional."""
-        number = self.world.next_number(ACCOUNT)
-        kind = _ACCOUNT_KINDS[number % len(_ACCOUNT_KINDS)]
-        if kind == "HCO":
-            values = make.new_hospital(self.rng, number)
-        else:
-            parent = self._pick(self.world.pool(ACCOUNT, "HCO" if kind == "Lab" else "Lab"), ACCOUNT, stamp)
-            parent_id = None if parent is None else str(parent["Id"])
-            values = (make.new_lab if kind == "Lab" else make.new_professional)(self.rng, number, parent_id)
-        self._insert(schema.ACCOUNT, stamp, values, committed_at)
-
-    def account_updated(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """An ordinary change of an account."""
-        record = self._pick(self.world.pool(ACCOUNT, self.rng.choice(("Lab", "HCO", "HCP"))), ACCOUNT, stamp)
+    def deleted(self, sobject: SObject, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """A record goes to the recycle bin (every third day a lab); what belongs to it stays as it is."""
+        group = "" if sobject is not ACCOUNT else "Lab" if self.day % 3 == 1 else "HCP"
+        record = self._pick(self.world.pool(sobject.name, group), sobject, stamp)
         if record is not None:
-            values = make.changed_account(self.rng, record)
-            self._change(ACCOUNT, record, EventKind.UPDATE, stamp, values, committed_at)
+            self._change(sobject, record, EventKind.DELETE, stamp, {"IsDeleted": True}, committed_at)
 
-    def account_deleted(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """A professional, or every third day a lab, goes to the recycle bin; its volumes stay as they are."""
-        pool = self.world.pool(ACCOUNT, "Lab" if self.day % 3 == 1 else "HCP")
-        self._bin(pool, ACCOUNT, EventKind.DELETE, stamp, committed_at)
+    def undeleted(self, sobject: SObject, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """A record comes back."""
+        record = self._pick(self.world.pool(sobject.name, deleted=True), sobject, stamp)
+        if record is not None:
+            self._change(sobject, record, EventKind.UNDELETE, stamp, {"IsDeleted": False}, committed_at)
 
-    def account_undeleted(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """An account comes back."""
-        self._bin(self.world.pool(ACCOUNT, deleted=True), ACCOUNT, EventKind.UNDELETE, stamp, committed_at)
+    def purged(self, sobject: SObject, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """A record is removed for good: mostly one from the recycle bin, where the object has one; every week a lab."""
+        group = "" if sobject is not ACCOUNT else "Lab" if self.day % 7 == 3 else "HCP"
+        binned = self.world.pool(sobject.name, deleted=True)
+        direct = not binned.ids or self.rng.randrange(4) == 0 or group == "Lab"
+        record = self._pick(self.world.pool(sobject.name, group) if direct else binned, sobject, stamp)
+        if record is not None:
+            self.world.emit(sobject.name, str(record["Id"]), EventKind.PURGE, stamp, {}, committed_at)
 
     def lab_moved(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """A lab that has volumes gets another country; the volumes are not touched."""
-        labs, volumes = self.world.records[ACCOUNT], self.world.pool(VOLUME)
-        for _ in range(200):
-            volume = self._pick(volumes, VOLUME, stamp + timedelta(days=1))
-            lab = None if volume is None or volume["Lab__c"] is None else labs[str(volume["Lab__c"])]
-            if lab is not None and lab["IsDeleted"] is False and str(lab["SystemModstamp"]) < to_iso(stamp):
-                self._move(lab, stamp, committed_at)
-                return
-        raise ValueError(f"day {self.day}: no live lab with volumes to move; expected a larger scale")
-
-    def reference_changed(self, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """In turn: a biomarker gets another area (days 0, 4 …), another indication, an area another name."""
-        turn = self.day % 4
-        name = AREA if turn == 2 else BIOMARKER
-        record = self._pick(self.world.pool(name), name, stamp)
-        if record is None:
-            return
-        if turn in (0, 3):
-            areas = [item for item in self.world.pool(AREA).ids if item != record["Therapeutic_Area__c"]]
-            values: dict[str, Value] = {"Therapeutic_Area__c": self.rng.choice(areas)}
-        elif turn == 1:
-            values = {"Indication__c": f'Reviewed {stamp:%Y-%m-%d}, "line {self.rng.randrange(1, 4)}"'}
-        else:
-            values = {"Name": f"{str(record['Name']).split(' (')[0]} ({stamp:%d.%m.%Y})"}
-        self._change(name, record, EventKind.UPDATE, stamp, values, committed_at)
-
-    def _move(self, lab: Record, stamp: datetime, committed_at: datetime | None) -> None:
+        """A lab that has volumes gets another country; what belongs to it is not touched."""
+        lab = self._parent_lab(VOLUME, stamp)
         others = [item for item in COUNTRIES if item != lab["Country_Code__c"]]
         losing = lab["Country_Code__c"] is not None and self.rng.randrange(12) == 0
         country = None if losing and self.day % 5 == 4 else self.rng.choice(others)
         self._change(ACCOUNT, lab, EventKind.UPDATE, stamp, {"Country_Code__c": country}, committed_at)
 
-    def _pick(self, pool: Pool, object_name: str, before: datetime) -> Record | None:
-        return self.world.pick(self.rng, pool, object_name, before)
+    def lab_segmented(self, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """A lab that has capabilities gets another segment, which they show by a formula and are not touched."""
+        lab = self._parent_lab(schema.LAB_CAPABILITY, stamp)
+        segment = other(self.rng, (*SEGMENTS, None), lab["Segment__c"])
+        self._change(ACCOUNT, lab, EventKind.UPDATE, stamp, {"Segment__c": segment}, committed_at)
 
-    def _bin(
-        self, pool: Pool, object_name: str, kind: EventKind, stamp: datetime, committed_at: datetime | None
-    ) -> None:
-        record = self._pick(pool, object_name, stamp)
-        if record is not None:
-            self._change(object_name, record, kind, stamp, {"IsDeleted": kind is EventKind.DELETE}, committed_at)
+    def reference_changed(self, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """In turn: a biomarker gets another area (days 0, 4 …), another indication, an area another name."""
+        turn = self.day % 4
+        sobject = AREA if turn == 2 else BIOMARKER
+        record = self._pick(self.world.pool(sobject.name), sobject, stamp)
+        if record is None:
+            return
+        if turn in (0, 3):
+            areas = [item for item in self.world.pool(AREA.name).ids if item != record["Therapeutic_Area__c"]]
+            values: dict[str, Value] = {"Therapeutic_Area__c": self.rng.choice(areas)}
+        elif turn == 1:
+            values = {"Indication__c": f"Indication as of day {self.day}"}
+        else:
+            values = {"Name": f"{str(record['Name'])[:60]} ({self.day})"}
+        self._change(sobject, record, EventKind.UPDATE, stamp, values, committed_at)
 
-    def _insert(
-        self, sobject: SObject, stamp: datetime, values: dict[str, Value], committed_at: datetime | None
-    ) -> None:
-        record_id = self.world.new_id(sobject, self.world.next_number(sobject.name))
-        whole = {**values, **audit_of_insert(stamp, self.rng.choice(schema.USER_IDS))}
-        self.world.emit(sobject.name, record_id, EventKind.INSERT, stamp, whole, committed_at)
+    def product_changed(self, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """In turn: a product is put elsewhere in lists, becomes a biomarker's, is deleted, comes back."""
+        turn = self.day % 4
+        if turn == 1:
+            self._companion_changed(stamp, committed_at)
+        elif turn == 2:
+            self.deleted(PRODUCT, stamp, committed_at)
+        elif turn == 3:
+            self.undeleted(PRODUCT, stamp, committed_at)
+        else:
+            record = self._pick(self.world.pool(PRODUCT.name), PRODUCT, stamp)
+            if record is not None:
+                values: dict[str, Value] = {
+                    "Order__c": 100 + self.day,
+                    "Is_Active__c": record["Is_Active__c"] is not True,
+                }
+                self._change(PRODUCT, record, EventKind.UPDATE, stamp, values, committed_at)
+
+    def force_changed(self, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """In turn: a territory is described anew, a user joins, a territory is opened, closed, opened again."""
+        turn = self.day % 8
+        if turn in (1, 5):
+            self.inserted(schema.USER, stamp, committed_at)
+        elif turn == 2:
+            self.inserted(schema.TERRITORY, stamp, committed_at)
+        elif turn == 3:
+            self.deleted(schema.TERRITORY, stamp, committed_at)
+        elif turn == 6:
+            self.undeleted(schema.TERRITORY, stamp, committed_at)
+        else:
+            self.updated(schema.TERRITORY, stamp, committed_at)
+
+    def _companion_changed(self, stamp: datetime, committed_at: datetime | None) -> None:
+        record = self._pick(self.world.pool(BIOMARKER.name), BIOMARKER, stamp)
+        product = self._pick(self.world.pool(PRODUCT.name), PRODUCT, stamp)
+        if record is not None and product is not None and record["Product__c"] != product["Id"]:
+            values: dict[str, Value] = {"Product__c": product["Id"], "Is_Companion_Diagnostic__c": True}
+            self._change(BIOMARKER, record, EventKind.UPDATE, stamp, values, committed_at)
+
+    def _changed_belonging(self, sobject: SObject, record: Record, stamp: datetime) -> dict[str, Value]:
+        """Another lab for one child of a lab in twenty, another owner for one record in twenty; mostly nothing."""
+        turn = self.rng.randrange(20)
+        if turn == 0 and sobject.name in _CHILDREN_OF_LABS:
+            lab = self._pick(self.world.pool(ACCOUNT.name, "Lab"), ACCOUNT, stamp)
+            return {} if lab is None or lab["Id"] == record["Lab__c"] else {"Lab__c": lab["Id"]}
+        if turn == 1 and sobject.has_owner:
+            owner = self.world.owner(self.rng, self.rng.choice(COUNTRIES))
+            return {} if owner == record["OwnerId"] else {"OwnerId": owner}
+        return {}
+
+    def _parent_lab(self, child: SObject, stamp: datetime) -> Record:
+        """A live lab, not changed since `stamp`, of a live child. Raises ValueError when there is none."""
+        labs, children = self.world.records[ACCOUNT.name], self.world.pool(child.name)
+        lab_type = schema.RECORD_TYPE_IDS["Lab"]
+        for _ in range(_MOVE_ATTEMPTS):
+            record = self._pick(children, child, stamp + timedelta(days=1))
+            lab = None if record is None or record["Lab__c"] is None else labs.get(str(record["Lab__c"]))
+            if lab is None or lab["IsDeleted"] is not False or lab["RecordTypeId"] != lab_type:
+                continue
+            if str(lab["SystemModstamp"]) < to_iso(stamp):
+                return lab
+        raise ValueError(f"day {self.day}: no live lab with a {child.name}; expected a larger scale")
+
+    def _some_pool(self, sobject: SObject) -> Pool:
+        groups = {ACCOUNT.name: _ACCOUNT_GROUPS, schema.USER.name: _USER_GROUPS}.get(sobject.name)
+        return self.world.pool(sobject.name, self.rng.choice(groups) if groups else "")
+
+    def _pick(self, pool: Pool, sobject: SObject, before: datetime) -> Record | None:
+        return self.world.pick(self.rng, pool, sobject.name, before)
 
     def _change(
         self,
-        object_name: str,
+        sobject: SObject,
         record: Record,
         kind: EventKind,
         stamp: datetime,
@@ -157,7 +252,7 @@ class _Day:
         committed_at: datetime | None,
     ) -> None:
         changed = {**values, **audit_of_change(stamp, self.rng.choice(schema.USER_IDS))}
-        self.world.emit(object_name, str(record["Id"]), kind, stamp, changed, committed_at)
+        self.world.emit(sobject.name, str(record["Id"]), kind, stamp, changed, committed_at)
 
 
 Action = Callable[[datetime, datetime | None], None]
@@ -166,29 +261,12 @@ Action = Callable[[datetime, datetime | None], None]
 def generate_day(world: World, day: int) -> None:
     """Add the events that become visible on an org day: the late ones of the evening before, then the day's own."""
     today = _Day(world, day)
-    late = _repeated(
-        world,
-        ((today.volume_inserted, 5), (today.volume_updated, 20), (today.account_updated, 3), (today.volume_deleted, 2)),
-    )
+    late = _late_actions(today)
     commits = _seconds(today.rng, len(late), LATE_COMMITTED_FROM_SECONDS, LATE_COMMITTED_UNTIL_SECONDS)
     for action, commit_seconds in zip(late, commits, strict=True):
         stamped = today.rng.randrange(LATE_STAMPED_FROM_SECONDS, LATE_STAMPED_UNTIL_SECONDS)
         action(at(day - 1, stamped), at(day, commit_seconds))
-    actions = _repeated(
-        world,
-        (
-            (today.account_inserted, 6),
-            (today.account_updated, 60),
-            (today.account_deleted, 4),
-            (today.account_undeleted, 2),
-            (today.lab_moved, 2),
-            (today.reference_changed, 1),
-            (today.volume_inserted, 60),
-            (today.volume_updated, 300),
-            (today.volume_deleted, 15),
-            (today.volume_undeleted, 8),
-        ),
-    )
+    actions = _actions(today)
     today.rng.shuffle(actions)
     for action, seconds in zip(
         actions, _seconds(today.rng, len(actions), DAY_STARTS_SECONDS, DAY_ENDS_SECONDS), strict=True
@@ -196,8 +274,32 @@ def generate_day(world: World, day: int) -> None:
         action(at(day, seconds), None)
 
 
-def _repeated(world: World, counts: tuple[tuple[Action, int], ...]) -> list[Action]:
-    return [action for action, count in counts for _ in range(world.count(count))]
+def _late_actions(today: _Day) -> list[Action]:
+    late: list[Action] = []
+    for name, habits in HABITS.items():
+        sobject = schema.OBJECTS[name]
+        late += _times(today, partial(today.inserted, sobject), habits.late_inserts)
+        late += _times(today, partial(today.updated, sobject), habits.late_updates)
+        late += _times(today, partial(today.deleted, sobject), habits.late_deletes)
+    return late
+
+
+def _actions(today: _Day) -> list[Action]:
+    actions: list[Action] = [today.reference_changed, today.product_changed, today.force_changed]
+    actions += _times(today, today.lab_moved, 4)
+    actions += _times(today, today.lab_segmented, 10)
+    for name, habits in HABITS.items():
+        sobject = schema.OBJECTS[name]
+        actions += _times(today, partial(today.inserted, sobject), habits.inserts)
+        actions += _times(today, partial(today.updated, sobject), habits.updates)
+        actions += _times(today, partial(today.deleted, sobject), habits.deletes, _FEWEST_DELETES)
+        actions += _times(today, partial(today.undeleted, sobject), habits.undeletes)
+        actions += _times(today, partial(today.purged, sobject), habits.purges)
+    return actions
+
+
+def _times(today: _Day, action: Action, at_full_scale: int, at_least: int = 1) -> list[Action]:
+    return [action] * max(at_least, today.world.count(at_full_scale)) if at_full_scale else []
 
 
 def _seconds(rng: random.Random, count: int, start: int, end: int) -> list[int]:

@@ -1,17 +1,20 @@
 """The org as generation sees it: the records after the last event, and the way to add another."""
 
 import random
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from local.salesforce import schema
 from local.salesforce.events import Event, EventKind, Record, Value, fold_into
 from local.salesforce.fields import SObject
+from local.salesforce.generate.records.field_force import HEADQUARTERS
 from local.salesforce.ids import make_id
 from local.salesforce.times import to_iso
 
 COMMIT_DELAY = timedelta(milliseconds=350)
 _PICK_ATTEMPTS = 40
-_RECORD_TYPE_NAMES = {record_id: name for name, record_id in schema.RECORD_TYPE_IDS.items()}
+_RECORD_TYPE_NAMES: Mapping[object, str] = {record_id: name for name, record_id in schema.RECORD_TYPE_IDS.items()}
 PoolKey = tuple[str, str, bool]
 
 
@@ -49,6 +52,7 @@ class World:
         self.pending: list[Event] = []
         self.last_seq = 0
         self._pools: dict[PoolKey, Pool] = {}
+        self._numbers: Counter[str] = Counter()
 
     def rng(self, purpose: str) -> random.Random:
         """A generator of its own per purpose, so that one part's draws never shift another's."""
@@ -59,25 +63,43 @@ class World:
         return max(1, int(at_full_scale * self.scale + 0.5))
 
     def next_number(self, object_name: str) -> int:
-        """The number of the next record of an object: records are never removed, so their count."""
-        return len(self.records[object_name])
+        """The number of the next record of an object: how many were ever made, those that are gone included."""
+        return self._numbers[object_name]
 
     def new_id(self, sobject: SObject, number: int) -> str:
         """The id of record `number` of an object."""
-        return make_id(sobject.key_prefix, 40_000 + number)
+        return schema.user_id(number) if sobject is schema.USER else make_id(sobject.key_prefix, 40_000 + number)
 
-    def pool(self, object_name: str, record_type: str = "", deleted: bool = False) -> Pool:
-        """The ids of one object (accounts: of one record type when live) that are live, or deleted."""
-        return self._pools.setdefault((object_name, record_type, deleted), Pool())
+    def pool(self, object_name: str, group: str = "", deleted: bool = False) -> Pool:
+        """The ids of one object that are live, or deleted; live accounts by record type, users by division."""
+        key = (object_name, group, deleted)
+        found = self._pools.get(key)
+        if found is None:
+            found = self._pools[key] = Pool()
+        return found
+
+    def owner(self, rng: random.Random, country: Value) -> str:
+        """Someone who looks after a country; of the headquarters where it has nobody."""
+        ids = self.pool(schema.USER.name, str(country)).ids or self.pool(schema.USER.name, HEADQUARTERS).ids
+        return ids[rng.randrange(len(ids))]
 
     def replay(self, event: Event) -> None:
         """Take over an event that stands in the log already."""
         records = self.records[event.object]
+        before = records.get(event.id)
         fold_into(records, event)
         self.last_seq = event.seq
-        record = records[event.id]
-        live = self.pool(event.object, _RECORD_TYPE_NAMES.get(str(record.get("RecordTypeId")), ""))
+        if event.kind is EventKind.INSERT:
+            self._numbers[event.object] += 1
+        elif event.kind is EventKind.UPDATE:
+            return
+        record = records.get(event.id) or before or {}
+        live = self.pool(event.object, _group(event.object, record))
         deleted = self.pool(event.object, deleted=True)
+        if event.kind is EventKind.PURGE:
+            live.discard(event.id)
+            deleted.discard(event.id)
+            return
         gone = record.get("IsDeleted") is True
         (live.discard if gone else live.add)(event.id)
         (deleted.add if gone else deleted.discard)(event.id)
@@ -116,7 +138,18 @@ class World:
         return next((records[i] for i in pool.ids if str(records[i]["SystemModstamp"]) < limit), None)
 
 
-def audit_of_insert(stamp: datetime, user_id: str, has_is_deleted: bool = True) -> dict[str, Value]:
+def _group(object_name: str, record: Record) -> str:
+    if object_name == schema.ACCOUNT.name:
+        return _RECORD_TYPE_NAMES[record["RecordTypeId"]]
+    return str(record["Division"]) if object_name == schema.USER.name else ""
+
+
+def with_owner(sobject: SObject, values: dict[str, Value], owner_id: str) -> dict[str, Value]:
+    """The values with an OwnerId, where records of the object have one."""
+    return {**values, "OwnerId": owner_id} if sobject.has_owner else values
+
+
+def audit_of_insert(sobject: SObject, stamp: datetime, user_id: str) -> dict[str, Value]:
     """The system fields of a new record."""
     text = to_iso(stamp)
     values: dict[str, Value] = {
@@ -126,7 +159,7 @@ def audit_of_insert(stamp: datetime, user_id: str, has_is_deleted: bool = True) 
         "LastModifiedById": user_id,
         "SystemModstamp": text,
     }
-    return {**values, "IsDeleted": False} if has_is_deleted else values
+    return {**values, "IsDeleted": False} if sobject.has_is_deleted else values
 
 
 def audit_of_change(stamp: datetime, user_id: str) -> dict[str, Value]:

@@ -53,18 +53,23 @@ _NO_OBJECT = (
 
 @dataclass(frozen=True)
 class Column:
-    """A field reached from the queried object: `hops` are (reference field, its target object)."""
+    """A field of `entity`, reached from the queried object: `hops` are (reference field, its target object)."""
 
     path: tuple[str, ...]
     hops: tuple[tuple[Field, SObject], ...]
+    entity: SObject
     field: Field
 
     def getter(self) -> Getter:
-        """Reads the field's value of a record; null when a reference on the way is."""
+        """Reads the field's value of a record; null when a reference on the way is. A formula is one hop more."""
         name = self.field.name
-        if not self.hops:
-            return lambda record, _: record[name]
         hops = tuple((hop.name, target.name) for hop, target in self.hops)
+        if self.field.formula is not None:
+            relationship, name = self.field.formula
+            reference = self.entity.by_lower_relationship[relationship.lower()]
+            hops = (*hops, (reference.name, _target_of(reference).name))
+        if not hops:
+            return lambda record, _: record[name]
 
         def read(record: Record, records: Records) -> Value:
             for reference, target in hops:
@@ -95,21 +100,26 @@ def bind_path(query: Query, sobject: SObject, path: FieldPath) -> Column:
     entity, hops, names = sobject, [], []
     for part in parts[:-1]:
         reference = entity.by_lower_relationship.get(part.lower())
-        target = None if reference is None else schema.find_object(reference.reference_to[0])
-        if reference is None or target is None:
+        if reference is None:
             detail = (
                 f"Didn't understand relationship '{part}' in field path. If you are attempting to use a custom "
                 "relationship, be sure to append the '__r' after the custom relationship name."
             )
             raise error_at(INVALID_FIELD, query.text, path.position, detail)
-        hops.append((reference, target))
+        entity = _target_of(reference)
+        hops.append((reference, entity))
         names.append(str(reference.relationship_name))
-        entity = target
     field = entity.by_lower_name.get(parts[-1].lower())
     if field is None:
         detail = _NO_COLUMN.format(name=parts[-1], entity=entity.name)
         raise error_at(INVALID_FIELD, query.text, path.position, detail)
-    return Column((*names, field.name), tuple(hops), field)
+    return Column((*names, field.name), tuple(hops), entity, field)
+
+
+def _target_of(reference: Field) -> SObject:
+    """The object a relationship leads to; where there are several (owners), the one that the org has records of."""
+    known = (schema.find_object(name) for name in reference.reference_to)
+    return next(target for target in known if target is not None)
 
 
 def bind_condition(query: Query, sobject: SObject, condition: Condition) -> Predicate:

@@ -103,7 +103,7 @@ def _fields_group(query: Query, sobject: SObject, item: OtherItem) -> list[Colum
     if item.argument != "STANDARD" and not (query.limit and query.limit <= FIELDS_LIMIT):
         detail = "The SOQL FIELDS function must have a LIMIT of at most 200"
         raise error_at(MALFORMED_QUERY, query.text, item.position, detail)
-    return [Column((field.name,), (), field) for field in sobject.fields if field.custom in wanted]
+    return [Column((field.name,), (), sobject, field) for field in sobject.fields if field.custom in wanted]
 
 
 def _sorter(query: Query, sobject: SObject) -> Callable[[list[Record], OrgView], None]:

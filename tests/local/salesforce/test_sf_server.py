@@ -14,7 +14,7 @@ import requests
 from simple_salesforce import Salesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest
 
-from local.salesforce.events import iter_events
+from local.salesforce.events import EventKind, iter_events
 from local.salesforce.request_log import LoggedRead, ReadKind, iter_reads, total_calls
 from local.salesforce.schema import OBJECTS
 from tests.local.salesforce.sf_process import API, Simulator
@@ -135,7 +135,10 @@ def test_describe_has_every_field_in_its_shape(simulator: Simulator) -> None:
         fields = {field["name"]: field for field in described["fields"]}
         assert len({len(field) for field in fields.values()}) == 1 and len(fields["Id"]) >= 50
         assert fields["SystemModstamp"]["type"] == "datetime" and fields["Id"]["length"] == 18
-        assert ("IsDeleted" in fields) == (name != "RecordType")
+        without_bin = ("RecordType", "User", "UserTerritory2Association")
+        assert ("IsDeleted" in fields) == (name not in without_bin), name
+        unowned = (*without_bin, "Territory2", "ObjectTerritory2Association")
+        assert ("OwnerId" in fields) == (name not in unowned), name
     account = {f["name"]: f for f in simulator.get("/sobjects/account/describe").json()["fields"]}
     assert account["BillingCity"]["compoundFieldName"] == "BillingAddress" and account["Name"]["length"] == 255
     assert account["Accreditation__c"]["type"] == "multipicklist"
@@ -173,7 +176,11 @@ def _truth(simulator: Simulator, name: str) -> dict[str, dict[str, object]]:
     now = simulator.get("/idiscover/clock").json()["now"]
     records: dict[str, dict[str, object]] = {}
     for event in iter_events(simulator.state_dir, name):
-        if event.committed_at <= now:
+        if event.committed_at > now:
+            continue
+        if event.kind is EventKind.PURGE:
+            del records[event.id]
+        else:
             records[event.id] = {**records.get(event.id, {}), **event.values}
     return records
 
