@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 
 from tests import oracle
+from tests.support.aws_platform import aws_client
 from tests.support.direct_chain import DirectChain
 from tests.support.direct_stack import run_statement
 
@@ -110,3 +111,29 @@ def _touched(chain: DirectChain) -> tuple[int, int]:
         (),
     )
     return written, read
+
+
+def fingerprint(chain: DirectChain) -> dict[str, str]:
+    """All that the stores hold, system columns too, but for what only tells of tries: status documents and step logs.
+
+    Returns:
+        A checksum per table of the warehouse and of the job metadata, and per object of the bucket.
+    """
+    found: dict[str, str] = {}
+    for dsn, schemas in ((chain.stack.postgres_dsn, ("stg", "itg", "dm")), (chain.stack.job_dsn, ("job",))):
+        tables = run_statement(
+            dsn,
+            "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables where schemaname in %s",
+            (schemas,),
+        )
+        for (table,) in tables:
+            if table != "job.step_log":
+                [(checksum,)] = run_statement(
+                    dsn, f"select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from {table} as t", ()
+                )
+                found[table] = checksum
+    s3, name = aws_client(chain.stack.aws_endpoint, "s3"), chain.stack.context.buckets.data
+    for key in chain.bucket.list(""):
+        if not key.startswith("status/"):
+            found[key] = s3.head_object(Bucket=name, Key=key)["ETag"]
+    return found
