@@ -1,14 +1,20 @@
 """Batches that itg holds leave stg, and their files move from source/ to archive/.
 
+A batch that read every Id and is the newest to do so stays until itg holds no record that it does not have; then that
+is written down, so that nobody searches the table for such records before the next read.
+
 Four steps, each harmless to repeat, in the order that loses nothing to a kill in between:
 1. copy the files and write the new manifest: killed here, the copies mean nothing and are made again;
 2. say in the job metadata where the batch lies now: from here on everybody reads archive/;
-3. empty stg; the ledger stg.batch_load keeps its row, so that no load ever brings the batch again;
+3. empty stg; the ledger stg.batch_load keeps its row, so that no load ever brings the batch again. The Ids of the
+   newest read stay: they say which versions are dead when they arrive;
 4. delete the originals.
 What a kill after 2 leaves behind is found by its state and swept up by the object's next refresh.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -21,11 +27,11 @@ from idiscover.errors import DataQualityError
 from idiscover.lake.keys import archive_prefix, manifest_key, source_prefix
 from idiscover.metadata.models import Context
 from idiscover.plan.model import ItgPlan
-from idiscover.warehouse.queries import batches_sql
+from idiscover.warehouse.queries import batches_sql, held_absences_sql, newest_read_sql
 
 
 def archive_applied_batches(metadata: JobMetadata, context: Context, itg: ItgPlan) -> list[str]:
-    """Archives every loaded batch of which itg holds each row; returns their ids.
+    """Archives every loaded batch of which each row is in place and each absence applied; returns their ids.
 
     Raises:
         DataQualityError: a loaded batch has other rows in stg than were loaded.
@@ -34,8 +40,10 @@ def archive_applied_batches(metadata: JobMetadata, context: Context, itg: ItgPla
     # One at a time per object: a run that lost its claim may still be here, and would miss files that another moves.
     with metadata.exclusive("archive", itg.object):
         loaded = batches(metadata, itg.object, LOADED)  # before the question: what is loaded later is not judged by it
-        staged = run_transaction(context.secrets.redshift, context.region, lambda cursor: _staged(cursor, itg))
-        applied = [batch for batch in loaded if _is_applied(batch, staged, itg)]
+        staged, unapplied = run_transaction(
+            context.secrets.redshift, context.region, lambda cursor: (_staged(cursor, itg), _unapplied(cursor, itg))
+        )
+        applied = [batch for batch in loaded if _is_applied(batch, staged, itg) and batch.batch_id != unapplied]
         for batch in applied:
             _move(metadata, bucket, batch)
         _sweep(metadata, context, bucket, itg, list(staged))
@@ -48,8 +56,25 @@ def _staged(cursor: Cursor, itg: ItgPlan) -> dict[str, tuple[int, int]]:
     return {batch_id: (int(rows), int(missing)) for batch_id, rows, _, missing in cursor.fetchall()}
 
 
+def _unapplied(cursor: Cursor, itg: ItgPlan) -> str | None:
+    """The newest read of every Id while itg holds records that it does not have; writes down that it holds none."""
+    cursor.execute(newest_read_sql(itg))
+    batch_id, absence_at_utc, loaded_at_utc, is_applied = cursor.fetchone()
+    if batch_id is None or is_applied:
+        return None
+    cursor.execute(held_absences_sql(itg), {"batch_id": batch_id, "absence_at_utc": absence_at_utc})
+    if cursor.fetchone()[0]:
+        unapplied: str = batch_id
+        return unapplied
+    cursor.execute(
+        f"insert into itg.{itg.object}__absence (batch_id, loaded_at_utc, applied_at_utc) values (%s, %s, getdate())",
+        [batch_id, loaded_at_utc],
+    )
+    return None
+
+
 def _is_applied(batch: BatchRow, staged: dict[str, tuple[int, int]], itg: ItgPlan) -> bool:
-    """Whether each row of the batch is in itg; that none is left in stg proves nothing, unless it had none."""
+    """Whether each row of the batch is in place; that none is left in stg proves nothing, unless it had none."""
     rows, missing = staged.get(batch.batch_id, (0, 0))
     if rows != batch.rows:
         raise DataQualityError(
@@ -67,12 +92,12 @@ def _is_applied(batch: BatchRow, staged: dict[str, tuple[int, int]], itg: ItgPla
 def _move(metadata: JobMetadata, bucket: Bucket, batch: BatchRow) -> None:
     source, target = source_prefix(batch.object, batch.batch_id), archive_prefix(batch.object, batch.batch_id)
     manifest = read_manifest(bucket, manifest_key(source))
-    moved = tuple(file.model_copy(update={"key": target + file.key.removeprefix(source)}) for file in manifest.files)
-    for old, new in zip(manifest.files, moved, strict=True):
+    moved = manifest.moved(source, target)
+    for old, new in zip(manifest.all_files, moved.all_files, strict=True):
         bucket.copy(old.key, new.key)
         _require_size(bucket, new.key, new.bytes)
-    bucket.write_text(manifest_key(target), manifest.model_copy(update={"files": moved}).model_dump_json(indent=2))
-    mark_archived(metadata, batch.batch_id, manifest_key(target), moved)
+    bucket.write_text(manifest_key(target), moved.model_dump_json(indent=2))
+    mark_archived(metadata, moved, manifest_key(target))
 
 
 def _require_size(bucket: Bucket, key: str, expected: int) -> None:
@@ -88,16 +113,32 @@ def _require_size(bucket: Bucket, key: str, expected: int) -> None:
 
 def _sweep(metadata: JobMetadata, context: Context, bucket: Bucket, itg: ItgPlan, staged: list[str]) -> None:
     """Removes archived batches from stg, and then their files from source/, whoever archived them."""
-    gone = archived_among(metadata, staged)
-    if gone:
+    older = run_transaction(context.secrets.redshift, context.region, lambda cursor: _older_reads(cursor, itg))
+    gone, gone_ids = archived_among(metadata, staged), archived_among(metadata, older)
+    if gone or gone_ids:
         run_transaction(
-            context.secrets.redshift,
-            context.region,
-            lambda cursor: cursor.execute(f"delete from stg.{itg.object} where _batch_id in %s", [tuple(sorted(gone))]),
+            context.secrets.redshift, context.region, lambda cursor: _empty_stg(cursor, itg, gone, gone_ids)
         )
     keys = bucket.list(f"source/{itg.object}/")
     leftover = archived_among(metadata, sorted({_batch_of(key) for key in keys}))
     bucket.delete([key for key in keys if _batch_of(key) in leftover])
+
+
+def _older_reads(cursor: Cursor, itg: ItgPlan) -> list[str]:
+    """Batches that have Ids in stg, the newest read left out."""
+    cursor.execute(newest_read_sql(itg))
+    newest = cursor.fetchone()[0]
+    cursor.execute(f"select distinct _batch_id from stg.{itg.object}__ids")
+    return sorted(batch_id for (batch_id,) in cursor.fetchall() if batch_id != newest)
+
+
+def _empty_stg(cursor: Cursor, itg: ItgPlan, batch_ids: Collection[str], reads: Collection[str]) -> None:
+    """Rows and Ids go. A read without its Ids must not be taken for one that found none: it says nothing any more."""
+    if batch_ids:
+        cursor.execute(f"delete from stg.{itg.object} where _batch_id in %s", [tuple(sorted(batch_ids))])
+    if reads:
+        cursor.execute("update stg.batch_load set absence_at_utc = null where batch_id in %s", [tuple(sorted(reads))])
+        cursor.execute(f"delete from stg.{itg.object}__ids where _batch_id in %s", [tuple(sorted(reads))])
 
 
 def _batch_of(key: str) -> str:

@@ -22,8 +22,8 @@ from idiscover.aws.secrets import read_secret
 from idiscover.aws.step_log import write_status
 from idiscover.errors import ConfigError, DataQualityError, FatalError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
-from idiscover.lake.manifest import BatchManifest
-from idiscover.plan.model import ExtractionPlan, ExtractionRequest, RunIdentity, RunKind, Window
+from idiscover.lake.manifest import BatchCounts, BatchManifest
+from idiscover.plan.model import ExtractionPlan, ExtractionRequest, ReadMode, RunIdentity, RunKind, Window
 from idiscover.plan.reads import read_mode_of
 from idiscover.salesforce.session import open_session
 
@@ -187,9 +187,12 @@ def _summary(manifest: BatchManifest) -> dict[str, object]:
         "order_date": manifest.order_date,
         "window_start_utc": manifest.window_start_utc,
         "window_end_utc": manifest.window_end_utc,
+        "read_mode": manifest.read_mode.value,
         "rows": manifest.rows,
+        "ids": manifest.id_count,
         "bytes": manifest.bytes,
         "counts": manifest.counts.model_dump(),
+        "id_counts": manifest.ids and manifest.ids.counts.model_dump(),
     }
 
 
@@ -199,13 +202,14 @@ def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
     Raises:
         DataQualityError: names the counts that differ.
     """
-    asked = (window.object, window.batch_id, window.order_date, window.start_utc, window.end_utc)
+    asked = (window.object, window.batch_id, window.order_date, window.start_utc, window.end_utc, window.read_mode)
     written = (
         manifest.object,
         manifest.batch_id,
         manifest.order_date,
         manifest.window_start_utc,
         manifest.window_end_utc,
+        manifest.read_mode,
     )
     if asked != written:
         raise DataQualityError(
@@ -215,25 +219,47 @@ def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
             expected=", ".join(map(str, asked)),
             remedy=read_again(window.object, window.run_id),
         )
-    counts = manifest.counts
+    _check_absence(manifest, where)
+    _check_counts(manifest, manifest.counts, manifest.rows, where, "")
+    if manifest.ids is not None:
+        _check_counts(manifest, manifest.ids.counts, manifest.ids.rows, where, ", Ids")
+
+
+def _check_absence(manifest: BatchManifest, where: str) -> None:
+    """A batch tells of absence exactly if it was to read every Id, and then brings the Ids."""
+    mode = manifest.read_mode
+    got = (manifest.absence_at_utc is not None, manifest.ids is not None)
+    expected = (mode.tells_absence, mode is ReadMode.WINDOW_AND_IDS)
+    if got != expected:
+        raise DataQualityError(
+            "the manifest does not tell of absence as its read mode should",
+            where=where,
+            got=f"absence_at_utc {manifest.absence_at_utc}, Ids {'there' if got[1] else 'missing'}",
+            expected=f"of a read {mode.value}: absence_at_utc {'' if expected[0] else 'not '}set,"
+            f" Ids {'' if expected[1] else 'not '}beside the rows",
+            remedy=read_again(manifest.object, manifest.run_id),
+        )
+
+
+def _check_counts(manifest: BatchManifest, counts: BatchCounts, listed: int, where: str, of: str) -> None:
     numbers = {"job": counts.job_rows, "parsed": counts.parsed_rows, "in files": counts.file_rows}
-    numbers["listed in the manifest"] = manifest.rows
+    numbers["listed in the manifest"] = listed
     if counts.page_rows is not None:
         numbers["announced by pages"] = counts.page_rows
     if counts.count_before == counts.count_after:  # else the org moved while it was read, and COUNT() says nothing
-        numbers["COUNT() of the window"] = counts.count_before
+        numbers["COUNT()"] = counts.count_before
     if len(set(numbers.values())) > 1:
         raise DataQualityError(
             "row counts of the extraction differ",
-            where=where,
+            where=f"{where}{of}",
             got=", ".join(f"{name} {count}" for name, count in numbers.items()),
             expected="the same number everywhere",
-            remedy=f"read the step's log; {read_again(window.object, window.run_id)}",
+            remedy=f"read the step's log; {read_again(manifest.object, manifest.run_id)}",
         )
 
 
 def _check_files(manifest: BatchManifest, bucket: Bucket) -> None:
-    for file in manifest.files:
+    for file in manifest.all_files:
         stored = bucket.size(file.key)
         if stored != file.bytes:
             raise DataQualityError(

@@ -62,8 +62,11 @@ def record_marks(
     """Slices of `consumer` are stale; the same change again is the same mark.
 
     `marks: all`: a change in reference data (slice ZZ) makes every slice stale, besides those that it names.
+    `marks: reference`: any change makes slice ZZ stale, and no other.
     """
     wanted = list(marks)
+    if consumer.marks == "reference":
+        wanted = [Mark(mark.change_key, REFERENCE_SLICE, None) for mark in marks]
     if consumer.marks == "all":
         # one each, under a key of its own: a mark that stands, claimed or not, must never stand for a later change
         touching = [mark for mark in marks if REFERENCE_SLICE in (mark.country_code, mark.moved_from_country_code)]

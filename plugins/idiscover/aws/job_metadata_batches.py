@@ -14,8 +14,8 @@ from psycopg2.extras import execute_values
 from idiscover.aws.job_metadata import JobMetadata, decide_alone
 from idiscover.aws.job_metadata_arrivals import record_arrivals
 from idiscover.aws.job_metadata_windows import DECISION, give_lock_back, move_watermark
-from idiscover.lake.manifest import BatchFile, BatchManifest
-from idiscover.plan.model import ConsumerPlan, RunKind
+from idiscover.lake.manifest import BatchManifest
+from idiscover.plan.model import BatchContent, ConsumerPlan, RunKind
 
 PENDING = "pending"  # in source/
 LOADED = "loaded"  # in stg, or empty
@@ -34,6 +34,12 @@ class BatchRow:
     bytes: int
     manifest_key: str
     state: str
+    ids: int | None  # how many Ids it read; None where it did not read every Id
+
+    @property
+    def goes_to_stg(self) -> bool:
+        """Whether a load has something to do: a batch without rows that says nothing about absence needs none."""
+        return self.rows > 0 or self.ids is not None
 
 
 def register_batch(
@@ -47,7 +53,7 @@ def register_batch(
         decide_alone(cursor, DECISION, manifest.object)
         if _write_batch(cursor, manifest, manifest_key):
             cursor.execute("delete from job.batch_file where batch_id = %s", [manifest.batch_id])
-            _insert_files(cursor, manifest.batch_id, manifest.files)
+            _insert_files(cursor, manifest)
             move_watermark(cursor, manifest, history_start)
         give_lock_back(cursor, manifest.object, manifest.run_id, run_type)
 
@@ -84,21 +90,21 @@ def mark_loaded(
             record_arrivals(cursor, table, consumers, row.run_kind, row.order_date, row.batch_id)
 
 
-def mark_archived(metadata: JobMetadata, batch_id: str, manifest_key: str, files: Sequence[BatchFile]) -> None:
-    """A batch's files lie under archive/ from now on."""
+def mark_archived(metadata: JobMetadata, manifest: BatchManifest, manifest_key: str) -> None:
+    """A batch's files lie under archive/ from now on, as its new manifest says."""
     with metadata.transaction() as cursor:
         cursor.execute(
             "update job.batch set state = %s, archived_at_utc = now(), manifest_key = %s where batch_id = %s",
-            [ARCHIVED, manifest_key, batch_id],
+            [ARCHIVED, manifest_key, manifest.batch_id],
         )
-        cursor.execute("delete from job.batch_file where batch_id = %s", [batch_id])
-        _insert_files(cursor, batch_id, files)
+        cursor.execute("delete from job.batch_file where batch_id = %s", [manifest.batch_id])
+        _insert_files(cursor, manifest)
 
 
 def _select(metadata: JobMetadata, condition: str, values: Sequence[object]) -> list[BatchRow]:
     with metadata.transaction() as cursor:
         cursor.execute(
-            "select batch_id, object, run_kind, order_date, rows, bytes, manifest_key, state from job.batch"
+            "select batch_id, object, run_kind, order_date, rows, bytes, manifest_key, state, ids from job.batch"
             f" where {condition} order by order_date, registered_at_utc, batch_id",
             values,
         )
@@ -116,10 +122,13 @@ def _write_batch(cursor: Cursor, manifest: BatchManifest, manifest_key: str) -> 
         "window_start_utc": manifest.window_start_utc,
         "window_end_utc": manifest.window_end_utc,
         "read_at_utc": manifest.read_at_utc,
+        "read_mode": manifest.read_mode.value,
+        "absence_at_utc": manifest.absence_at_utc,
         "job_id": manifest.job_id,
         "rows": manifest.rows,
+        "ids": manifest.id_count,
         "bytes": manifest.bytes,
-        "counts": json.dumps(manifest.counts.model_dump()),
+        "counts": json.dumps(_counts(manifest)),
         "manifest_key": manifest_key,
         "state": PENDING,
     }
@@ -133,10 +142,21 @@ def _write_batch(cursor: Cursor, manifest: BatchManifest, manifest_key: str) -> 
     return cursor.rowcount == 1
 
 
-def _insert_files(cursor: Cursor, batch_id: str, files: Sequence[BatchFile]) -> None:
+def _counts(manifest: BatchManifest) -> dict[str, Any]:
+    """Every count of the batch's rows and, under `ids`, of its Ids."""
+    counts: dict[str, Any] = manifest.counts.model_dump()
+    return counts if manifest.ids is None else {**counts, "ids": manifest.ids.counts.model_dump()}
+
+
+def _insert_files(cursor: Cursor, manifest: BatchManifest) -> None:
+    files = [(file, BatchContent.ROWS) for file in manifest.files]
+    files += [(file, BatchContent.IDS) for file in manifest.id_files]
     if files:
         execute_values(
             cursor,
-            "insert into job.batch_file (batch_id, key, rows, bytes, sha256) values %s",
-            [(batch_id, file.key, file.rows, file.bytes, file.sha256) for file in files],
+            "insert into job.batch_file (batch_id, key, rows, bytes, sha256, content) values %s",
+            [
+                (manifest.batch_id, file.key, file.rows, file.bytes, file.sha256, content.value)
+                for file, content in files
+            ],
         )

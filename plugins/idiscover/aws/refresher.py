@@ -42,7 +42,7 @@ from idiscover.warehouse.statements import parse_statement
 
 log = logging.getLogger(__name__)
 
-_OUTCOMES = ("inserted", "updated", "unchanged", "superseded")
+_OUTCOMES = ("inserted", "updated", "unchanged", "superseded", "removed")
 
 
 def claim_slices(plan: RefreshPlan, run: RunIdentity) -> list[list[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from psycopg2.extensions import cursor as Cursor
 
-from idiscover.aws.job_metadata_arrivals import EVERY_SLICE, Mark
+from idiscover.aws.job_metadata_arrivals import EVERY_SLICE, REFERENCE_SLICE, Mark
 from idiscover.aws.job_metadata_claims import Claim
 from idiscover.plan.model import ItgPlan, RefreshPlan
 from idiscover.warehouse.queries import stale_slices_sql
@@ -51,9 +51,12 @@ def units_of_marks(marks: Iterable[Mark], countries: Iterable[str] = ()) -> list
 
 
 def every_slice(cursor: Cursor, plan: RefreshPlan) -> set[str]:
-    """All countries that the table or one of its inputs has: what it should have, and what it should lose."""
-    found: set[str] = set()
-    for table in (plan.table, *plan.inputs):
+    """All countries that the table or one of its inputs has: what it should have, and what it should lose.
+
+    Of an input that makes slice ZZ stale and no other, whatever changes in it, the countries do not matter.
+    """
+    found = {REFERENCE_SLICE} if plan.reference_inputs else set()
+    for table in (plan.table, *(name for name in plan.inputs if name not in plan.reference_inputs)):
         column = "_country_code" if table.startswith("itg.") else "country_code"
         cursor.execute(f"select distinct {column} from {table}")
         found.update(country for (country,) in cursor.fetchall())

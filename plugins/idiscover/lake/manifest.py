@@ -5,6 +5,7 @@ A batch without its manifest does not exist. It lies beside the batch's files an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Literal
 
@@ -108,3 +109,12 @@ class BatchManifest(BaseModel):
     def bytes(self) -> int:
         """Stored bytes over all files."""
         return sum(file.bytes for file in self.all_files)
+
+    def moved(self, source: str, target: str) -> BatchManifest:
+        """The same batch with its files under prefix `target` instead of `source`."""
+        ids = self.ids and self.ids.model_copy(update={"files": _moved(self.ids.files, source, target)})
+        return self.model_copy(update={"files": _moved(self.files, source, target), "ids": ids})
+
+
+def _moved(files: Iterable[BatchFile], source: str, target: str) -> tuple[BatchFile, ...]:
+    return tuple(file.model_copy(update={"key": target + file.key.removeprefix(source)}) for file in files)

@@ -13,12 +13,19 @@ from idiscover.metadata.models import (
     ObjectSpec,
     TableSpec,
 )
-from idiscover.plan.model import ConsumerPlan
+from idiscover.plan.model import ConsumerPlan, ReadMode
+from idiscover.plan.reads import daily_read_mode
+
+_READS = {
+    ReadMode.WINDOW: "its window",
+    ReadMode.WINDOW_AND_IDS: "its window, and the Id of every record, to see which there are no more",
+    ReadMode.WHOLE: "every record, whatever its SystemModstamp",
+}
 
 
 def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
     """Documentation of `sfdc_to_s3__<object>`."""
-    deleted = "yes (queryAll)" if spec.has_is_deleted else "no (the object has no IsDeleted)"
+    deleted = "seen as deleted (queryAll)" if spec.has_is_deleted else "not seen (the object has no IsDeleted)"
     conditions = "; ".join(f"`{c.field} {c.op} {c.value!r}`" for c in delta.filter) or "none"
     facts = [
         ("Object", f"`{spec.salesforce_object}`"),
@@ -27,7 +34,8 @@ def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
         ("Schedule", f"`{spec.schedule}` (UTC)"),
         ("Delta", f"`{delta.field}`, read again for {delta.lookback_minutes} minutes back"),
         ("Filter", conditions),
-        ("Deleted rows", deleted),
+        ("A day's run reads", _READS[daily_read_mode(spec, delta)]),
+        ("Records in the bin", deleted),
         ("Country", _country(spec)),
         ("Writes", f"`source/{spec.object}/<batch>/`, announced as `x-idiscover://source/{spec.object}`"),
     ]

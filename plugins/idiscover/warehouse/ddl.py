@@ -9,8 +9,8 @@ from idiscover.warehouse.types import column_type, quoted
 
 BATCH_LOAD = """\
 -- stg.batch_load: the ledger of what COPY brought; a batch that it has is not copied again. grain: batch_id.
--- absence_at_utc: when a read of every Id of the object began, null where the batch is no such read; the newest of an
--- object, by (absence_at_utc, batch_id), says which records there are. ids: how many.
+-- absence_at_utc: when a read of every Id of the object began; the newest of an object, by (absence_at_utc, batch_id),
+-- says which records there are. Null where the batch is no such read, or its Ids have left stg. ids: how many it read.
 -- On every node: it is small (a row per object and run), and every load reads it.
 create table if not exists stg.batch_load (
     batch_id varchar(128) not null,
@@ -135,10 +135,15 @@ def _load_audit(_spec: ObjectSpec, table: str) -> str:
 
 def _absence(spec: ObjectSpec, table: str) -> str:
     head = [
-        f"-- {table}: reads of every Id whose absences itg.{spec.object} no longer holds. grain: batch_id.",
-        "-- While the newest read stands here, nobody searches the whole table for absences.",
+        f"-- {table}: reads of every Id that itg.{spec.object} holds nothing beyond. grain: batch_id, loaded_at_utc.",
+        "-- While the newest read stands here, nobody searches the whole table for absences. loaded_at_utc is the",
+        "-- ledger's: a batch that is loaded again is applied again.",
     ]
-    columns = ["batch_id varchar(128) not null", "applied_at_utc timestamp not null"]
+    columns = [
+        "batch_id varchar(128) not null",
+        "loaded_at_utc timestamp not null",
+        "applied_at_utc timestamp not null",
+    ]
     return _table(table, head, columns, ["diststyle all", "sortkey (batch_id)"])
 
 

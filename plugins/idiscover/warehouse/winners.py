@@ -1,8 +1,15 @@
 """Which version of an Id stands in itg, and in which country: said once, used by procedures and queries.
 
-The winner of an Id is its highest version (version column, `_read_at_utc`, `_batch_id`) over stg and itg; `_batch_id`
-only parts versions that are otherwise the same, so that any order of batches ends alike. The winner's own values say
-which country owns it.
+The winner of an Id is its highest live version (version column, `_read_at_utc`, `_batch_id`) over stg and itg;
+`_batch_id` only parts versions that are otherwise the same, so that any order of batches ends alike. The winner's own
+values say which country owns it.
+
+A version is dead if it was changed and read before the newest read of every Id began, and that read does not have its
+Id. A record with only dead versions has no winner: it leaves itg, by the procedure of the country that holds it.
+
+What a call costs: it grows with stg, and with what the newest read of every Id has until its absences are applied
+(a search of the object's itg table, once per such read). For objects whose country is another's, it always grows with
+their itg table. It does not grow with history, nor with the number of batches that were.
 """
 
 from __future__ import annotations
@@ -14,46 +21,69 @@ from idiscover.warehouse.types import quoted
 NO_COUNTRY = "ZZ"
 
 
-def winner_ctes(itg: ItgPlan) -> str:
-    """The common table expressions `candidate`, `all_versions`, `ranked` and `winner`, without the leading `with`.
-
-    `winner` has one row per candidate Id: key, version column, `_read_at_utc`, `_batch_id`, `_is_held` (1: itg holds
-    this very version), `_held_country_code` (null: itg does not know the Id) and `_owner_country_code`.
-    """
-    names = {
+def names_of(itg: ItgPlan) -> dict[str, str]:
+    """What the texts of this package call the object's tables and columns."""
+    return {
+        "object": itg.object,
         "key": quoted(itg.key),
         "version": quoted(itg.version_column),
         "stg": f"stg.{itg.object}",
+        "ids": f"stg.{itg.object}__ids",
         "itg": f"itg.{itg.object}",
+        "history": f"itg.{itg.object}__history",
+        "absence": f"itg.{itg.object}__absence",
         "zz": NO_COUNTRY,
     }
-    parts = (_candidate(itg), _version(itg), _RANKED, _winner(itg))
-    return "\n\n".join(part.format(**names) for part in parts)
+
+
+def winner_ctes(itg: ItgPlan) -> str:
+    """The common table expressions from `newest_read` to `winner`, without the leading `with`.
+
+    `winner` has one row per candidate Id: key, version column, `_read_at_utc`, `_batch_id`, `_is_held` (1: itg holds
+    this very version), `_held_country_code` (null: itg does not know the Id), `_missed_by_batch_id` (null: the version
+    is live; else the read that does not have the Id, and the record has to go), `_is_new_to_history` (1: history lacks
+    a version of the Id that stg has; objects with history only) and `_owner_country_code`.
+    """
+    parts = (NEWEST_READ, _UNAPPLIED_READ, _candidate(itg), _versions(itg), _JUDGED, _ranked(itg), _winner(itg))
+    return "\n\n".join(part.format(**names_of(itg)) for part in parts)
 
 
 def _candidate(itg: ItgPlan) -> str:
+    return _CANDIDATE.replace("{moved}", _moved(itg))
+
+
+def _moved(itg: ItgPlan) -> str:
     if not isinstance(itg.country, CountryVia):
-        return "candidate as (\n    select {key} from {stg}\n),"
+        return ""
     parent, reference = itg.country.object, quoted(itg.country.column)
-    return f"""candidate as (
-    select {{key}} from {{stg}}
+    return f"""
     union
-    -- Rows whose {parent} has moved to another country, or has come to be known, since they were written. Nothing in
-    -- stg says so, and itg itself is searched: a join over two columns, the one cost here that grows with itg.
+    -- Rows whose {parent} has moved to another country, has come to be known, or has gone since they were written.
+    -- Nothing in stg says so, and itg itself is searched: a join over two columns.
     select held.{{key}}
     from {{itg}} as held
     left join itg.{parent} as parent on held.{reference} = parent.{{key}}
-    where held._country_code <> coalesce(parent._country_code, '{{zz}}')
-),"""
+    where held._country_code <> coalesce(parent._country_code, '{{zz}}')"""
 
 
-def _version(itg: ItgPlan) -> str:
-    source = ""
+def _versions(itg: ItgPlan) -> str:
+    source, news, no_news, join = "", "", "", ""
     if not isinstance(itg.country, CountryNone):
         source = f"{{alias}}.{quoted(itg.country.column)} as _country_source,"
-    return _VERSION.replace("{staged_source}", _line(source.format(alias="staged"))).replace(
-        "{held_source}", _line(source.format(alias="held"))
+    if itg.history:
+        news = "case when known.{key} is null then 1 else 0 end as _is_new_to_history,"
+        no_news = "0 as _is_new_to_history,"
+        join = "\n    left join {history} as known on staged._batch_id = known._batch_id and staged.{key} = known.{key}"
+    return (
+        _VERSIONS.replace("{staged_source}", _line(source.format(alias="staged")) + _line(news))
+        .replace("{held_source}", _line(source.format(alias="held")) + _line(no_news))
+        .replace("{history_join}", join)
     )
+
+
+def _ranked(itg: ItgPlan) -> str:
+    news = "max(judged._is_new_to_history) over (partition by judged.{key}) as _has_news," if itg.history else ""
+    return _RANKED.replace("{has_news}", _line(news))
 
 
 def _line(text: str) -> str:
@@ -66,16 +96,68 @@ def _winner(itg: ItgPlan) -> str:
     if isinstance(itg.country, CountryColumn):
         # ISO 3166 alpha-2 is two capital letters; whatever else stands there is no country
         owner = """cast(case
+            when ranked._missed_by_batch_id is not null and ranked._any_held_country_code is not null
+                then ranked._any_held_country_code
             when ranked._country_source ~ '^[A-Z][A-Z]$' then ranked._country_source
             else '{zz}'
         end as varchar(2))"""
     if isinstance(itg.country, CountryVia):
-        owner = "coalesce(parent._country_code, '{zz}')"
+        owner = """cast(case
+            when ranked._missed_by_batch_id is not null and ranked._any_held_country_code is not null
+                then ranked._any_held_country_code
+            else coalesce(parent._country_code, '{zz}')
+        end as varchar(2))"""
         join = f"\n    left join itg.{itg.country.object} as parent on ranked._country_source = parent.{{key}}"
-    return _WINNER.replace("{owner}", owner).replace("{join}", join)
+    news = "ranked._has_news as _is_new_to_history," if itg.history else ""
+    return _WINNER.replace("{owner}", owner).replace("{join}", join).replace("{news}", _line(news))
 
 
-_VERSION = """all_versions as (
+NEWEST_READ = """newest_read as (
+    -- The newest read of every Id: it alone says what is absent. One row, of nulls where there was no such read.
+    -- The ledger has a row per object and run.
+    select
+        max(newest.batch_id) as batch_id,
+        max(newest.absence_at_utc) as absence_at_utc,
+        max(newest.loaded_at_utc) as loaded_at_utc
+    from (
+        select
+            batch_id,
+            absence_at_utc,
+            loaded_at_utc
+        from stg.batch_load
+        where object = '{object}' and absence_at_utc is not null
+        order by absence_at_utc desc, batch_id desc
+        limit 1
+    ) as newest
+),"""
+
+_UNAPPLIED_READ = """unapplied_read as (
+    -- The newest read, until itg is known to hold nothing that it does not have. Loaded again, it counts anew.
+    select
+        newest_read.batch_id,
+        newest_read.absence_at_utc
+    from newest_read
+    left join {absence} as applied
+        on newest_read.batch_id = applied.batch_id and newest_read.loaded_at_utc = applied.loaded_at_utc
+    where newest_read.batch_id is not null and applied.batch_id is null
+),"""
+
+_CANDIDATE = """candidate as (
+    select {key} from {stg}{moved}
+    union
+    -- Rows that the newest read does not have: itg is searched once for each such read.
+    select held.{key}
+    from unapplied_read
+    inner join {itg} as held
+        on
+            held.{version} < unapplied_read.absence_at_utc
+            and held._read_at_utc < unapplied_read.absence_at_utc
+    left join {ids} as present
+        on unapplied_read.batch_id = present._batch_id and held.{key} = present.{key}
+    where present.{key} is null
+),"""
+
+_VERSIONS = """all_versions as (
     select
         staged.{key},
         staged.{version},
@@ -83,7 +165,7 @@ _VERSION = """all_versions as (
         staged._batch_id,{staged_source}
         cast(null as varchar(2)) as _held_country_code,
         0 as _is_held
-    from {stg} as staged
+    from {stg} as staged{history_join}
     union all
     select
         held.{key},
@@ -96,19 +178,36 @@ _VERSION = """all_versions as (
     inner join candidate on held.{key} = candidate.{key}
 ),"""
 
-_RANKED = """ranked as (
+_JUDGED = """judged as (
     select
         all_versions.*,
-        max(all_versions._held_country_code) over (partition by all_versions.{key}) as _any_held_country_code,
-        row_number() over (
-            partition by all_versions.{key}
-            order by
-                all_versions.{version} desc,
-                all_versions._read_at_utc desc,
-                all_versions._batch_id desc,
-                all_versions._is_held desc
-        ) as _rank
+        case
+            when
+                all_versions.{version} < newest_read.absence_at_utc
+                and all_versions._read_at_utc < newest_read.absence_at_utc
+                and present.{key} is null
+                then newest_read.batch_id
+        end as _missed_by_batch_id
     from all_versions
+    cross join newest_read
+    left join {ids} as present
+        on newest_read.batch_id = present._batch_id and all_versions.{key} = present.{key}
+),"""
+
+_RANKED = """ranked as (
+    select
+        judged.*,
+        max(judged._held_country_code) over (partition by judged.{key}) as _any_held_country_code,{has_news}
+        row_number() over (
+            partition by judged.{key}
+            order by
+                case when judged._missed_by_batch_id is null then 1 else 0 end desc,
+                judged.{version} desc,
+                judged._read_at_utc desc,
+                judged._batch_id desc,
+                judged._is_held desc
+        ) as _rank
+    from judged
 ),"""
 
 _WINNER = """winner as (
@@ -119,6 +218,7 @@ _WINNER = """winner as (
         ranked._batch_id,
         ranked._is_held,
         ranked._any_held_country_code as _held_country_code,
+        ranked._missed_by_batch_id,{news}
         {owner} as _owner_country_code
     from ranked{join}
     where ranked._rank = 1

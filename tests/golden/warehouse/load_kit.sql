@@ -1,12 +1,12 @@
 -- Purpose:    bring one country of itg.kit up to date with the batches of Kit__c in stg.
--- Grain:      id: one row per record, at its newest version, deleted records too.
+-- Grain:      id: one row per record that there is, at its newest version; those in the bin too.
 -- Country:    none: all rows lie in slice ZZ.
 -- Parameters: p_country_code (the slice), p_as_of_date (order date; no column depends on it), p_run_id.
 -- Call:       call itg.load_kit('DE', '2026-01-05', 'by hand');
 --
--- Writes only the winners that p_country_code owns (see warehouse/winners.py), wherever itg held them before, and
--- never touches a row whose winner belongs to another country: countries may be called in any order, and again.
--- Does not commit.
+-- Writes only the winners that p_country_code owns (see warehouse/winners.py), wherever itg held them before, removes
+-- the records that it holds and that are gone, and never touches a row whose winner belongs to another country:
+-- countries may be called in any order, and again. Does not commit.
 create or replace procedure itg.load_kit (
     p_country_code varchar(2), p_as_of_date date, p_run_id varchar(256)
 )
@@ -18,6 +18,7 @@ declare
     v_written bigint;
     v_unchanged bigint;
     v_superseded bigint;
+    v_removed bigint;
 begin
     if p_country_code is null or p_country_code !~ '^[A-Z][A-Z]$' then
         raise exception 'itg.load_kit: % is not a country code of two capital letters', p_country_code;
@@ -26,8 +27,49 @@ begin
     -- 1. The winners that this country owns. Narrow: the other columns are fetched only for rows that are written.
     drop table if exists load_kit__winner;
     create temp table load_kit__winner as
-    with candidate as (
+    with newest_read as (
+        -- The newest read of every Id: it alone says what is absent. One row, of nulls where there was no such read.
+        -- The ledger has a row per object and run.
+        select
+            max(newest.batch_id) as batch_id,
+            max(newest.absence_at_utc) as absence_at_utc,
+            max(newest.loaded_at_utc) as loaded_at_utc
+        from (
+            select
+                batch_id,
+                absence_at_utc,
+                loaded_at_utc
+            from stg.batch_load
+            where object = 'kit' and absence_at_utc is not null
+            order by absence_at_utc desc, batch_id desc
+            limit 1
+        ) as newest
+    ),
+
+    unapplied_read as (
+        -- The newest read, until itg is known to hold nothing that it does not have. Loaded again, it counts anew.
+        select
+            newest_read.batch_id,
+            newest_read.absence_at_utc
+        from newest_read
+        left join itg.kit__absence as applied
+            on newest_read.batch_id = applied.batch_id and newest_read.loaded_at_utc = applied.loaded_at_utc
+        where newest_read.batch_id is not null and applied.batch_id is null
+    ),
+
+    candidate as (
         select "id" from stg.kit
+        union
+        -- Rows that the newest read does not have: itg is searched once for each such read.
+        select held."id"
+        from unapplied_read
+        inner join itg.kit as held
+            on
+                held."system_modstamp" < unapplied_read.absence_at_utc
+                and held._read_at_utc < unapplied_read.absence_at_utc
+        left join stg.kit__ids as present
+            on unapplied_read.batch_id = present._batch_id and held."id" = present."id"
+        where present."id" is null
     ),
 
     all_versions as (
@@ -51,19 +93,36 @@ begin
         inner join candidate on held."id" = candidate."id"
     ),
 
-    ranked as (
+    judged as (
         select
             all_versions.*,
-            max(all_versions._held_country_code) over (partition by all_versions."id") as _any_held_country_code,
-            row_number() over (
-                partition by all_versions."id"
-                order by
-                    all_versions."system_modstamp" desc,
-                    all_versions._read_at_utc desc,
-                    all_versions._batch_id desc,
-                    all_versions._is_held desc
-            ) as _rank
+            case
+                when
+                    all_versions."system_modstamp" < newest_read.absence_at_utc
+                    and all_versions._read_at_utc < newest_read.absence_at_utc
+                    and present."id" is null
+                    then newest_read.batch_id
+            end as _missed_by_batch_id
         from all_versions
+        cross join newest_read
+        left join stg.kit__ids as present
+            on newest_read.batch_id = present._batch_id and all_versions."id" = present."id"
+    ),
+
+    ranked as (
+        select
+            judged.*,
+            max(judged._held_country_code) over (partition by judged."id") as _any_held_country_code,
+            row_number() over (
+                partition by judged."id"
+                order by
+                    case when judged._missed_by_batch_id is null then 1 else 0 end desc,
+                    judged."system_modstamp" desc,
+                    judged._read_at_utc desc,
+                    judged._batch_id desc,
+                    judged._is_held desc
+            ) as _rank
+        from judged
     ),
 
     winner as (
@@ -74,6 +133,7 @@ begin
             ranked._batch_id,
             ranked._is_held,
             ranked._any_held_country_code as _held_country_code,
+            ranked._missed_by_batch_id,
             cast('ZZ' as varchar(2)) as _owner_country_code
         from ranked
         where ranked._rank = 1
@@ -84,13 +144,15 @@ begin
         winner._read_at_utc,
         winner._batch_id,
         winner._is_held,
-        winner._held_country_code
+        winner._held_country_code,
+        winner._missed_by_batch_id
     from winner
     where winner._owner_country_code = p_country_code;
     -- Between one row and all of the slice: the joins below need to know.
     analyze load_kit__winner;
 
-    -- 2. Their content: from stg, where an Id stands once per batch, or from itg where only the country is another.
+    -- 2. Content of the live ones: from stg, where an Id stands once per batch, or from itg where only the country is
+    --    another. The country that holds a row leads to it: itg is sorted by it.
     drop table if exists load_kit__content;
     create temp table load_kit__content as
     select
@@ -102,14 +164,18 @@ begin
         on staged."id" = winner."id"
             and staged._batch_id = winner._batch_id
     where winner._is_held = 0
+        and winner._missed_by_batch_id is null
     union all
     select
         held."id",
         held."age",
         held."system_modstamp"
     from itg.kit as held
-    inner join load_kit__winner as winner on held."id" = winner."id"
+    inner join load_kit__winner as winner
+        on held."id" = winner."id"
+            and held._country_code = winner._held_country_code
     where winner._is_held = 1
+        and winner._missed_by_batch_id is null
         and winner._held_country_code <> p_country_code;
     analyze load_kit__content;
 
@@ -129,6 +195,7 @@ begin
             held."system_modstamp"
         from itg.kit as held
         inner join load_kit__winner as winner on held."id" = winner."id"
+        where held._country_code = p_country_code
     ),
 
     changed as (
@@ -139,7 +206,11 @@ begin
         winner."id",
         winner._read_at_utc,
         winner._batch_id,
+        winner._held_country_code,
+        winner._missed_by_batch_id,
         cast(case
+            when winner._missed_by_batch_id is not null and winner._held_country_code is null then 'superseded'
+            when winner._missed_by_batch_id is not null then 'removed'
             when winner._held_country_code is null then 'inserted'
             when winner._held_country_code <> p_country_code then 'updated'
             when winner._is_held = 1 then 'superseded'
@@ -155,8 +226,18 @@ begin
 
     -- 4. Write. The counts are the database's own.
     delete from itg.kit
-    where "id" in (select "id" from load_kit__plan where _outcome = 'updated');
+    using load_kit__plan as plan
+    where kit._country_code = plan._held_country_code
+        and kit."id" = plan."id"
+        and plan._outcome = 'updated';
     get diagnostics v_updated := row_count;
+
+    delete from itg.kit
+    using load_kit__plan as plan
+    where kit._country_code = p_country_code
+        and kit."id" = plan."id"
+        and plan._outcome = 'removed';
+    get diagnostics v_removed := row_count;
 
     insert into itg.kit (
         "id",
@@ -186,7 +267,8 @@ begin
     update itg.kit
     set _read_at_utc = plan._read_at_utc, _batch_id = plan._batch_id
     from load_kit__plan as plan
-    where kit."id" = plan."id"
+    where kit._country_code = p_country_code
+        and kit."id" = plan."id"
         and plan._outcome = 'unchanged';
     get diagnostics v_unchanged := row_count;
 
@@ -201,10 +283,10 @@ begin
     from load_kit__plan;
 
     if v_written <> v_inserted + v_updated
-        or v_looked_at <> v_inserted + v_updated + v_unchanged + v_superseded then
+        or v_looked_at <> v_inserted + v_updated + v_unchanged + v_superseded + v_removed then
         raise exception
-            'itg.load_kit %: % Ids are not % new + % updated + % unchanged + % superseded; % written',
-            p_country_code, v_looked_at, v_inserted, v_updated, v_unchanged, v_superseded, v_written;
+            'itg.load_kit %: % Ids, but % new, % updated, % unchanged, % superseded, % removed; % written',
+            p_country_code, v_looked_at, v_inserted, v_updated, v_unchanged, v_superseded, v_removed, v_written;
     end if;
 
     -- 6. What changed, for the marts; what became of each batch, for the books.
@@ -215,7 +297,7 @@ begin
         p_run_id,
         getdate()
     from load_kit__plan as plan
-    where plan._outcome in ('inserted', 'updated')
+    where plan._outcome in ('inserted', 'updated', 'removed')
     group by plan._moved_from_country_code;
 
     insert into itg.kit__load_audit (
@@ -227,16 +309,24 @@ begin
             plan._batch_id,
             plan._outcome
         from load_kit__plan as plan
-        where plan._outcome <> 'superseded'
+        where plan._outcome in ('inserted', 'updated', 'unchanged')
         union
-        -- versions in stg that are not the winner, or are what itg held already
+        -- the read that does not have an Id has removed it
+        select
+            plan."id",
+            plan._missed_by_batch_id,
+            plan._outcome
+        from load_kit__plan as plan
+        where plan._outcome = 'removed'
+        union
+        -- versions in stg that are not the winner, or are dead, or are what itg held already
         select
             staged."id",
             staged._batch_id,
             cast('superseded' as varchar(10))
         from stg.kit as staged
         inner join load_kit__plan as plan on staged."id" = plan."id"
-        where plan._outcome = 'superseded'
+        where plan._outcome in ('superseded', 'removed')
             or staged._batch_id <> plan._batch_id
     )
 
@@ -248,7 +338,7 @@ begin
         sum(case when outcome._outcome = 'updated' then 1 else 0 end),
         sum(case when outcome._outcome = 'unchanged' then 1 else 0 end),
         sum(case when outcome._outcome = 'superseded' then 1 else 0 end),
-        0,
+        sum(case when outcome._outcome = 'removed' then 1 else 0 end),
         getdate()
     from outcome
     group by outcome._batch_id;

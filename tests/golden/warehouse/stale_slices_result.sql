@@ -1,12 +1,53 @@
-with candidate as (
+with newest_read as (
+    -- The newest read of every Id: it alone says what is absent. One row, of nulls where there was no such read.
+    -- The ledger has a row per object and run.
+    select
+        max(newest.batch_id) as batch_id,
+        max(newest.absence_at_utc) as absence_at_utc,
+        max(newest.loaded_at_utc) as loaded_at_utc
+    from (
+        select
+            batch_id,
+            absence_at_utc,
+            loaded_at_utc
+        from stg.batch_load
+        where object = 'result' and absence_at_utc is not null
+        order by absence_at_utc desc, batch_id desc
+        limit 1
+    ) as newest
+),
+
+unapplied_read as (
+    -- The newest read, until itg is known to hold nothing that it does not have. Loaded again, it counts anew.
+    select
+        newest_read.batch_id,
+        newest_read.absence_at_utc
+    from newest_read
+    left join itg.result__absence as applied
+        on newest_read.batch_id = applied.batch_id and newest_read.loaded_at_utc = applied.loaded_at_utc
+    where newest_read.batch_id is not null and applied.batch_id is null
+),
+
+candidate as (
     select "id" from stg.result
     union
-    -- Rows whose test has moved to another country, or has come to be known, since they were written. Nothing in
-    -- stg says so, and itg itself is searched: a join over two columns, the one cost here that grows with itg.
+    -- Rows whose test has moved to another country, has come to be known, or has gone since they were written.
+    -- Nothing in stg says so, and itg itself is searched: a join over two columns.
     select held."id"
     from itg.result as held
     left join itg.test as parent on held."test_id" = parent."id"
     where held._country_code <> coalesce(parent._country_code, 'ZZ')
+    union
+    -- Rows that the newest read does not have: itg is searched once for each such read.
+    select held."id"
+    from unapplied_read
+    inner join itg.result as held
+        on
+            held."system_modstamp" < unapplied_read.absence_at_utc
+            and held._read_at_utc < unapplied_read.absence_at_utc
+    left join stg.result__ids as present
+        on unapplied_read.batch_id = present._batch_id and held."id" = present."id"
+    where present."id" is null
 ),
 
 all_versions as (
@@ -16,9 +57,11 @@ all_versions as (
         staged._read_at_utc,
         staged._batch_id,
         staged."test_id" as _country_source,
+        case when known."id" is null then 1 else 0 end as _is_new_to_history,
         cast(null as varchar(2)) as _held_country_code,
         0 as _is_held
     from stg.result as staged
+    left join itg.result__history as known on staged._batch_id = known._batch_id and staged."id" = known."id"
     union all
     select
         held."id",
@@ -26,25 +69,44 @@ all_versions as (
         held._read_at_utc,
         held._batch_id,
         held."test_id" as _country_source,
+        0 as _is_new_to_history,
         held._country_code as _held_country_code,
         1 as _is_held
     from itg.result as held
     inner join candidate on held."id" = candidate."id"
 ),
 
-ranked as (
+judged as (
     select
         all_versions.*,
-        max(all_versions._held_country_code) over (partition by all_versions."id") as _any_held_country_code,
-        row_number() over (
-            partition by all_versions."id"
-            order by
-                all_versions."system_modstamp" desc,
-                all_versions._read_at_utc desc,
-                all_versions._batch_id desc,
-                all_versions._is_held desc
-        ) as _rank
+        case
+            when
+                all_versions."system_modstamp" < newest_read.absence_at_utc
+                and all_versions._read_at_utc < newest_read.absence_at_utc
+                and present."id" is null
+                then newest_read.batch_id
+        end as _missed_by_batch_id
     from all_versions
+    cross join newest_read
+    left join stg.result__ids as present
+        on newest_read.batch_id = present._batch_id and all_versions."id" = present."id"
+),
+
+ranked as (
+    select
+        judged.*,
+        max(judged._held_country_code) over (partition by judged."id") as _any_held_country_code,
+        max(judged._is_new_to_history) over (partition by judged."id") as _has_news,
+        row_number() over (
+            partition by judged."id"
+            order by
+                case when judged._missed_by_batch_id is null then 1 else 0 end desc,
+                judged."system_modstamp" desc,
+                judged._read_at_utc desc,
+                judged._batch_id desc,
+                judged._is_held desc
+        ) as _rank
+    from judged
 ),
 
 winner as (
@@ -55,7 +117,13 @@ winner as (
         ranked._batch_id,
         ranked._is_held,
         ranked._any_held_country_code as _held_country_code,
-        coalesce(parent._country_code, 'ZZ') as _owner_country_code
+        ranked._missed_by_batch_id,
+        ranked._has_news as _is_new_to_history,
+        cast(case
+            when ranked._missed_by_batch_id is not null and ranked._any_held_country_code is not null
+                then ranked._any_held_country_code
+            else coalesce(parent._country_code, 'ZZ')
+        end as varchar(2)) as _owner_country_code
     from ranked
     left join itg.test as parent on ranked._country_source = parent."id"
     where ranked._rank = 1
@@ -63,5 +131,11 @@ winner as (
 
 select distinct winner._owner_country_code as country_code
 from winner
-where winner._is_held = 0 or winner._held_country_code <> winner._owner_country_code
+where
+    (winner._missed_by_batch_id is not null and winner._held_country_code is not null)
+    or (
+        winner._missed_by_batch_id is null
+        and (winner._is_held = 0 or winner._held_country_code <> winner._owner_country_code)
+    )
+    or winner._is_new_to_history = 1
 order by country_code

@@ -65,10 +65,12 @@ create table if not exists itg.lab__load_audit (
 diststyle even
 sortkey (loaded_at_utc);
 
--- itg.lab__absence: reads of every Id whose absences itg.lab no longer holds. grain: batch_id.
--- While the newest read stands here, nobody searches the whole table for absences.
+-- itg.lab__absence: reads of every Id that itg.lab holds nothing beyond. grain: batch_id, loaded_at_utc.
+-- While the newest read stands here, nobody searches the whole table for absences. loaded_at_utc is the
+-- ledger's: a batch that is loaded again is applied again.
 create table if not exists itg.lab__absence (
     batch_id varchar(128) not null,
+    loaded_at_utc timestamp not null,
     applied_at_utc timestamp not null
 )
 diststyle all
