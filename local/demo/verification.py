@@ -8,16 +8,16 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from idiscover.lake.keys import status_key
-from idiscover.lake.manifest import BatchManifest
+from idiscover.lake.manifest import BatchFile, BatchManifest, IdRead
 from idiscover.metadata.models import Family
-from idiscover.plan.model import ExtractionRequest
+from idiscover.plan.model import BatchContent, ExtractionRequest
 from idiscover.salesforce.bulk import read_job
 from idiscover.salesforce.counting import count_records
 
@@ -55,22 +55,46 @@ def _batches(stand: Stand, order_date: date) -> Iterator[Hop]:
     for missing in sorted(set(stand.catalog.objects) - found):
         yield Hop(f"batch of {missing}", {"registered batches": 0, "expected": 1})
     for object_name, batch_id, run_id, manifest_key in rows:
-        yield Hop(f"batch {batch_id}", _batch_figures(stand, object_name, batch_id, run_id, manifest_key))
+        manifest = BatchManifest.model_validate_json(stand.bucket.read_text(manifest_key))
+        dag_id = f"{Family.SFDC_TO_S3.value}__{object_name}"
+        request = ExtractionRequest.model_validate_json(stand.bucket.read_text(status_key(dag_id, run_id, "request")))
+        place = f"files in {manifest_key.split('/')[0]}/"
+        yield Hop(f"batch {batch_id}", _row_figures(stand, request, manifest, place))
+        if manifest.ids is not None:
+            yield Hop(f"Ids of {batch_id}", _id_figures(stand, request, manifest.batch_id, manifest.ids, place))
 
 
-def _batch_figures(stand: Stand, object_name: str, batch_id: str, run_id: str, manifest_key: str) -> dict[str, Figure]:
-    manifest = BatchManifest.model_validate_json(stand.bucket.read_text(manifest_key))
-    dag_id = f"{Family.SFDC_TO_S3.value}__{object_name}"
-    request = ExtractionRequest.model_validate_json(stand.bucket.read_text(status_key(dag_id, run_id, "request")))
-    copied = stand.warehouse('select "rows" from stg.batch_load where batch_id = %s', [batch_id])
-    in_files = sum(rows_in_file(stand.bucket.open_reader(file.key)) for file in manifest.files)
+def _row_figures(stand: Stand, request: ExtractionRequest, manifest: BatchManifest, place: str) -> dict[str, Figure]:
+    nothing_asked = manifest.job_id is None
+    in_files = _rows_in_files(stand, manifest.files)
     return {
-        "COUNT() now": 0 if request.window.is_empty else count_records(stand.salesforce, request),
+        "COUNT() now": 0 if nothing_asked else count_records(stand.salesforce, request),
         "job": 0 if manifest.job_id is None else read_job(stand.salesforce, manifest.job_id).rows,
         "parsed": manifest.counts.parsed_rows,
-        f"files in {manifest_key.split('/')[0]}/": in_files,
-        "COPYed": copied[0][0] if copied else (0 if not in_files else None),
+        place: in_files,
+        "COPYed": _in_ledger(stand, "rows", manifest.batch_id, in_files),
     }
+
+
+def _id_figures(stand: Stand, request: ExtractionRequest, batch_id: str, ids: IdRead, place: str) -> dict[str, Figure]:
+    in_files = _rows_in_files(stand, ids.files)
+    return {
+        "COUNT() now": count_records(stand.salesforce, request, BatchContent.IDS),
+        "job": read_job(stand.salesforce, ids.job_id).rows,
+        "parsed": ids.counts.parsed_rows,
+        place: in_files,
+        "COPYed": _in_ledger(stand, "ids", batch_id, in_files),
+    }
+
+
+def _rows_in_files(stand: Stand, files: Iterable[BatchFile]) -> int:
+    return sum(rows_in_file(stand.bucket.open_reader(file.key)) for file in files)
+
+
+def _in_ledger(stand: Stand, column: str, batch_id: str, in_files: int) -> Figure:
+    """What COPY brought of a batch; one without rows needs none, and has no entry."""
+    copied = stand.warehouse(f'select "{column}" from stg.batch_load where batch_id = %s', [batch_id])
+    return copied[0][0] if copied else (0 if not in_files else None)
 
 
 def rows_in_file(stream: Any) -> int:
@@ -88,6 +112,27 @@ def _current_state(stand: Stand) -> Iterator[Hop]:
 
 
 def _marts(stand: Stand) -> Iterator[Hop]:
+    yield from _rows_kept(stand)
+    yield from _sums(stand)
+
+
+def _rows_kept(stand: Stand) -> Iterator[Hop]:
+    """Tables of dm that have a row for each row of their source, or for each that is not deleted."""
+    for name, table in sorted(stand.catalog.tables.items()):
+        if table.source is None or table.source.keeps == "some":
+            continue
+        of_live = table.source.keeps == "live"
+        rows = stand.warehouse(f"select count(*) from {table.source.table}{' where not is_deleted' if of_live else ''}")
+        kept = stand.warehouse(f"select count(*) from {name}")
+        figures: dict[str, Figure] = {
+            f"{table.source.table}{' without the deleted' if of_live else ' and one unknown'}": rows[0][0]
+            + (not of_live),
+            name: kept[0][0],
+        }
+        yield Hop(f"rows of {name}", figures)
+
+
+def _sums(stand: Stand) -> Iterator[Hop]:
     sums = ", ".join(f"coalesce(sum({name}), 0)" for name in _MEASURES)
     itg = _per_country(
         stand,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from idiscover.plan.model import BatchContent
 from rich.console import Console
 
 from local.demo import verification
@@ -20,6 +21,7 @@ from local.demo.verification import Hop, rows_in_file, verify_day
 
 DAY = "2026-01-05"
 ROWS = 3
+IDS = 5
 WINDOW_ROWS = {"account": ROWS, "unit": 0}
 
 figures = st.integers(0, 3) | st.none()
@@ -63,13 +65,16 @@ class SmallStand:
 
     def __init__(self) -> None:
         spec = {name: SimpleNamespace(has_is_deleted=True, salesforce_object="X") for name in WINDOW_ROWS}
-        self.catalog = SimpleNamespace(objects=spec)
+        source = SimpleNamespace(table="itg.account", keeps="live")
+        tables = {"dm.fact_account": SimpleNamespace(source=source), "dm.dm_account": SimpleNamespace(source=None)}
+        self.catalog = SimpleNamespace(objects=spec, tables=tables)
         self.bucket = SimpleNamespace(read_text=self._text, open_reader=self._file)
         self.salesforce = SimpleNamespace(count=lambda soql: self.in_org)
         self.batches = ["account", "unit"]
         self.rows_in_files = ROWS
         self.copied: int | None = ROWS
-        self.in_org = self.in_itg = 7
+        self.in_org = self.in_itg = self.in_dm = 7
+        self.ids_copied = IDS
         self.itg = [("DE", 36, 16, 5), ("FR", 1, 1, 0)]
         self.dm: list[tuple[Any, ...]] = [("DE", Decimal(36), Decimal(16), Decimal(5)), ("FR", 1, 1, 0)]
 
@@ -77,7 +82,7 @@ class SmallStand:
         return key
 
     def _file(self, key: str) -> io.BytesIO:
-        lines = '"id"\n' + '"x"\n' * self.rows_in_files
+        lines = '"id"\n' + '"x"\n' * (IDS if "ids" in key else self.rows_in_files)
         return io.BytesIO(gzip.compress(lines.encode()))
 
     def job_metadata(self, sql: str, values: object = None) -> list[tuple[Any, ...]]:
@@ -89,7 +94,11 @@ class SmallStand:
         """Ledger, counts of itg, sums."""
         if "batch_load" in sql:
             assert values is not None
+            if '"ids"' in sql:
+                return [(self.ids_copied,)]
             return [(self.copied,)] if values[0] == "account-1" and self.copied is not None else []
+        if "dm.fact_account" in sql:
+            return [(self.in_dm,)]
         if "dm_testing_uptake" in sql:
             return self.dm
         return self.itg if "sum(" in sql else [(self.in_itg,)]
@@ -102,15 +111,27 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> SmallStand:
     def manifest(text: str) -> SimpleNamespace:
         rows = WINDOW_ROWS["account" if "account" in text else "unit"]
         files = (SimpleNamespace(key="part-0"),) if rows else ()
-        return SimpleNamespace(files=files, job_id="750" if rows else None, counts=SimpleNamespace(parsed_rows=rows))
+        ids = SimpleNamespace(
+            files=(SimpleNamespace(key="ids-0"),), job_id="751", counts=SimpleNamespace(parsed_rows=IDS)
+        )
+        return SimpleNamespace(
+            batch_id="account-1" if rows else "unit-1",
+            files=files,
+            job_id="750" if rows else None,
+            counts=SimpleNamespace(parsed_rows=rows),
+            ids=ids if rows else None,
+        )
 
-    def request(text: str) -> SimpleNamespace:
-        return SimpleNamespace(window=SimpleNamespace(is_empty="unit" in text))
+    def count(session: object, request: object, content: BatchContent = BatchContent.ROWS) -> int:
+        return ROWS if content is BatchContent.ROWS else IDS
+
+    def job(session: object, job_id: str) -> SimpleNamespace:
+        return SimpleNamespace(rows=ROWS if job_id == "750" else IDS)
 
     monkeypatch.setattr(verification, "BatchManifest", SimpleNamespace(model_validate_json=manifest))
-    monkeypatch.setattr(verification, "ExtractionRequest", SimpleNamespace(model_validate_json=request))
-    monkeypatch.setattr(verification, "count_records", lambda session, request: ROWS)
-    monkeypatch.setattr(verification, "read_job", lambda session, job_id: SimpleNamespace(rows=ROWS))
+    monkeypatch.setattr(verification, "ExtractionRequest", SimpleNamespace(model_validate_json=str))
+    monkeypatch.setattr(verification, "count_records", count)
+    monkeypatch.setattr(verification, "read_job", job)
     return SmallStand()
 
 
@@ -122,8 +143,8 @@ def differing(stand: SmallStand) -> list[str]:
 def test_everything_agrees_an_empty_batch_too(stand: SmallStand) -> None:
     hops = verify_day(stand, DAY)  # type: ignore[arg-type]
     assert [hop.what for hop in hops if not hop.agrees] == []
-    assert [hop.what for hop in hops][:2] == ["batch account-1", "batch unit-1"]
-    assert len(hops) == 2 + 2 + 2 * 3
+    assert [hop.what for hop in hops][:3] == ["batch account-1", "Ids of account-1", "batch unit-1"]
+    assert len(hops) == 3 + 2 + 1 + 2 * 3
 
 
 def test_a_missing_batch_is_a_difference(stand: SmallStand) -> None:
@@ -145,13 +166,23 @@ def test_rows_copied_are_counted_and_a_batch_that_was_not_copied_differs(stand: 
 
 @pytest.mark.parametrize("place", ["count_records", "read_job"])
 def test_the_org_is_asked_anew(stand: SmallStand, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    answer = ROWS + 1 if place == "count_records" else SimpleNamespace(rows=ROWS + 1)
+    answer = IDS + ROWS if place == "count_records" else SimpleNamespace(rows=IDS + ROWS)
     monkeypatch.setattr(verification, place, lambda *_: answer)
-    assert differing(stand) == ["batch account-1"]
+    assert differing(stand) == ["batch account-1", "Ids of account-1"]
+
+
+def test_ids_copied_are_counted(stand: SmallStand) -> None:
+    stand.ids_copied -= 1
+    assert differing(stand) == ["Ids of account-1"]
+
+
+def test_rows_that_dm_keeps_are_counted(stand: SmallStand) -> None:
+    stand.in_dm -= 1
+    assert differing(stand) == ["rows of dm.fact_account"]
 
 
 def test_itg_is_compared_with_the_org(stand: SmallStand) -> None:
-    stand.in_itg += 1
+    stand.in_org += 1
     assert differing(stand) == ["itg.account without the deleted", "itg.unit without the deleted"]
 
 
