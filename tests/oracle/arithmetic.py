@@ -1,11 +1,13 @@
 """Exact arithmetic: quotients, rounding half away from zero, percentiles, months."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 
 RATE_DECIMALS = 6
+# More digits than any sum of the warehouse's decimals can have: nothing is ever rounded by it.
+_EXACT = Context(prec=200)
 
 
 def rounded(value: Fraction, decimals: int) -> Decimal:
@@ -20,13 +22,27 @@ def rate(above: Decimal, below: Decimal) -> Decimal | None:
     return rounded(Fraction(above) / Fraction(below), RATE_DECIMALS) if below else None
 
 
+def total(values: Iterable[object]) -> Decimal:
+    """The exact sum of decimals; None counts as 0."""
+    result = Decimal(0)
+    for value in values:
+        if isinstance(value, Decimal):
+            result = _EXACT.add(result, value)
+    return result
+
+
+def mean(values: Collection[Decimal]) -> Decimal | None:
+    """The mean to 6 decimals; None of nothing."""
+    return rate(total(values), Decimal(len(values)))
+
+
 def weighted_mean(pairs: Iterable[tuple[Decimal, Decimal]]) -> Fraction | None:
     """Σ(value × weight) ÷ Σ weight of (value, weight), exactly; None without weight."""
-    total, weights = Fraction(0), Fraction(0)
+    above, below = Decimal(0), Decimal(0)
     for value, weight in pairs:
-        total += Fraction(value) * Fraction(weight)
-        weights += Fraction(weight)
-    return total / weights if weights else None
+        above = _EXACT.fma(value, weight, above)
+        below = _EXACT.add(below, weight)
+    return Fraction(above) / Fraction(below) if below else None
 
 
 def percentile(values: Iterable[Decimal], percent: int) -> Decimal | None:

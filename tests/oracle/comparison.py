@@ -9,15 +9,40 @@ from enum import Enum
 from tests.oracle.shapes import Row, Tables
 
 # How a row came here, not what it says: docs/marts.md, "System columns".
-EXEMPT_COLUMNS = frozenset({"_read_at_utc", "_batch_id", "_run_id", "_loaded_at_utc", "_as_of_date"})
+EXEMPT_COLUMNS = frozenset(
+    {"_read_at_utc", "_batch_id", "_run_id", "_loaded_at_utc", "_as_of_date", "loaded_at_utc", "itg_loaded_at_utc"}
+)
 
 _GRAINS: dict[str, tuple[str, ...]] = {
+    "dm.dim_date": ("date_key",),
+    "dm.dim_country": ("iso_country_code",),
+    "dm.dim_therapeutic_area": ("therapeutic_area_id",),
     "dm.dim_biomarker": ("biomarker_id",),
-    "dm.dim_lab": ("lab_id",),
+    "dm.dim_lab": ("lab_id", "valid_from"),
+    "dm.dim_hcp": ("hcp_key", "valid_from"),
+    "dm.dim_user": ("user_id",),
+    "dm.dim_territory": ("territory_id",),
+    "dm.bridge_lab_hcp": ("affiliation_id",),
+    "dm.bridge_objective_hcp": ("objective_hcp_id",),
+    "dm.bridge_lab_territory": ("lab_id", "territory_id"),
     "dm.fact_testing_volume": ("testing_volume_id",),
+    "dm.fact_lab_capability": ("lab_capability_id",),
+    "dm.fact_test_offering": ("test_offering_id",),
+    "dm.fact_interaction": ("interaction_id",),
+    "dm.fact_lab_objective": ("objective_id", "changed_on"),
+    "dm.fact_source_table": ("source_table",),
     "dm.dm_testing_uptake": ("country_code", "therapeutic_area_id", "biomarker_id", "month"),
+    "dm.dm_lab_hcp_network": ("lab_id", "hcp_key", "therapeutic_area_id"),
+    "dm.dm_lab_360": ("lab_id",),
+    "dm.dm_objective_attainment": ("country_code", "therapeutic_area_id", "owner_id", "quarter"),
+    "dm.dm_field_coverage": ("country_code", "territory_id", "month"),
+    "dm.dm_data_freshness": ("table_name",),
 }
 _ITG_GRAIN = ("id",)
+# Read times and batches are exempt, and yet they order the versions of a history: what is compared is which version
+# of its SystemModstamp a row is.
+_HISTORY, _NTH = "__history", "nth_of_system_modstamp"
+_HISTORY_GRAIN = ("id", "system_modstamp", _NTH)
 
 
 class DifferenceKind(Enum):
@@ -63,14 +88,29 @@ def compare(expected: Tables, actual: Tables, exempt_columns: Collection[str] = 
     differences: list[Difference] = []
     for table, rows in expected.items():
         if table in actual:
-            differences += _compare_table(table, rows, actual[table], frozenset(exempt_columns))
+            pair = (rows, actual[table])
+            wanted, given = map(_numbered, pair) if table.endswith(_HISTORY) else pair
+            differences += _compare_table(table, wanted, given, frozenset(exempt_columns))
         else:
             differences.append(Difference(table, DifferenceKind.MISSING_TABLE))
     return differences
 
 
 def _grain(table: str) -> tuple[str, ...]:
+    if table.endswith(_HISTORY):
+        return _HISTORY_GRAIN
     return _ITG_GRAIN if table.startswith("itg.") else _GRAINS[table]
+
+
+def _numbered(versions: list[Row]) -> list[Row]:
+    """Rows of a history, those of one record and SystemModstamp numbered in the order of their reads."""
+    ordered = sorted(versions, key=lambda row: (row["_read_at_utc"], row["_batch_id"]))
+    counts: Counter[tuple[object, object]] = Counter()
+    rows: list[Row] = []
+    for row in ordered:
+        counts[row["id"], row["system_modstamp"]] += 1
+        rows.append({**row, _NTH: counts[row["id"], row["system_modstamp"]]})
+    return rows
 
 
 def _compare_table(table: str, expected: list[Row], actual: list[Row], exempt: frozenset[str]) -> list[Difference]:

@@ -1,141 +1,69 @@
-"""itg as docs/marts.md defines it: fields renamed and typed, and the slice."""
+"""itg as docs/marts.md defines it: fields renamed and typed, the slice, and the history of what was seen."""
 
 import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Mapping
 
+from tests.oracle.itg_columns import COLUMNS, Columns
+from tests.oracle.replay import Seen, Version, current_records
 from tests.oracle.shapes import Row, Tables
 
 ELSEWHERE = "ZZ"
-Convert = Callable[[object], object]
-
-
-def text(value: object) -> object:
-    """Text without NUL characters; nothing left is NULL."""
-    return None if value is None else str(value).replace("\x00", "") or None
-
-
-def timestamp(value: object) -> object:
-    """Salesforce's datetime as a naive UTC timestamp."""
-    if value is None:
-        return None
-    return datetime.fromisoformat(str(value)).astimezone(UTC).replace(tzinfo=None)
-
-
-def day(value: object) -> object:
-    """A date."""
-    return None if value is None else date.fromisoformat(str(value))
-
-
-def numeric(value: object) -> object:
-    """An exact decimal."""
-    return None if value is None else Decimal(str(value))
-
-
-def as_is(value: object) -> object:
-    """A boolean."""
-    return value
-
-
-_AUDIT: dict[str, tuple[str, Convert]] = {
-    "created_date": ("CreatedDate", timestamp),
-    "created_by_id": ("CreatedById", text),
-    "last_modified_date": ("LastModifiedDate", timestamp),
-    "last_modified_by_id": ("LastModifiedById", text),
-    "system_modstamp": ("SystemModstamp", timestamp),
+# A child has the slice of the row that its column points to; parents stand before their children.
+_PARENTS: Mapping[str, tuple[str, str]] = {
+    "itg.lab_capability": ("lab_id", "itg.account"),
+    "itg.test_offering": ("lab_id", "itg.account"),
+    "itg.testing_volume": ("lab_id", "itg.account"),
+    "itg.lab_hcp_affiliation": ("lab_id", "itg.account"),
+    "itg.lab_objective": ("lab_id", "itg.account"),
+    "itg.lab_interaction": ("lab_id", "itg.account"),
+    "itg.object_territory_association": ("object_id", "itg.account"),
+    "itg.objective_hcp": ("lab_objective_id", "itg.lab_objective"),
 }
-_OWNED: dict[str, tuple[str, Convert]] = {
-    "id": ("Id", text),
-    "is_deleted": ("IsDeleted", as_is),
-    "name": ("Name", text),
-    "owner_id": ("OwnerId", text),
-    **_AUDIT,
-}
-COLUMNS: dict[str, tuple[str, dict[str, tuple[str, Convert]]]] = {
-    "itg.account": (
-        "Account",
-        {
-            **_OWNED,
-            "record_type_id": ("RecordTypeId", text),
-            "parent_id": ("ParentId", text),
-            "country_code": ("Country_Code__c", text),
-            "billing_city": ("BillingCity", text),
-            "billing_state": ("BillingState", text),
-            "billing_postal_code": ("BillingPostalCode", text),
-            "phone": ("Phone", text),
-            "website": ("Website", text),
-            "lab_type": ("Lab_Type__c", text),
-            "accreditation": ("Accreditation__c", text),
-            "specialty": ("Specialty__c", text),
-            "license_number": ("License_Number__c", text),
-            "segment": ("Segment__c", text),
-            "is_active": ("Is_Active__c", as_is),
-        },
-    ),
-    "itg.record_type": (
-        "RecordType",
-        {
-            "id": ("Id", text),
-            "name": ("Name", text),
-            "developer_name": ("DeveloperName", text),
-            "sobject_type": ("SobjectType", text),
-            "is_active": ("IsActive", as_is),
-            **_AUDIT,
-        },
-    ),
-    "itg.therapeutic_area": ("Therapeutic_Area__c", _OWNED),
-    "itg.biomarker": (
-        "Biomarker__c",
-        {
-            **_OWNED,
-            "therapeutic_area_id": ("Therapeutic_Area__c", text),
-            "indication": ("Indication__c", text),
-            "is_companion_diagnostic": ("Is_Companion_Diagnostic__c", as_is),
-        },
-    ),
-    "itg.testing_volume": (
-        "Testing_Volume__c",
-        {
-            **_OWNED,
-            "lab_id": ("Lab__c", text),
-            "biomarker_id": ("Biomarker__c", text),
-            "month": ("Month__c", day),
-            "eligible_patients": ("Eligible_Patients__c", numeric),
-            "tested_patients": ("Tested_Patients__c", numeric),
-            "positive_patients": ("Positive_Patients__c", numeric),
-            "median_tat_days": ("Median_TAT_Days__c", numeric),
-            "data_source": ("Data_Source__c", text),
-        },
-    ),
-}
+# Tables that keep every version beside the current state.
+_WITH_HISTORY = ("itg.account", "itg.lab_objective")
 
 
-def compute_itg(seen: dict[str, list[Row]]) -> Tables:
-    """All itg tables, rows in the order of their ids."""
+def compute_itg(seen: Seen) -> Tables:
+    """All itg tables: the current state, rows in the order of their ids, and the histories."""
+    return {**_current(seen), **{f"{table}__history": _history(seen, table) for table in _WITH_HISTORY}}
+
+
+def _history(seen: Seen, table: str) -> list[Row]:
+    """Every version that any read brought, dead ones too."""
+    object_name, columns = COLUMNS[table]
+    versions = [version for of_record in seen.versions[object_name].values() for version in of_record]
+    return [{**typed_row(version.record, columns), **_provenance(version)} for version in versions]
+
+
+def _provenance(version: Version) -> Row:
+    """How a version came here; the number of its read stands for the batch."""
+    return {"_read_at_utc": version.read_at.replace(tzinfo=None), "_batch_id": f"{version.read_seq:012}"}
+
+
+def _current(seen: Seen) -> Tables:
+    records = current_records(seen)
     tables: Tables = {}
     for table, (object_name, columns) in COLUMNS.items():
-        rows = [
-            {column: convert(record[field]) for column, (field, convert) in columns.items()}
-            for record in seen.get(object_name, [])
-        ]
+        rows = [typed_row(record, columns) for record in records.get(object_name, [])]
         tables[table] = sorted(rows, key=lambda row: str(row["id"]))
-    slices = {str(row["id"]): slice_of_country(row["country_code"]) for row in tables["itg.account"]}
-    for table, rows in tables.items():
-        for row in rows:
-            row["_country_code"] = _slice(table, row, slices)
+    for row in tables["itg.account"]:
+        row["_country_code"] = slice_of_country(row["country_code"])
+    for table, (column, parent) in _PARENTS.items():
+        slices = {row["id"]: row["_country_code"] for row in tables[parent]}
+        for row in tables[table]:
+            row["_country_code"] = slices.get(row[column], ELSEWHERE)
+    for table in tables.keys() - _PARENTS.keys() - {"itg.account"}:
+        for row in tables[table]:
+            row["_country_code"] = ELSEWHERE
     return tables
+
+
+def typed_row(record: Row, columns: Columns) -> Row:
+    """A record of Salesforce as a row of itg, without its slice."""
+    return {column: convert(record[field]) for column, (field, convert) in columns.items()}
 
 
 def slice_of_country(country_code: object) -> str:
     """The country, where it is two capital letters."""
     code = str(country_code)
     return code if re.fullmatch("[A-Z]{2}", code) else ELSEWHERE
-
-
-def _slice(table: str, row: Row, slices_of_accounts: dict[str, str]) -> str:
-    if table == "itg.account":
-        return slices_of_accounts[str(row["id"])]
-    if table == "itg.testing_volume":
-        return slices_of_accounts.get(str(row["lab_id"]), ELSEWHERE)
-    return ELSEWHERE

@@ -50,3 +50,26 @@ def test_the_grain_of_a_mart_is_several_columns() -> None:
     row: Row = {"country_code": "DE", "therapeutic_area_id": "T", "biomarker_id": "B", "month": "m", "tested": 1}
     found = compare({"dm.dm_testing_uptake": [row]}, {"dm.dm_testing_uptake": [{**row, "tested": 2}]})
     assert [str(d) for d in found] == ["dm.dm_testing_uptake[DE, T, B, m].tested: expected 1, got 2"]
+
+
+def _version(content: str, read_at: int, batch_id: str) -> Row:
+    return {"id": "A", "system_modstamp": 1, "name": content, "_read_at_utc": read_at, "_batch_id": batch_id}
+
+
+def test_versions_of_a_history_are_told_apart_by_the_order_of_their_reads() -> None:
+    table = "itg.account__history"
+    expected = [_version("two", 20, "000000000002"), _version("one", 10, "000000000001")]
+    same = [_version("one", 11, "b"), _version("two", 19, "a")]
+    assert compare({table: expected}, {table: same}) == []
+    swapped = [_version("one", 21, "b"), _version("two", 19, "a")]
+    assert [str(d) for d in compare({table: expected}, {table: swapped})] == [
+        "itg.account__history[A, 1, 1].name: expected 'one', got 'two'",
+        "itg.account__history[A, 1, 2].name: expected 'two', got 'one'",
+    ]
+    assert [str(d) for d in compare({table: expected}, {table: same[:1]})] == [
+        "itg.account__history[A, 1, 2]: the row is missing"
+    ]
+    assert [str(d) for d in compare({table: expected[:1]}, {table: same})] == [
+        "itg.account__history[A, 1, 2]: the row is not expected",
+        "itg.account__history[A, 1, 1].name: expected 'two', got 'one'",
+    ]
