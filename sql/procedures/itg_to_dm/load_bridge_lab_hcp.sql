@@ -38,6 +38,6 @@ begin
     from itg.lab_hcp_affiliation as affiliation
     left join lab on affiliation.lab_id = lab.id
     where affiliation._country_code = p_country_code
-        and not affiliation.is_deleted;
+        and affiliation.is_deleted is not true;
 end;
 $$ language plpgsql;

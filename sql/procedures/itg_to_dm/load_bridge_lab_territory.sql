@@ -34,7 +34,7 @@ begin
     inner join lab on association.object_id = lab.id
     left join itg.territory as territory on association.territory2_id = territory.id
     where association._country_code = p_country_code
-        and not association.is_deleted
+        and association.is_deleted is not true
     group by lab.id, territory.id;
 end;
 $$ language plpgsql;

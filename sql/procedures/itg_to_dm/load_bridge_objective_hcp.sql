@@ -26,6 +26,6 @@ begin
         on link.lab_objective_id = objective.id
             and link._country_code = objective._country_code
     where link._country_code = p_country_code
-        and not link.is_deleted;
+        and link.is_deleted is not true;
 end;
 $$ language plpgsql;

@@ -21,7 +21,7 @@ begin
         from itg.user_territory_association as association
         inner join itg.territory as territory on association.territory2_id = territory.id
         where association.is_active
-            and not territory.is_deleted
+            and territory.is_deleted is not true
         group by association.user_id
     )
 

@@ -46,6 +46,6 @@ begin
     left join lab on visit.lab_id = lab.id
     left join itg.therapeutic_area as area on visit.therapeutic_area_id = area.id
     where visit._country_code = p_country_code
-        and not visit.is_deleted;
+        and visit.is_deleted is not true;
 end;
 $$ language plpgsql;

@@ -38,6 +38,6 @@ begin
     from itg.lab_capability as capability
     left join lab on capability.lab_id = lab.id
     where capability._country_code = p_country_code
-        and not capability.is_deleted;
+        and capability.is_deleted is not true;
 end;
 $$ language plpgsql;

@@ -18,7 +18,7 @@ begin
         select
             'itg.account' as source_table,
             count(*) as itg_rows,
-            sum(case when not is_deleted then 1 else 0 end) as itg_live_rows,
+            sum(case when is_deleted is not true then 1 else 0 end) as itg_live_rows,
             max(system_modstamp) as high_water_mark_utc,
             max(_loaded_at_utc) as itg_loaded_at_utc
         from itg.account
@@ -26,7 +26,7 @@ begin
         select
             'itg.biomarker',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.biomarker
@@ -34,7 +34,7 @@ begin
         select
             'itg.lab_capability',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.lab_capability
@@ -42,7 +42,7 @@ begin
         select
             'itg.lab_hcp_affiliation',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.lab_hcp_affiliation
@@ -50,7 +50,7 @@ begin
         select
             'itg.lab_interaction',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.lab_interaction
@@ -58,7 +58,7 @@ begin
         select
             'itg.lab_objective',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.lab_objective
@@ -66,7 +66,7 @@ begin
         select
             'itg.object_territory_association',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.object_territory_association
@@ -74,7 +74,7 @@ begin
         select
             'itg.objective_hcp',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.objective_hcp
@@ -82,7 +82,7 @@ begin
         select
             'itg.product',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.product
@@ -106,7 +106,7 @@ begin
         select
             'itg.territory',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.territory
@@ -114,7 +114,7 @@ begin
         select
             'itg.test_offering',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.test_offering
@@ -122,7 +122,7 @@ begin
         select
             'itg.testing_volume',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.testing_volume
@@ -130,7 +130,7 @@ begin
         select
             'itg.therapeutic_area',
             count(*),
-            sum(case when not is_deleted then 1 else 0 end),
+            sum(case when is_deleted is not true then 1 else 0 end),
             max(system_modstamp),
             max(_loaded_at_utc)
         from itg.therapeutic_area

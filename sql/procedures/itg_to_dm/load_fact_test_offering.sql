@@ -49,8 +49,8 @@ begin
         on offering.lab_capability_id = capability.id
             and offering.lab_id = capability.lab_id
             and offering._country_code = capability._country_code
-            and not capability.is_deleted
+            and capability.is_deleted is not true
     where offering._country_code = p_country_code
-        and not offering.is_deleted;
+        and offering.is_deleted is not true;
 end;
 $$ language plpgsql;

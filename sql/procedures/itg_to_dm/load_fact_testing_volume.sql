@@ -41,6 +41,6 @@ begin
     left join lab on volume.lab_id = lab.id
     left join itg.biomarker as biomarker on volume.biomarker_id = biomarker.id
     where volume._country_code = p_country_code
-        and not volume.is_deleted;
+        and volume.is_deleted is not true;
 end;
 $$ language plpgsql;
