@@ -21,9 +21,9 @@ create table if not exists job.run_window (
     batch_id text not null unique,
     window_start_utc timestamptz not null,
     window_end_utc timestamptz not null,
-    read_mode text not null default 'window' check (read_mode in ('window', 'window_and_ids', 'whole')),
     frozen_at_utc timestamptz not null default now(),
     lock_expires_at_utc timestamptz,
+    read_mode text not null default 'window' check (read_mode in ('window', 'window_and_ids', 'whole')),
     primary key (object, run_id, run_type)
 );
 alter table job.run_window add column if not exists read_mode text not null default 'window'

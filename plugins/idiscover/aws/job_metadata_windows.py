@@ -138,24 +138,39 @@ def _insert(cursor: Cursor, window: Window, run_type: str) -> None:
 
 
 def _refuse_overlap(cursor: Cursor, window: Window, run_type: str) -> None:
-    """Half-open windows overlap if each starts before the other ends; an empty one overlaps nothing."""
-    if window.is_empty:
-        return
+    """Half-open windows overlap if each starts before the other ends; an empty one overlaps nothing.
+
+    Two reads of every Id exclude each other whatever their windows: the one that began later, which alone counts, has
+    to be the one that saw later.
+    """
     cursor.execute(
-        "select run_id, window_start_utc, window_end_utc, lock_expires_at_utc from job.run_window"
-        " where object = %s and (run_id, run_type) <> (%s, %s) and lock_expires_at_utc > now()"
-        " and window_start_utc < window_end_utc and window_start_utc < %s and window_end_utc > %s"
+        "select run_id, window_start_utc, window_end_utc, read_mode, lock_expires_at_utc from job.run_window"
+        " where object = %(object)s and (run_id, run_type) <> (%(run_id)s, %(run_type)s)"
+        " and lock_expires_at_utc > now()"
+        " and (not %(is_empty)s and window_start_utc < window_end_utc"
+        " and window_start_utc < %(end_utc)s and window_end_utc > %(start_utc)s"
+        " or %(tells_absence)s and read_mode <> %(window_alone)s)"
         " order by window_start_utc, run_id limit 1",
-        [window.object, window.run_id, run_type, window.end_utc, window.start_utc],
+        {
+            "object": window.object,
+            "run_id": window.run_id,
+            "run_type": run_type,
+            "is_empty": window.is_empty,
+            "start_utc": window.start_utc,
+            "end_utc": window.end_utc,
+            "tells_absence": window.read_mode.tells_absence,
+            "window_alone": ReadMode.WINDOW.value,
+        },
     )
     holder = cursor.fetchone()
     if holder is not None:
-        run_id, start, end, lapses = holder
+        run_id, start, end, mode, lapses = holder
         raise RetriableError(
             "another run reads an overlapping window",
             where=f"object {window.object}",
-            got=f"run {run_id}: {_text(start)} to {_text(end)}",
-            expected=f"nobody between {_text(window.start_utc)} and {_text(window.end_utc)}",
+            got=f"run {run_id}: {_text(start)} to {_text(end)}, {mode}",
+            expected=f"nobody between {_text(window.start_utc)} and {_text(window.end_utc)}, and one read of every Id"
+            " at a time",
             remedy=f"wait for it to end; if it is dead, its lock lapses at {_text(lapses)}",
         )
 

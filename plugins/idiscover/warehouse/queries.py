@@ -39,7 +39,7 @@ def batches_sql(itg: ItgPlan) -> str:
     unknown, join = "", ""
     if itg.history:
         unknown = "\n            when known.{key} is null then 1"
-        join = "\nleft join {history} as known on staged._batch_id = known._batch_id and staged.{key} = known.{key}"
+        join = "\n    left join {history} as known on staged._batch_id = known._batch_id and staged.{key} = known.{key}"
     text = _BATCHES.replace("{unknown}", unknown).replace("{history_join}", join).replace("{newest_read}", NEWEST_READ)
     return text.format(**names_of(itg))
 

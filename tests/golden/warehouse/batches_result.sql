@@ -41,7 +41,7 @@ staged_batch as (
     cross join newest_read
     left join stg.result__ids as present on newest_read.batch_id = present._batch_id and staged."id" = present."id"
     left join itg.result as held on staged."id" = held."id"
-left join itg.result__history as known on staged._batch_id = known._batch_id and staged."id" = known."id"
+    left join itg.result__history as known on staged._batch_id = known._batch_id and staged."id" = known."id"
 )
 
 select
