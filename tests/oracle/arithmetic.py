@@ -12,14 +12,21 @@ _EXACT = Context(prec=200)
 
 def rounded(value: Fraction, decimals: int) -> Decimal:
     """The decimal nearest to an exact value; a half goes away from zero."""
-    scaled = abs(value) * 10**decimals
-    whole = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    return Decimal(-whole if value < 0 else whole).scaleb(-decimals)
+    return _quotient(value.numerator, value.denominator, decimals)
 
 
 def rate(above: Decimal, below: Decimal) -> Decimal | None:
     """above ÷ below to 6 decimals; None with nothing below the line."""
-    return rounded(Fraction(above) / Fraction(below), RATE_DECIMALS) if below else None
+    if not below:
+        return None
+    (above_top, above_bottom), (below_top, below_bottom) = above.as_integer_ratio(), below.as_integer_ratio()
+    return _quotient(above_top * below_bottom, above_bottom * below_top, RATE_DECIMALS)
+
+
+def _quotient(above: int, below: int, decimals: int) -> Decimal:
+    size = abs(above) * 10**decimals
+    whole = (2 * size + abs(below)) // (2 * abs(below))
+    return Decimal(whole if (above < 0) == (below < 0) else -whole).scaleb(-decimals, _EXACT)
 
 
 def total(values: Iterable[object]) -> Decimal:
@@ -47,14 +54,14 @@ def weighted_mean(pairs: Iterable[tuple[Decimal, Decimal]]) -> Fraction | None:
 
 def percentile(values: Iterable[Decimal], percent: int) -> Decimal | None:
     """Linear between neighbours at position percent/100 × (n − 1), to 6 decimals; None of nothing."""
-    ordered = sorted(Fraction(value) for value in values)
+    ordered = sorted(values)
     if not ordered:
         return None
-    position = Fraction(percent, 100) * (len(ordered) - 1)
-    below = int(position)
+    below, hundredths = divmod(percent * (len(ordered) - 1), 100)
     above = min(below + 1, len(ordered) - 1)
-    exact = ordered[below] + (ordered[above] - ordered[below]) * (position - below)
-    return rounded(exact, RATE_DECIMALS)
+    step = _EXACT.subtract(ordered[above], ordered[below])
+    exact = _EXACT.fma(step, Decimal(hundredths).scaleb(-2), ordered[below])
+    return rate(exact, Decimal(1))
 
 
 def months_before(month: date, count: int) -> date:

@@ -125,9 +125,10 @@ def _compare_table(table: str, expected: list[Row], actual: list[Row], exempt: f
     missing, more = sorted(wanted.keys() - given.keys(), key=str), sorted(given.keys() - wanted.keys(), key=str)
     found += [Difference(table, DifferenceKind.MISSING_ROW, key) for key in missing]
     found += [Difference(table, DifferenceKind.UNEXPECTED_ROW, key) for key in more]
-    for key in sorted(wanted.keys() & given.keys(), key=str):
-        found += _compare_row(table, key, wanted[key], given[key], exempt)
-    return found
+    different: list[Difference] = []
+    for key in wanted.keys() & given.keys():
+        different += _compare_row(table, key, wanted[key], given[key], exempt)
+    return found + sorted(different, key=lambda difference: str(difference.key))
 
 
 def _compare_columns(table: str, expected: list[Row], actual: list[Row], exempt: frozenset[str]) -> list[Difference]:
@@ -151,8 +152,8 @@ def _compare_row(
 
 
 def _same(expected: object, actual: object) -> bool:
+    if type(expected) is type(actual):
+        return expected == actual
     numbers = (int, Decimal)
     booleans = isinstance(expected, bool) or isinstance(actual, bool)
-    if isinstance(expected, numbers) and isinstance(actual, numbers) and not booleans:
-        return expected == actual
-    return type(expected) is type(actual) and expected == actual
+    return isinstance(expected, numbers) and isinstance(actual, numbers) and not booleans and expected == actual
