@@ -99,6 +99,22 @@ def test_countries_are_the_slices_of_accounts() -> None:
     assert [row["iso_country_code"] for row in dim_country(itg_tables())] == ["ZZ"]
 
 
+def test_worked_example_of_country_names() -> None:
+    names = {
+        "CN": "China",
+        "DE": "Germany",
+        "FR": "France",
+        "GB": "United Kingdom of Great Britain and Northern Ireland",
+        "JP": "Japan",
+        "TH": "Thailand",
+        "TR": "Türkiye",
+        "US": "United States of America",
+        "XX": "Unknown",
+    }
+    rows = dim_country(itg_tables(Account=[_lab(code, code) for code in names]))
+    assert {row["iso_country_code"]: row["country_name"] for row in rows} == {**names, "ZZ": "Unknown"}
+
+
 def test_reference_data_keep_what_is_deleted_and_name_what_is_missing() -> None:
     itg = itg_tables(
         Therapeutic_Area__c=[record("Therapeutic_Area__c", "A", IsDeleted=True)],

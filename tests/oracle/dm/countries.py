@@ -6,13 +6,16 @@ from tests.oracle.dm.common import UNKNOWN_NAME
 from tests.oracle.itg import ELSEWHERE
 from tests.oracle.shapes import Row, Tables
 
+# ISO 3166-1, short English names, of the countries that docs/marts.md names.
 NAMES: Mapping[str, str] = {
     "CN": "China",
     "DE": "Germany",
     "FR": "France",
-    "GB": "United Kingdom",
+    "GB": "United Kingdom of Great Britain and Northern Ireland",
     "JP": "Japan",
     "TH": "Thailand",
+    "TR": "Türkiye",
+    "US": "United States of America",
 }
 
 
