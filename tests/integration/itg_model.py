@@ -21,7 +21,7 @@ class Version:
     modstamp: int
     read_at: int
     batch: str
-    source: str | None  # country code of an account, lab id of a testing volume
+    source: str | None  # country code of an account, id of a child's parent
     content: str | None
 
     @property
@@ -36,6 +36,19 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Read:
+    """A read of every Id that began at second `absence_at`."""
+
+    batch: str
+    absence_at: int
+    ids: frozenset[str]
+
+    def is_dead(self, version: Version) -> bool:
+        """Whether the read says that the record of this version is gone."""
+        return max(version.modstamp, version.read_at) < self.absence_at and version.id not in self.ids
+
+
+@dataclass(frozen=True)
 class Held:
     """One row of itg."""
 
@@ -44,6 +57,35 @@ class Held:
 
 
 Table = dict[str, Held]
+CountryOf = Callable[[Version], str]
+
+
+@dataclass(frozen=True)
+class Winner:
+    """What becomes of an Id: its highest live version, or the highest dead one and the read that buries it."""
+
+    version: Version
+    missed_by: str | None
+
+
+@dataclass
+class State:
+    """All that a call looks at."""
+
+    staged: list[Version]
+    held: Table
+    history: frozenset[Version] | None  # None: the object keeps none
+    reads: list[Read]
+    country_of: CountryOf
+
+    @property
+    def newest(self) -> Read | None:
+        """The read that counts."""
+        return max(self.reads, key=lambda read: (read.absence_at, read.batch), default=None)
+
+    def is_dead(self, version: Version) -> bool:
+        """Whether the newest read buries the version."""
+        return self.newest is not None and self.newest.is_dead(version)
 
 
 @dataclass
@@ -51,6 +93,7 @@ class Outcome:
     """What one call leaves behind."""
 
     table: Table
+    history: frozenset[Version] | None
     changes: set[tuple[str, str | None]] = field(default_factory=set)
     audit: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -60,61 +103,121 @@ def own_country(version: Version) -> str:
     return version.source if version.source and re.fullmatch("[A-Z]{2}", version.source) else ZZ
 
 
-def country_of_lab(accounts: Table) -> Callable[[Version], str]:
-    """Country of a testing volume, given itg.account."""
+def no_country(_version: Version) -> str:
+    """Country of reference data."""
+    return ZZ
+
+
+def country_of_parent(parents: Table) -> CountryOf:
+    """Country of a child, given the itg table of what it points to."""
 
     def country(version: Version) -> str:
-        lab = accounts.get(version.source) if version.source else None
-        return lab.country if lab else ZZ
+        parent = parents.get(version.source) if version.source else None
+        return parent.country if parent else ZZ
 
     return country
 
 
-def winners(staged: Iterable[Version], held: Table, country_of: Callable[[Version], str]) -> dict[str, Version]:
-    """The newest version of every Id that stg has, or whose row in itg lies in another country than it should."""
-    found: dict[str, Version] = {
-        key: row.version for key, row in held.items() if country_of(row.version) != row.country
-    }
-    for version in staged:
-        known = [held[version.id].version] if version.id in held else []
-        known += [found[version.id]] if version.id in found else []
-        found[version.id] = max([version, *known], key=lambda item: item.order)
+def winners(state: State) -> dict[str, Winner]:
+    """What becomes of each Id that stg has, whose row lies in another country than it should, or that is gone."""
+    held = state.held
+    ids = {version.id for version in state.staged}
+    ids |= {key for key, row in held.items() if state.country_of(row.version) != row.country}
+    ids |= {key for key, row in held.items() if state.is_dead(row.version)}
+    found = {}
+    for key in ids:
+        versions = [version for version in state.staged if version.id == key]
+        versions += [held[key].version] if key in held else []
+        live = [version for version in versions if not state.is_dead(version)]
+        best = max(live or versions, key=lambda version: version.order)
+        found[key] = Winner(best, None if live or state.newest is None else state.newest.batch)
     return found
 
 
-def stale(staged: Iterable[Version], held: Table, country_of: Callable[[Version], str]) -> set[str]:
+def owner(state: State, winner: Winner) -> str:
+    """The country whose call deals with the Id: for a record that is gone, the one that holds it."""
+    before = state.held.get(winner.version.id)
+    return before.country if winner.missed_by and before else state.country_of(winner.version)
+
+
+def stale(state: State) -> set[str]:
     """Countries that have something to write."""
-    return {
-        country_of(winner)
-        for key, winner in winners(staged, held, country_of).items()
-        if key not in held or held[key].version.order != winner.order or held[key].country != country_of(winner)
-    }
+    return {owner(state, winner) for winner in winners(state).values() if _has_work(state, winner)}
 
 
-def call(country: str, staged: list[Version], held: Table, country_of: Callable[[Version], str]) -> Outcome:
+def _has_work(state: State, winner: Winner) -> bool:
+    key = winner.version.id
+    before = state.held.get(key)
+    versions = [version for version in state.staged if version.id == key]
+    if state.history is not None and not state.history.issuperset(versions):
+        return True
+    if winner.missed_by:
+        return before is not None
+    return before is None or before.version.order != winner.version.order or before.country != owner(state, winner)
+
+
+def call(country: str, state: State) -> Outcome:
     """One call of the procedure for one country."""
-    outcome = Outcome(dict(held))
-    for key, winner in winners(staged, held, country_of).items():
-        if country_of(winner) != country:
+    outcome = Outcome(dict(state.held), state.history)
+    for key, winner in winners(state).items():
+        if owner(state, winner) != country:
             continue
-        before = held.get(key)
+        before = state.held.get(key)
         kind = _kind(before, winner, country)
-        if kind in ("inserted", "updated"):
-            outcome.changes.add((country, before.country if before and before.country != country else None))
-        if kind != "superseded":
-            outcome.table[key] = Held(winner, country)
-            outcome.audit[winner.batch][kind] += 1
-        losers = {item.batch for item in staged if item.id == key} - (set() if kind == "superseded" else {winner.batch})
-        for batch in losers:
+        _apply(outcome, kind, winner, before, country)
+        versions = [version for version in state.staged if version.id == key]
+        winning = {winner.version.batch} if kind in ("inserted", "updated", "unchanged") else set()
+        for batch in {version.batch for version in versions} - winning:
             outcome.audit[batch]["superseded"] += 1
+        if outcome.history is not None:
+            outcome.history |= frozenset(versions)
     return outcome
 
 
-def _kind(before: Held | None, winner: Version, country: str) -> str:
+def _apply(outcome: Outcome, kind: str, winner: Winner, before: Held | None, country: str) -> None:
+    """What a kind does to the table, and who hears of it."""
+    key = winner.version.id
+    if kind in ("inserted", "updated"):
+        outcome.changes.add((country, before.country if before and before.country != country else None))
+    if kind in ("inserted", "updated", "unchanged"):
+        outcome.table[key] = Held(winner.version, country)
+        outcome.audit[winner.version.batch][kind] += 1
+    if kind == "removed":
+        del outcome.table[key]
+        outcome.changes.add((country, None))
+        outcome.audit[str(winner.missed_by)][kind] += 1
+
+
+def _kind(before: Held | None, winner: Winner, country: str) -> str:
+    if winner.missed_by:
+        return "removed" if before else "superseded"
     if before is None:
         return "inserted"
     if before.country != country:
         return "updated"
-    if before.version.order == winner.order:
+    if before.version.order == winner.version.order:
         return "superseded"
-    return "unchanged" if before.version.columns == winner.columns else "updated"
+    return "unchanged" if before.version.columns == winner.version.columns else "updated"
+
+
+def missing(state: State, rows: Iterable[Version]) -> int:
+    """How many of a batch's rows are not in place: neither dead nor held at their version or newer; or forgotten."""
+    return sum(not _is_in_place(state, row) for row in rows)
+
+
+def _is_in_place(state: State, row: Version) -> bool:
+    if state.history is not None and row not in state.history:
+        return False
+    held = state.held.get(row.id)
+    return state.is_dead(row) or (held is not None and held.version.order >= row.order)
+
+
+def end_of(versions: Iterable[Version], reads: list[Read]) -> dict[str, Version]:
+    """What itg has to hold in the end, of whatever was read in whatever order."""
+    newest = max(reads, key=lambda read: (read.absence_at, read.batch), default=None)
+    found: dict[str, Version] = {}
+    for version in versions:
+        if newest is None or not newest.is_dead(version):
+            known = found.get(version.id)
+            found[version.id] = version if known is None else max(known, version, key=lambda item: item.order)
+    return found

@@ -22,9 +22,9 @@ BROKEN = [
     (OBJECT, "salesforce_object: Account", "salesforce_object: test__C", f"{TEST}:2:20", "extracted twice"),
     (OBJECT, '"0 0 * * *"', '"daily"', f"{OBJECT}:6:11", "not a cron expression"),
     (TEST, "column: lab_id, object", "column: notes, object", f"{TEST}:8:30", "missing or of the wrong type"),
-    (TEST, "object: lab}", "object: labs}", f"{TEST}:8:46", "does not have it"),
-    (TEST, "object: lab}", "object: test}", f"{TEST}:8:46", "does not have it"),
-    (TEST, "object: lab}", "object: unit}", f"{TEST}:8:46", "does not have it"),
+    (TEST, "object: lab}", "object: labs}", f"{TEST}:8:46", "an object that has none"),
+    (TEST, "object: lab}", "object: unit}", f"{TEST}:8:46", "an object that has none"),
+    (TEST, "object: lab}", "object: test}", f"{TEST}:8:46", "come from each other"),
     (TEST, "key: id", "key: test_id", f"{TEST}:7:6", "missing or of the wrong type"),
     ("delta_filter/lab.yaml", "SystemModstamp", "Name", "delta_filter/lab.yaml:2:8", "delta field"),
     (TABLE, "grain: [id]", "grain: [name]", f"{TABLE}:5:8", "grain"),
@@ -37,6 +37,65 @@ BROKEN = [
     (DM, "CALL dm.load_fact_test(", "SELECT (", f"{DM}:11:5", "is refused"),
     (DM, ":run_id)", ":run_id); DROP TABLE x", f"{DM}:11:5", "is refused"),
 ]
+
+
+RESULT, KIT = "objects/result.yaml", "objects/kit.yaml"
+DELTA_LAB, DELTA_RESULT, DELTA_KIT = (f"delta_filter/{name}.yaml" for name in ("lab", "result", "kit"))
+# what is added to which files, and what comes of it
+READS = {
+    "history of an object read whole": ({KIT: "history: true"}, f"{KIT}:14:10", "would grow by the whole object"),
+    "history with a formula refresh": (
+        {RESULT: "fields:\n  - {salesforce: F__c, type: int, column: f, calculated: true, description: F.}",
+         DELTA_RESULT: "formula_refresh: daily"},
+        f"{RESULT}:10:10", "would grow by the whole object",
+    ),
+    "a formula that nobody refreshes": (
+        {OBJECT: "fields:\n  - {salesforce: F__c, type: int, column: f, calculated: true, description: F.}"},
+        f"{OBJECT}:11:58", "would go stale",
+    ),
+    "a refresh without a formula": (
+        {DELTA_LAB: "formula_refresh: daily"}, f"{DELTA_LAB}:6:18", "no formula to refresh"
+    ),
+    "a sweep of an object read whole": ({DELTA_KIT: "sweep: daily"}, f"{DELTA_KIT}:6:8", "read already"),
+    "a formula refresh of an object read whole": (
+        {DELTA_KIT: "formula_refresh: daily"}, f"{DELTA_KIT}:6:18", "read already"
+    ),
+    "a sweep and a formula refresh": (
+        {OBJECT: "fields:\n  - {salesforce: F__c, type: int, column: f, calculated: true, description: F.}",
+         DELTA_LAB: "formula_refresh: daily\nsweep: daily"},
+        f"{DELTA_LAB}:7:8", "read already",
+    ),
+    "deletions that nobody sees": ({DELTA_RESULT: "sweep: never"}, f"{DELTA_RESULT}:6:8", "would never be seen"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_does_not_go_together(name: str) -> None:
+    added, place, what = READS[name]
+    files = sample_files()
+    for path, text in added.items():
+        if text.startswith("fields:"):
+            files[path] = files[path].replace("fields:", text)
+        else:
+            files[path] = files[path].replace("sweep: daily\n", "") + text + "\n"
+    assert any(where.startswith(place) and what in text for where, text in found(files)), found(files)
+
+
+def test_a_formula_that_is_refreshed_is_sound() -> None:
+    files = sample_files()
+    formula = "fields:\n  - {salesforce: F__c, type: int, column: f, calculated: true, description: F.}"
+    files[OBJECT] = files[OBJECT].replace("fields:", formula)
+    files[DELTA_LAB] += "formula_refresh: daily\n"
+    load_catalog(MemoryReader(files))
+
+
+def test_countries_that_come_from_each_other_are_told_once() -> None:
+    """test has the country of result, and result that of test."""
+    files = sample_files()
+    files[TEST] = files[TEST].replace("object: lab}", "object: result}")
+    files["tables/itg.test.yaml"] = files["tables/itg.test.yaml"].replace("itg.lab", "itg.result")
+    told = [(where, text) for where, text in found(files) if "come from each other" in text]
+    assert told == [(f"{RESULT}:8:47", "the countries of objects come from each other")]
 
 
 def found(files: dict[str, str]) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@ from idiscover.lake.keys import metadata_key
 from idiscover.metadata.loading import load_catalog
 from idiscover.metadata.paths import table_path
 from idiscover.plan.build import build_plans
-from idiscover.plan.model import ConsumerPlan, ExtractionPlan, LoadPlan, Plan, RefreshPlan
+from idiscover.plan.model import ConsumerPlan, ExtractionPlan, LoadPlan, Plan, ReadMode, RefreshPlan
+from idiscover.plan.reads import daily_read_mode
 
 from tests.unit.golden_files import check_golden
 from tests.unit.metadata_samples import MemoryReader, sample_catalog, sample_context, sample_files
@@ -25,7 +26,7 @@ def plans() -> dict[str, Plan]:
 
 
 def test_the_exact_set_of_dags(plans: dict[str, Plan]) -> None:
-    objects = ("lab", "test", "unit")
+    objects = ("kit", "lab", "result", "test", "unit")
     assert set(plans) == {
         *(f"sfdc_to_s3__{name}" for name in objects),
         *(f"s3_to_redshift__{name}" for name in objects),
@@ -54,9 +55,44 @@ def test_extraction(plans: dict[str, Plan]) -> None:
 
 
 def test_objects_without_is_deleted_are_queried_plainly(plans: dict[str, Plan]) -> None:
-    plan = plans["sfdc_to_s3__unit"]
+    plan = plans["sfdc_to_s3__kit"]
     assert isinstance(plan, ExtractionPlan)
     assert plan.operation == "query"
+
+
+def test_what_the_days_run_of_an_object_reads(plans: dict[str, Plan]) -> None:
+    found = {plan.object: plan.daily_read_mode for plan in plans.values() if isinstance(plan, ExtractionPlan)}
+    assert found == {
+        "kit": ReadMode.WHOLE,
+        "lab": ReadMode.WINDOW,
+        "result": ReadMode.WINDOW_AND_IDS,
+        "test": ReadMode.WINDOW,
+        "unit": ReadMode.WINDOW,
+    }
+    assert all(plan.key == "id" for plan in plans.values() if isinstance(plan, ExtractionPlan))
+
+
+def test_a_formula_has_the_whole_object_read() -> None:
+    catalog = sample_catalog()
+    spec = catalog.objects["lab"]
+    delta = catalog.delta_filters["lab"].model_copy(update={"formula_refresh": "daily"})
+    assert daily_read_mode(spec, delta) is ReadMode.WHOLE
+
+
+def test_only_objects_with_history_remember(plans: dict[str, Plan]) -> None:
+    refreshes = [plan for plan in plans.values() if isinstance(plan, RefreshPlan) and plan.itg]
+    assert [plan.table for plan in refreshes if plan.itg and plan.itg.history] == ["itg.result"]
+
+
+def test_inputs_that_make_reference_data_stale_are_told_apart() -> None:
+    files = sample_files()
+    text = files["tables/dm.fact_test.yaml"]
+    files["tables/dm.fact_test.yaml"] = text.replace("itg.test, marks: same", "itg.test, marks: reference")
+    plans = {p.header.dag_id: p for p in build_plans(load_catalog(MemoryReader(files)), sample_context(), SHA)}
+    mart, source = plans["itg_to_dm__fact_test"], plans["stg_to_itg__test"]
+    assert isinstance(mart, RefreshPlan) and isinstance(source, RefreshPlan)
+    assert (mart.inputs, mart.reference_inputs) == (("itg.test", "itg.unit"), ("itg.test",))
+    assert ConsumerPlan(table="dm.fact_test", marks="reference") in source.consumers
 
 
 def test_a_start_without_zone_is_utc() -> None:
@@ -74,7 +110,9 @@ def test_load(plans: dict[str, Plan]) -> None:
     plan = plans["s3_to_redshift__test"]
     assert isinstance(plan, LoadPlan)
     assert plan.table == "stg.test"
-    assert plan.columns == ("id", "lab_id", "notes", "count", "day", "system_modstamp", "_read_at_utc", "_batch_id")
+    assert plan.columns[:3] == ("id", "is_deleted", "lab_id")
+    assert plan.columns[-3:] == ("system_modstamp", "_read_at_utc", "_batch_id")
+    assert (plan.key, plan.ids_table) == ("id", "stg.test__ids")
     assert plan.consumers == (ConsumerPlan(table="itg.test", marks="same"),)
     assert plan.header.wakes_on == ("x-idiscover://source/test",)
     assert plan.header.outlet == "x-idiscover://stg/test"
@@ -84,7 +122,7 @@ def test_load(plans: dict[str, Plan]) -> None:
 def test_refresh_of_itg(plans: dict[str, Plan]) -> None:
     plan = plans["stg_to_itg__test"]
     assert isinstance(plan, RefreshPlan) and plan.itg is not None
-    assert plan.itg.columns == ("id", "lab_id", "notes", "count", "day", "system_modstamp")
+    assert plan.itg.columns == ("id", "is_deleted", "lab_id", "notes", "count", "day", "system_modstamp")
     assert (plan.itg.key, plan.itg.version_column, plan.itg.country.rule) == ("id", "system_modstamp", "via")
     assert plan.inputs == ("stg.test", "itg.lab")
     assert plan.header.wakes_on == ("x-idiscover://itg/lab", "x-idiscover://stg/test")
@@ -99,10 +137,13 @@ def test_refresh_of_dm(plans: dict[str, Plan]) -> None:
     assert plan.itg is None
     assert (plan.consumers, plan.cut_off_hours, plan.uses_as_of_date) == ((), 4, False)
     assert plan.header.owner.email == "marts@example.com"
-    consumers = {name: getattr(plans[f"stg_to_itg__{name}"], "consumers", ()) for name in ("lab", "test", "unit")}
+    consumers = {
+        name: getattr(plans[f"stg_to_itg__{name}"], "consumers", ()) for name in ("kit", "lab", "test", "unit")
+    }
     assert consumers == {
+        "kit": (),
         "lab": (ConsumerPlan(table="itg.test", marks="same"),),
-        "test": (ConsumerPlan(table="dm.fact_test", marks="same"),),
+        "test": (ConsumerPlan(table="dm.fact_test", marks="same"), ConsumerPlan(table="itg.result", marks="same")),
         "unit": (ConsumerPlan(table="dm.fact_test", marks="all"),),
     }
 
@@ -117,7 +158,7 @@ def test_an_edit_of_one_file_changes_only_the_plans_made_from_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "dag_id", ["sfdc_to_s3__lab", "s3_to_redshift__test", "stg_to_itg__test", "itg_to_dm__fact_test"]
+    "dag_id", ["sfdc_to_s3__kit", "sfdc_to_s3__lab", "s3_to_redshift__test", "stg_to_itg__test", "itg_to_dm__fact_test"]
 )
 def test_documentation(plans: dict[str, Plan], dag_id: str) -> None:
     check_golden(f"plan/{dag_id}.md", plans[dag_id].header.doc_md)
