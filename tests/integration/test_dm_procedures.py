@@ -9,7 +9,7 @@ from random import Random
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog, Family
@@ -132,10 +132,12 @@ def test_the_calendar(dm: Dm, as_of_date: date) -> None:
     assert [str(difference) for difference in differences] == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(random=st.randoms(use_true_random=False))
-def test_refreshing_what_is_marked_gives_what_the_oracle_gives(dm: Dm, catalog: Catalog, random: Random) -> None:
+# The rows come of one number, which has nothing to be made smaller.
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(seed=st.integers(0, 2**32))
+def test_refreshing_what_is_marked_gives_what_the_oracle_gives(dm: Dm, catalog: Catalog, seed: int) -> None:
     """All slices at first; after a change of itg, those alone that the inputs' marks make stale."""
+    random = Random(seed)
     records = random_records(random, catalog)
     before = itg_of(records, catalog)
     after = itg_of(changed_records(random, records, catalog), catalog)

@@ -26,9 +26,9 @@ create table if not exists dm.dm_lab_360 (
     linked_hcps_per_therapeutic_area varchar(65535),
     eligible_patients_12_months numeric(38, 0) not null,
     tested_patients_12_months numeric(38, 0) not null,
-    testing_rate_12_months numeric(18, 6),
+    testing_rate_12_months numeric(30, 6),
     tested_patients_previous_12_months numeric(38, 0) not null,
-    tested_patients_trend numeric(18, 6),
+    tested_patients_trend numeric(30, 6),
     _as_of_date date not null,
     _run_id varchar(256) not null,
     _loaded_at_utc timestamp not null

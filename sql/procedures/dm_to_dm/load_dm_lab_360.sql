@@ -189,12 +189,12 @@ begin
         coalesce(volumes.eligible_patients, 0),
         coalesce(volumes.tested_patients, 0),
         cast(
-            cast(volumes.tested_patients as numeric(28, 10)) / nullif(volumes.eligible_patients, 0) as numeric(18, 6)
+            cast(volumes.tested_patients as numeric(38, 14)) / nullif(volumes.eligible_patients, 0) as numeric(30, 6)
         ),
         coalesce(volumes.tested_patients_before, 0),
         cast(
-            cast(volumes.tested_patients - volumes.tested_patients_before as numeric(28, 10))
-            / nullif(volumes.tested_patients_before, 0) as numeric(18, 6)
+            cast(volumes.tested_patients - volumes.tested_patients_before as numeric(38, 14))
+            / nullif(volumes.tested_patients_before, 0) as numeric(30, 6)
         ),
         p_as_of_date,
         p_run_id,

@@ -91,6 +91,8 @@ begin
             biomarker_id,
             biomarker_name,
             month,
+            -- months are compared as numbers: a difference of 12 is a year
+            cast(extract(year from month) * 12 + extract(month from month) as integer) as month_number,
             sum(eligible_patients) as eligible_patients,
             sum(tested_patients) as tested_patients,
             sum(positive_patients) as positive_patients,
@@ -109,10 +111,10 @@ begin
         select
             cell.*,
             cast(
-                cast(tested_patients as numeric(28, 10)) / nullif(eligible_patients, 0) as numeric(18, 6)
+                cast(tested_patients as numeric(38, 14)) / nullif(eligible_patients, 0) as numeric(30, 6)
             ) as testing_rate,
             cast(
-                cast(positive_patients as numeric(28, 10)) / nullif(tested_patients, 0) as numeric(18, 6)
+                cast(positive_patients as numeric(38, 14)) / nullif(tested_patients, 0) as numeric(30, 6)
             ) as positivity_rate
         from cell
     ),
@@ -145,17 +147,17 @@ begin
         select
             this.biomarker_id,
             this.month,
-            sum(case when earlier.month >= dateadd(month, -2, this.month) then earlier.eligible_patients end)
+            sum(case when earlier.month_number >= this.month_number - 2 then earlier.eligible_patients end)
                 as eligible_patients_3_months,
-            sum(case when earlier.month >= dateadd(month, -2, this.month) then earlier.tested_patients end)
+            sum(case when earlier.month_number >= this.month_number - 2 then earlier.tested_patients end)
                 as tested_patients_3_months,
             sum(earlier.eligible_patients) as eligible_patients_12_months,
             sum(earlier.tested_patients) as tested_patients_12_months
         from cell as this
         inner join cell as earlier
             on this.biomarker_id = earlier.biomarker_id
-            and earlier.month >= dateadd(month, -11, this.month)
-            and earlier.month <= this.month
+            and earlier.month_number >= this.month_number - 11
+            and earlier.month_number <= this.month_number
         group by this.biomarker_id, this.month
     ),
 
@@ -182,14 +184,14 @@ begin
         rolling.eligible_patients_3_months,
         rolling.tested_patients_3_months,
         cast(
-            cast(rolling.tested_patients_3_months as numeric(28, 10))
-            / nullif(rolling.eligible_patients_3_months, 0) as numeric(18, 6)
+            cast(rolling.tested_patients_3_months as numeric(38, 14))
+            / nullif(rolling.eligible_patients_3_months, 0) as numeric(30, 6)
         ),
         rolling.eligible_patients_12_months,
         rolling.tested_patients_12_months,
         cast(
-            cast(rolling.tested_patients_12_months as numeric(28, 10))
-            / nullif(rolling.eligible_patients_12_months, 0) as numeric(18, 6)
+            cast(rolling.tested_patients_12_months as numeric(38, 14))
+            / nullif(rolling.eligible_patients_12_months, 0) as numeric(30, 6)
         ),
         rated.mean_tat_days,
         tat.p50_tat_days,
@@ -203,8 +205,8 @@ begin
         rated.in_house_tested_patients,
         rated.sent_out_tested_patients,
         cast(
-            cast(rated.in_house_tested_patients as numeric(28, 10))
-            / nullif(rated.in_house_tested_patients + rated.sent_out_tested_patients, 0) as numeric(18, 6)
+            cast(rated.in_house_tested_patients as numeric(38, 14))
+            / nullif(rated.in_house_tested_patients + rated.sent_out_tested_patients, 0) as numeric(30, 6)
         ),
         p_as_of_date,
         p_run_id,
@@ -215,9 +217,9 @@ begin
     left join tat on rated.biomarker_id = tat.biomarker_id and rated.month = tat.month
     left join rated as month_before
         on rated.biomarker_id = month_before.biomarker_id
-        and month_before.month = dateadd(month, -1, rated.month)
+        and month_before.month_number = rated.month_number - 1
     left join rated as year_before
         on rated.biomarker_id = year_before.biomarker_id
-        and year_before.month = dateadd(month, -12, rated.month);
+        and year_before.month_number = rated.month_number - 12;
 end;
 $$ language plpgsql;
