@@ -22,6 +22,7 @@ _LIBRARY = (
     "idiscover/aws/s3.py",
     "idiscover/aws/secrets.py",
     "idiscover/notify/__init__.py",
+    "idiscover/notify/failures.py",
     "idiscover/notify/redaction.py",
 )
 _JOB = "emr_jobs"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from idiscover.aws.s3 import Bucket
 from idiscover.lake.manifest import BatchManifest
+from idiscover.notify.failures import Failure
 from idiscover.plan.model import ExtractionRequest
 
 from emr_jobs.extraction import Progress
@@ -26,12 +27,12 @@ class StepStatus:
         self._started_at_utc = datetime.now(UTC)
         self.progress = Progress()
 
-    def write(self, state: State, manifest: BatchManifest | None = None, error: str | None = None) -> None:
+    def write(self, state: State, manifest: BatchManifest | None = None, failure: Failure | None = None) -> None:
         """Put the document in its place, over the one before."""
-        document = self.document(state, manifest, error)
+        document = self.document(state, manifest, failure)
         self._bucket.write_text(self._request.status_key, json.dumps(document, indent=2))
 
-    def document(self, state: State, manifest: BatchManifest | None, error: str | None) -> dict[str, Any]:
+    def document(self, state: State, manifest: BatchManifest | None, failure: Failure | None) -> dict[str, Any]:
         """What `write` writes."""
         window, progress = self._request.window, self.progress
         return {
@@ -55,5 +56,5 @@ class StepStatus:
             "files": len(manifest.files) if manifest else None,
             "job_id": manifest.job_id if manifest else None,
             "counts": manifest.counts.model_dump() if manifest else None,
-            "error": error,
+            "failure": None if failure is None else failure.model_dump(mode="json"),
         }

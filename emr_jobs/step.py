@@ -12,6 +12,7 @@ from idiscover.aws.secrets import read_secret
 from idiscover.errors import ConfigError, IdiscoverError
 from idiscover.lake.keys import manifest_key
 from idiscover.lake.manifest import BatchManifest
+from idiscover.notify.failures import failure_of
 from idiscover.notify.redaction import redact
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.session import open_session
@@ -45,17 +46,18 @@ def run(request_uri: str, run_pages: PageRunner) -> None:
     # The request says which region is meant, but lies in S3 itself: any region finds a bucket.
     own = Bucket(bucket_name, os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1")
     request = ExtractionRequest.model_validate_json(own.read_text(key))
-    source = source_bucket(request)
-    manifest = manifest_key(request.target_prefix)
-    if source.exists(manifest):
-        log(f"manifest {manifest} stands: nothing to do")
-        return
     status = StepStatus(own, request)
-    status.write("running")
     try:
+        source = source_bucket(request)
+        manifest = manifest_key(request.target_prefix)
+        if source.exists(manifest):
+            log(f"manifest {manifest} stands: nothing to do")
+            return
+        status.write("running")
         done = _extract(request, source, run_pages, status.progress)
     except BaseException as error:
-        status.write("failed", error=one_line(error))
+        failure = failure_of(error)
+        attempt(lambda: status.write("failed", failure=failure))  # what stopped the step matters more
         raise
     status.write("succeeded", done)
 

@@ -2,9 +2,22 @@
 
 `orchestration/` maps them to Airflow's retry or fail in one place: `RetriableError` is retried,
 all others fail the task at once, because a second try would meet the same cause.
+
+Two questions are told apart. Would another try of this run help? Only after a `RetriableError`. Does
+somebody have to change something? That is an error's `kind`.
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class FailureKind(StrEnum):
+    """Whether a failure goes away by itself."""
+
+    PASSING = "passing"  # a later run may succeed though nobody has changed anything
+    NEEDS_A_PERSON = "needs a person"  # every run fails the same way until somebody has changed something
 
 
 class IdiscoverError(Exception):
@@ -20,6 +33,8 @@ class IdiscoverError(Exception):
         expected: what should have been there.
         remedy: what a person can do now.
     """
+
+    kind: ClassVar[FailureKind] = FailureKind.NEEDS_A_PERSON
 
     def __init__(
         self,
@@ -50,6 +65,22 @@ class ConfigError(IdiscoverError):
 
 class RetriableError(IdiscoverError):
     """A passing fault (network, throttling, lock); the same call may succeed later."""
+
+    kind = FailureKind.PASSING
+
+
+class UnforeseenError(RetriableError):
+    """A fault that nobody foresaw: tried again, because it may pass; if it stays, a person has to look."""
+
+    kind = FailureKind.NEEDS_A_PERSON
+
+
+class NextRunError(IdiscoverError):
+    """A passing fault that outlasts this run (a daily limit, a lost cluster or claim): no try of it helps, a later run
+    may.
+    """
+
+    kind = FailureKind.PASSING
 
 
 class FatalError(IdiscoverError):

@@ -10,40 +10,50 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import boto3
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, ReadTimeoutError
+from idiscover.aws.s3 import Bucket
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchCounts, BatchManifest
+from idiscover.notify.failures import failure_of
 from idiscover.plan.model import (
     ExtractionPlan,
     ExtractionRequest,
     LoadPlan,
+    ReadMode,
     RefreshPlan,
     RunIdentity,
-    ReadMode,
     RunKind,
     Window,
 )
+
+from emr_jobs.status import StepStatus
 
 FAILURE = {"Reason": "Counts differ", "Message": "job 12, parsed 11 <b>", "LogFile": "s3://idiscover-local/emr-logs/x"}
 _SHARED = ("object", "salesforce_object", "operation", "columns", "key", "delta_field", "filter", "code_sha")
 
 
 class Played:
-    """Stands in for `idiscover.aws.extraction_run`, `.refresher` and `.sweep`, and remembers what was asked of it."""
+    """Stands in for `idiscover.aws.extraction_run`, `.loader`, `.refresher` and `.sweep`; remembers what was asked.
+
+    Attributes:
+        calls: what was asked, in order.
+        faults: function → the errors that its next calls raise; the last one for good if `lasting`.
+    """
 
     def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.request: ExtractionRequest | None = None
-        self.units: list[list[str]] = []
-        self.claimed = True
+        self.reset()
 
     def install(self) -> None:
         """Puts the played modules where the tasks import them from."""
         for name, functions in {
             "extraction_run": ("open_extraction", "batch_stands", "close_extraction", "release_lock"),
+            "loader": ("copy_pending", "reconcile", "finish_load"),
             "refresher": ("claim_slices", "call_unit", "finish_refresh", "fail_refresh"),
             "sweep": ("due_dag_ids",),
         }.items():
@@ -53,10 +63,21 @@ class Played:
             sys.modules[module.__name__] = module
 
     def reset(self) -> None:
-        self.calls, self.request, self.units, self.claimed = [], None, [], True
+        self.calls: list[str] = []
+        self.request: ExtractionRequest | None = None
+        self.units: list[list[str]] = []
+        self.claimed = True
+        self.faults: dict[str, list[Exception]] = {}
+        self.lasting = True
+
+    def _asked(self, function: str, call: str) -> None:
+        self.calls.append(call)
+        errors = self.faults.get(function, [])
+        if errors:
+            raise errors[0] if self.lasting else errors.pop(0)
 
     def open_extraction(self, plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest:
-        self.calls.append("open")
+        self._asked("open_extraction", "open")
         assert run.order_date is not None and run.interval_start_utc is not None and run.interval_end_utc is not None
         batch_id = f"{plan.object}-{run.order_date:%Y%m%d}-0123456789ab"
         self.request = ExtractionRequest(
@@ -84,7 +105,7 @@ class Played:
         return self._manifest() is not None
 
     def close_extraction(self, plan: ExtractionPlan, run: RunIdentity) -> BatchManifest:
-        self.calls.append("close")
+        self._asked("close_extraction", "close")
         manifest = self._manifest()
         assert manifest is not None
         return manifest
@@ -93,21 +114,33 @@ class Played:
         self.calls.append("release")
 
     def claim_slices(self, plan: RefreshPlan, run: RunIdentity) -> list[list[str]]:
-        self.calls.append("claim")
+        self._asked("claim_slices", "claim")
         return self.units
 
     def call_unit(self, plan: RefreshPlan, run: RunIdentity, unit: list[str]) -> dict[str, object]:
-        self.calls.append(f"call {'+'.join(unit)}")
+        self._asked(f"call_unit {'+'.join(unit)}", f"call {'+'.join(unit)}")
         if "XX" in unit:
             raise ConfigError("no such country", got="XX")
         return {"countries": unit}
 
     def finish_refresh(self, plan: RefreshPlan, run: RunIdentity) -> dict[str, object] | None:
-        self.calls.append("finish")
+        self._asked("finish_refresh", "finish")
         return {"units": len(self.units)} if self.claimed else None
 
     def fail_refresh(self, plan: RefreshPlan, run: RunIdentity) -> None:
         self.calls.append("give back")
+
+    def copy_pending(self, plan: LoadPlan, run: RunIdentity) -> dict[str, object]:
+        self._asked("copy_pending", "copy")
+        return {"copied": []}
+
+    def reconcile(self, plan: LoadPlan, run: RunIdentity) -> dict[str, object]:
+        self._asked("reconcile", "reconcile")
+        return {"batches": []}
+
+    def finish_load(self, plan: LoadPlan, run: RunIdentity) -> dict[str, object]:
+        self._asked("finish_load", "finish")
+        return {"loaded": []}
 
     def due_dag_ids(self, plans: list[LoadPlan | RefreshPlan]) -> list[str]:
         return [plan.header.dag_id for plan in plans]
@@ -121,12 +154,53 @@ class Played:
         return BatchManifest.model_validate_json(s3.get_object(Bucket=self.request.data_bucket, Key=key)["Body"].read())
 
 
+class AwsFaults:
+    """Makes calls to AWS fail: operation → the codes of its next answers. `LOST` does the work and loses the answer."""
+
+    LOST = "lost"
+
+    def __init__(self) -> None:
+        self.codes: dict[str, list[str]] = {}
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        plain = BaseClient._make_api_call
+
+        def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+            code = self.codes[operation].pop(0) if self.codes.get(operation) else None
+            if code in (None, self.LOST):
+                answer = plain(client, operation, arguments)
+                if code is None:
+                    return answer
+                raise ReadTimeoutError(endpoint_url=operation)
+            raise ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)
+
+        BaseClient._make_api_call = call
+        try:
+            yield
+        finally:
+            BaseClient._make_api_call = plain
+
+
+class StepEnd(StrEnum):
+    """Ends of a step that leave no error of its own."""
+
+    COMPLETED = "COMPLETED"
+    KILLED = "killed"  # its status document says that it is at work
+    WORDLESS = "wordless"  # it left no status document
+    CANCELLED = "cancelled"  # somebody terminated the cluster
+
+
 class Agent:
-    """Takes each step and ends it with `outcome`; writes the batch's manifest if that is COMPLETED."""
+    """Takes each step and ends it with the next of `ends`, the last one for good.
+
+    Writes the batch's manifest if that is COMPLETED, and the step's status document as the real step does.
+    """
 
     def __init__(self, endpoint: str, played: Played) -> None:
         self.endpoint, self.played = endpoint, played
-        self.outcome = "COMPLETED"
+        self.ends: list[StepEnd | Exception] = [StepEnd.COMPLETED]
+        self.steps = 0
         self.arguments: list[str] = []
         self._stop = threading.Event()
 
@@ -148,10 +222,25 @@ class Agent:
 
     def _perform(self, step: dict[str, str]) -> None:
         self._post("claim", step)
-        if self.outcome == "COMPLETED":
+        end = self.ends[min(self.steps, len(self.ends) - 1)]
+        self.steps += 1
+        if end is StepEnd.COMPLETED:
             self._write_manifest()
-        details = {} if self.outcome == "COMPLETED" else FAILURE
-        self._post("report", {**step, "outcome": self.outcome, "details": details})
+        elif end is StepEnd.CANCELLED:
+            boto3.client("emr").terminate_job_flows(JobFlowIds=[step["cluster_id"]])
+        elif end is not StepEnd.WORDLESS:
+            self._write_status(end)
+        outcome = end.name if end in (StepEnd.COMPLETED, StepEnd.CANCELLED) else "FAILED"
+        self._post("report", {**step, "outcome": outcome, "details": FAILURE if outcome == "FAILED" else {}})
+
+    def _write_status(self, end: StepEnd | Exception) -> None:
+        request = self.played.request
+        assert request is not None
+        status = StepStatus(Bucket(request.data_bucket, request.region), request)
+        if isinstance(end, Exception):
+            status.write("failed", failure=failure_of(end))
+        else:
+            status.write("running")
 
     def _write_manifest(self) -> None:
         request = self.played.request

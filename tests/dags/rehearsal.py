@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from idiscover.errors import DataQualityError
 from idiscover.lake.keys import status_key
 
 from tests.dags.played import Agent, Played
@@ -30,8 +31,8 @@ def succeeds(agent: Agent, dag: Any) -> None:
 
 
 def step_fails(agent: Agent, dag: Any) -> None:
-    """The step ends FAILED, with details."""
-    agent.outcome = "FAILED"
+    """The step fails, and says why."""
+    agent.ends = [DataQualityError("Counts differ", got="job 12, parsed 11 <b>", remedy="compare with the org")]
 
 
 def create_refused(agent: Agent, dag: Any) -> None:
@@ -116,7 +117,7 @@ def rehearse(dag: Any, day: datetime | None, played: Played) -> dict[str, Any]:
         "mails": _inbox()[mails:],
         "asset_events": _asset_events(run.run_id),
         "calls": list(played.calls),
-        "statuses": _statuses(dag.dag_id, run.run_id, [ti.task_id for ti in tasks]),
+        "statuses": _statuses(dag.dag_id, run.run_id, [*(ti.task_id for ti in tasks), "failure"]),
         "run_id": run.run_id,
     }
 
@@ -125,14 +126,14 @@ def _name(ti: Any) -> str:
     return str(ti.task_id) if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
 
 
-def _statuses(dag_id: str, run_id: str, task_ids: list[str]) -> dict[str, dict[str, str]]:
+def _statuses(dag_id: str, run_id: str, names: list[str]) -> dict[str, dict[str, str]]:
     """The status documents that the run left in S3."""
     s3, found = boto3.client("s3"), {}
     bucket = s3.list_buckets()["Buckets"][0]["Name"]
-    for task_id in task_ids:
-        key = status_key(dag_id, run_id, task_id)
+    for name in names:
+        key = status_key(dag_id, run_id, name)
         if s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents"):
-            found[task_id] = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+            found[name] = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
     return found
 
 
@@ -173,7 +174,7 @@ def _pushed_reason(run_id: str, session: Any) -> str:
     from sqlalchemy import select
 
     where = (XComModel.run_id == run_id, XComModel.key == "failure", XComModel.task_id == "emr_tasks.watch_steps")
-    return str(session.scalar(select(XComModel.value).where(*where)) or "")
+    return json.dumps(session.scalar(select(XComModel.value).where(*where)) or "")
 
 
 def _clusters() -> list[dict[str, Any]]:

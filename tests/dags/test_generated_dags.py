@@ -113,8 +113,7 @@ def test_owner_retries_dates_and_documentation_come_from_the_plan(compiled: Comp
         assert dag.owner_links == {plan.header.owner.name: f"mailto:{plan.header.owner.email}"}
         for task in dag.tasks:
             assert task.owner == plan.header.owner.name
-            never_retried = task.task_id == "emr_tasks.add_steps"
-            assert task.retries == (0 if never_retried else airflow.retries), task.task_id
+            assert task.retries == airflow.retries, task.task_id
             assert task.retry_delay == timedelta(seconds=airflow.retry_delay_seconds)
             assert task.retry_exponential_backoff == 2.0
             assert task.max_retry_delay == timedelta(minutes=30)

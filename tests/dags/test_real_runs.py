@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -119,10 +120,11 @@ def test_a_step_that_fails(runs: dict[str, Any]) -> None:
     assert run["tasks"]["emr_tasks.watch_steps"] == "failed" and run["tasks"]["end"] == "failed"
     assert run["tries"]["emr_tasks.watch_steps"] == 1, "a dead step is not watched again"
     assert run["clusters"] == ["TERMINATED"]
-    assert subjects(run) == ["extraction starts", "extraction FAILED"]
+    assert subjects(run) == ["extraction starts", "extraction FAILED (needs a person)"]
     closing = run["mails"][1]
     assert "Counts differ" in closing["text"] and "parsed 11 <b>" in closing["text"]
-    assert "emr-logs/x" in closing["text"]
+    assert "compare with the org" in closing["text"].lower()
+    assert re.search(r"emr-logs/j-\w+/steps/s-\w+/", closing["text"]), "where the step's own log lies"
     assert "parsed 11 &lt;b&gt;" in closing["html"] and "<b>" not in closing["html"]
     assert run["asset_events"] == [] and run["calls"] == ["open", "open", "release"]
 
@@ -133,7 +135,7 @@ def test_a_cluster_that_is_refused(runs: dict[str, Any]) -> None:
     assert run["tasks"]["emr_tasks.create_cluster"] == "failed" and run["tries"]["emr_tasks.create_cluster"] == 1
     assert [run["tasks"][task] for task in CLEAN_UP] == ["skipped", "skipped"]
     assert run["clusters"] == []
-    assert subjects(run) == ["extraction starts", "extraction FAILED"]
+    assert subjects(run) == ["extraction starts", "extraction FAILED (needs a person)"]
     assert "IdleTimeout" in run["mails"][1]["text"]
     assert run["asset_events"] == [] and run["calls"] == ["open", "open", "release"]
 

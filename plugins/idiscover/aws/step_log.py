@@ -13,10 +13,13 @@ from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_steps import FAILED, SUCCEEDED, record_step
 from idiscover.aws.s3 import Bucket
 from idiscover.lake.keys import status_key
+from idiscover.notify.failures import RunFailure, failure_of
 from idiscover.notify.redaction import redact
 from idiscover.plan.model import ExtractionPlan, LoadPlan, RefreshPlan, RunIdentity
 
 log = logging.getLogger(__name__)
+
+FAILURE_STEP = "failure"  # not a step that ran: what is told of a run that failed
 
 
 def write_status(
@@ -52,6 +55,11 @@ def write_status(
     return key
 
 
+def write_run_failure(plan: ExtractionPlan | LoadPlan | RefreshPlan, run: RunIdentity, failure: RunFailure) -> None:
+    """Writes `status/<dag_id>/<run_id>/failure.json`: what the mail of a failed run says."""
+    write_status(plan, run, FAILURE_STEP, {"state": FAILED, **failure.model_dump(mode="json")})
+
+
 @contextmanager
 def logged_step(plan: LoadPlan | RefreshPlan, run: RunIdentity, step: str) -> Iterator[dict[str, Any]]:
     """A step whose status is written at its end, however it ends. The block fills in the document.
@@ -63,7 +71,8 @@ def logged_step(plan: LoadPlan | RefreshPlan, run: RunIdentity, step: str) -> It
     try:
         yield document
     except Exception as error:
-        _write_failure(plan, run, step, {**document, "state": FAILED, "error": redact(str(error))})
+        told = {"error": redact(str(error)), "failure": failure_of(error).model_dump(mode="json")}
+        _write_failure(plan, run, step, {**document, "state": FAILED, **told})
         raise
     write_status(plan, run, step, document)
 

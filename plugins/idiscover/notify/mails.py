@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from html import escape
 
 from pydantic import BaseModel, ConfigDict
 
 from idiscover.lake.manifest import BatchManifest
+from idiscover.notify.failures import FailedTask, RunFailure, explained, tried
 from idiscover.notify.redaction import redact
-from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, RefreshPlan, RunIdentity
+from idiscover.notify.run_failures import ExtractionResult
+from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, RefreshPlan
 
 SUBJECT_LENGTH = 200  # characters; some relays fold or cut longer ones
-REASON_LENGTH = 4000  # characters of one reason
-
-CLEAR_REMEDY = "clear from create_cluster with downstream"
 
 
 class _NotifyModel(BaseModel):
@@ -33,52 +31,6 @@ class Mail(_NotifyModel):
     subject: str
     html: str
     text: str
-
-
-class Outcome(StrEnum):
-    """How an extraction ended."""
-
-    OK = "OK"
-    FAILED = "FAILED"
-
-
-class TaskFailure(_NotifyModel):
-    """A task that did not do its work; `reason` is empty where nothing was recorded."""
-
-    task_id: str
-    state: str
-    reason: str = ""
-
-
-class ExtractionResult(_NotifyModel):
-    """What is known about an extraction when its cluster is gone.
-
-    `request` is None if the run failed before its window was frozen, `manifest` if no batch stands.
-    """
-
-    run: RunIdentity
-    request: ExtractionRequest | None
-    manifest: BatchManifest | None
-    failures: tuple[TaskFailure, ...]
-    cluster_id: str | None
-    duration_seconds: float | None
-    log_uri: str
-
-    @property
-    def outcome(self) -> Outcome:
-        """FAILED once any task failed or no batch stands."""
-        return Outcome.FAILED if self.failures or self.manifest is None else Outcome.OK
-
-
-class TaskReport(_NotifyModel):
-    """A task of the second or third family that failed for good."""
-
-    run: RunIdentity
-    task_id: str
-    try_number: int
-    reason: str
-    log_uri: str
-    countries: tuple[str, ...] = ()
 
 
 Fact = tuple[str, str]
@@ -104,47 +56,67 @@ def start_mail(request: ExtractionRequest, plan: ExtractionPlan) -> Mail:
     return _mail(subject, f"Extraction of {plan.object} starts", facts, plan)
 
 
-def termination_mail(result: ExtractionResult, plan: ExtractionPlan) -> Mail:
-    """How an extraction ended, what it left behind, and who has to do something."""
-    outcome = result.outcome
+def success_mail(result: ExtractionResult, plan: ExtractionPlan) -> Mail:
+    """An extraction went well: what it read, and what it left behind."""
     facts: list[Fact] = [
-        ("Outcome", outcome.value),
-        ("Object", f"{plan.object} ({plan.salesforce_object})"),
-        ("Run", result.run.run_id),
-        *_window_facts(result.request),
-        *_failure_facts(result.failures),
+        ("Outcome", "OK"),
+        *_extraction_facts(result, plan),
         *_batch_facts(result.manifest),
-        ("Duration", _duration(result.duration_seconds)),
-        ("Cluster", result.cluster_id or "none was created"),
+        *_closing_facts(result),
         ("Logs", result.log_uri),
-        ("What now", _what_now(result)),
+        ("To do", "Nothing: the batch is registered next, and loaded from there."),
     ]
-    date = f" {result.request.window.order_date.isoformat()}" if result.request else ""
-    subject = _subject(plan, f"{plan.object}{date}: extraction {outcome.value}")
-    return _mail(subject, f"Extraction of {plan.object}: {outcome.value}", facts, plan)
+    subject = _subject(plan, f"{plan.object}{_order_date(result)}: extraction OK")
+    return _mail(subject, f"Extraction of {plan.object}: OK", facts, plan)
 
 
-def failure_mail(report: TaskReport, plan: ExtractionPlan | LoadPlan | RefreshPlan) -> Mail:
-    """A task failed and Airflow will not try it again."""
+def extraction_failure_mail(failure: RunFailure, result: ExtractionResult, plan: ExtractionPlan) -> Mail:
+    """An extraction failed: what, why, whether somebody is needed, what happens next."""
     facts: list[Fact] = [
-        ("DAG", plan.header.dag_id),
-        ("Run", report.run.run_id),
-        ("Task", f"{report.task_id} (try {report.try_number})"),
+        ("Outcome", "FAILED"),
+        *_failure_facts(failure),
+        *_extraction_facts(result, plan),
+        *_batch_facts(result.manifest),
+        *_closing_facts(result),
+        *_next_facts(failure),
     ]
-    if report.countries:
-        facts.append(("Countries", ", ".join(report.countries)))
-    facts += [
-        ("Reason", _reason(report.reason)),
-        ("Logs", report.log_uri),
-        ("What now", _after_task_failure(plan)),
+    subject = _subject(plan, f"{plan.object}{_order_date(result)}: extraction FAILED ({failure.kind.value})")
+    return _mail(subject, f"Extraction of {plan.object}: FAILED", facts, plan)
+
+
+def failure_mail(failure: RunFailure, plan: ExtractionPlan | LoadPlan | RefreshPlan) -> Mail:
+    """A run failed of which there is nothing to tell but its failure: loads, refreshes, batches not registered."""
+    facts: list[Fact] = [
+        ("Outcome", "FAILED"),
+        *_failure_facts(failure),
+        ("DAG", failure.dag_id),
+        ("Run", failure.run_id),
+        *_next_facts(failure),
     ]
-    subject = _subject(plan, f"{plan.header.dag_id}: {report.task_id} FAILED")
-    return _mail(subject, f"{plan.header.dag_id}: {report.task_id} failed", facts, plan)
+    names = ", ".join(dict.fromkeys(task.task_id for task in failure.failed if task.is_cause))
+    subject = _subject(plan, f"{failure.dag_id}: {names} FAILED ({failure.kind.value})")
+    return _mail(subject, f"{failure.dag_id}: {names} failed", facts, plan)
 
 
 def recipients(plan: ExtractionPlan | LoadPlan | RefreshPlan) -> tuple[str, ...]:
     """Who gets a plan's mails: the environment's recipients and the owner, each once."""
     return tuple(dict.fromkeys((*plan.context.mail.recipients, plan.header.owner.email)))
+
+
+def _extraction_facts(result: ExtractionResult, plan: ExtractionPlan) -> list[Fact]:
+    about: list[Fact] = [("Object", f"{plan.object} ({plan.salesforce_object})"), ("Run", result.run.run_id)]
+    return [*about, *_window_facts(result.request)]
+
+
+def _closing_facts(result: ExtractionResult) -> list[Fact]:
+    return [
+        ("Duration", _duration(result.duration_seconds)),
+        ("Cluster", result.cluster_id or "none was created"),
+    ]
+
+
+def _order_date(result: ExtractionResult) -> str:
+    return f" {result.request.window.order_date.isoformat()}" if result.request else ""
 
 
 def _window_facts(request: ExtractionRequest | None) -> list[Fact]:
@@ -159,11 +131,29 @@ def _window_facts(request: ExtractionRequest | None) -> list[Fact]:
     ]
 
 
-def _failure_facts(failures: Sequence[TaskFailure]) -> list[Fact]:
+def _failure_facts(failure: RunFailure) -> list[Fact]:
+    """The causes, each with its tries; then what was not run because of them."""
+    facts: list[Fact] = [("Fault", explained(failure.kind))]
+    for task in failure.failed:
+        if task.is_cause:
+            facts += [("Failed", f"{_named(task)}: {task.message}"), ("Tried", tried(task))]
+    if not any(task.is_cause for task in failure.failed):
+        facts.append(("Failed", "no task: the run was ended by hand"))
+    others = [f"{task.task_id} ({task.state})" for task in failure.failed if not task.is_cause]
+    return [*facts, ("Not run", ", ".join(others))] if others else facts
+
+
+def _next_facts(failure: RunFailure) -> list[Fact]:
+    logs = dict.fromkeys(task.log_uri for task in failure.failed if task.is_cause and task.log_uri)
     return [
-        ("Failed", f"{failure.task_id} ({failure.state})" + (f": {_reason(failure.reason)}" if failure.reason else ""))
-        for failure in failures
+        ("By itself", failure.by_itself),
+        ("To do", failure.to_do),
+        ("Logs", "\n".join(logs or (failure.log_uri,))),
     ]
+
+
+def _named(task: FailedTask) -> str:
+    return f"{task.task_id} ({', '.join(task.countries)})" if task.countries else task.task_id
 
 
 def _batch_facts(manifest: BatchManifest | None) -> list[Fact]:
@@ -176,37 +166,6 @@ def _batch_facts(manifest: BatchManifest | None) -> list[Fact]:
     ]
 
 
-def _what_now(result: ExtractionResult) -> str:
-    if result.outcome is Outcome.OK:
-        return "Nothing: the batch is registered next and loaded from there."
-    first = next((f.task_id for f in result.failures if f.state == "failed"), "")
-    if result.manifest is not None:
-        return f"The batch stands but is not registered. A person is needed: clear {first} with downstream."
-    if result.request is None:
-        return (
-            "Airflow does not try again. The window was not frozen, the watermark has not moved: the next run picks "
-            "up. To run now, mend the reason above and clear the whole run."
-        )
-    return (
-        "Airflow does not retry a cluster. The watermark has not moved: the next run reads this window too. "
-        f"If the reason above is a lasting one, a person is needed; to run now, {CLEAR_REMEDY}."
-    )
-
-
-def _after_task_failure(plan: ExtractionPlan | LoadPlan | RefreshPlan) -> str:
-    if isinstance(plan, ExtractionPlan):
-        return "A person is needed. The batch stands in S3 but is not registered: mend the reason and clear the task."
-    if isinstance(plan, LoadPlan):
-        return (
-            "Airflow does not try again. The batches stay pending, so the next run of this DAG takes them again; "
-            "a person is needed if the reason above is a lasting one."
-        )
-    return (
-        "Airflow does not try again. The claim is given back, so the next run of this DAG takes the same slices; "
-        "a person is needed if the reason above is a lasting one."
-    )
-
-
 def _window(start: datetime, end: datetime) -> str:
     return f"[{start:%Y-%m-%d %H:%M:%S}, {end:%Y-%m-%d %H:%M:%S})"
 
@@ -216,11 +175,6 @@ def _duration(seconds: float | None) -> str:
         return "unknown"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def _reason(text: str) -> str:
-    shown = redact(text).strip() or "none was recorded"
-    return shown if len(shown) <= REASON_LENGTH else f"{shown[:REASON_LENGTH]} … (cut; the log has all of it)"
 
 
 def _subject(plan: ExtractionPlan | LoadPlan | RefreshPlan, text: str) -> str:

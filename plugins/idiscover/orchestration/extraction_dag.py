@@ -56,16 +56,18 @@ def _emr_tasks(plan: ExtractionPlan) -> list[BaseOperator]:
     Later tasks go first when the pool is full: a cluster that stands is finished before another is made.
     """
     common = {"plan": plan, "pool": EMR_POOL, "weight_rule": "upstream"}
+    cluster_name = f"{plan.header.dag_id} {{{{ run_id }}}}"
+    steps = [extraction_step(plan, _REQUEST_URI)]
     with TaskGroup(GROUP, tooltip="The cluster of this run, from its creation to its end"):
         return [
             CreateCluster(
                 task_id="create_cluster",
-                job_flow_overrides=job_flow_overrides(plan, f"{plan.header.dag_id} {{{{ run_id }}}}"),
+                job_flow_overrides=job_flow_overrides(plan, cluster_name),
                 **common,
             ),
-            AddSteps(task_id="add_steps", steps=[extraction_step(plan, _REQUEST_URI)], **common),
-            WatchSteps(task_id="watch_steps", **common),
-            TerminateCluster(task_id="terminate_cluster", **common),
+            AddSteps(task_id="add_steps", steps=steps, **common),
+            WatchSteps(task_id="watch_steps", steps=steps, **common),
+            TerminateCluster(task_id="terminate_cluster", cluster_name=cluster_name, **common),
             WatchTermination(task_id="watch_termination", **common),
         ]
 

@@ -8,7 +8,7 @@ from airflow.sdk import DAG, Asset, chain, get_current_context, task
 
 from idiscover.orchestration.callbacks import after_load_failure
 from idiscover.orchestration.dag_settings import any_of, dag_arguments
-from idiscover.orchestration.errors import airflow_errors
+from idiscover.orchestration.errors import failure_recorded
 from idiscover.orchestration.identity import run_identity
 from idiscover.plan.build import target_pool
 from idiscover.plan.model import LoadPlan
@@ -24,24 +24,27 @@ def build(plan: LoadPlan) -> DAG:
         """Copies all pending batches into stg, in one transaction."""
         from idiscover.aws.loader import copy_pending
 
-        with airflow_errors():
-            return copy_pending(plan, run_identity(get_current_context()))
+        context = get_current_context()
+        with failure_recorded(context):
+            return copy_pending(plan, run_identity(context))
 
     @task(task_id="reconcile", on_failure_callback=failed)
     def reconcile() -> dict[str, Any]:
         """Compares manifests, ledger and stg anew."""
         from idiscover.aws.loader import reconcile as compare
 
-        with airflow_errors():
-            return compare(plan, run_identity(get_current_context()))
+        context = get_current_context()
+        with failure_recorded(context):
+            return compare(plan, run_identity(context))
 
     @task(task_id="end", outlets=[Asset(plan.header.outlet)], on_failure_callback=failed)
     def end() -> dict[str, Any]:
         """Marks the batches loaded and records their arrival at the consumers."""
         from idiscover.aws.loader import finish_load
 
-        with airflow_errors():
-            return finish_load(plan, run_identity(get_current_context()))
+        context = get_current_context()
+        with failure_recorded(context):
+            return finish_load(plan, run_identity(context))
 
     with dag:
         chain(copy(), reconcile(), end())

@@ -14,14 +14,17 @@ from airflow.providers.amazon.aws.operators.ses import SesEmailOperator
 
 from idiscover.lake.keys import archive_prefix, manifest_key, status_key
 from idiscover.lake.manifest import BatchManifest
-from idiscover.notify.mails import ExtractionResult, Mail, TaskFailure, recipients, start_mail, termination_mail
-from idiscover.orchestration.errors import FAILURE_KEY, failure_recorded
+from idiscover.notify.mails import Mail, extraction_failure_mail, recipients, start_mail, success_mail
+from idiscover.notify.run_failures import ExtractionResult, extraction_failure
+from idiscover.orchestration.errors import failed_task, failure_recorded
 from idiscover.orchestration.identity import check_conf, plain_identity, run_identity
 from idiscover.orchestration.run_states import ADD_STEPS, CREATE, START_MAIL, faults, task_states
 from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, RefreshPlan, RunIdentity
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from idiscover.notify.failures import RunFailure
 
 log = logging.getLogger(__name__)
 
@@ -107,33 +110,50 @@ class ClosingMailOperator(ExtractionMailOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Returns what became of the mail."""
-        return self.send_or_warn(termination_mail(self._result(context), self.plan), plain_identity(context))
+        result = extraction_result(self.plan, context)
+        if not result.is_failure:
+            return self.send_or_warn(success_mail(result, self.plan), result.run)
+        failure = extraction_failure(result, self.plan)
+        sent = self.send_or_warn(extraction_failure_mail(failure, result, self.plan), result.run)
+        self._write_failure(result.run, failure)
+        return sent
 
-    def _result(self, context: Context) -> ExtractionResult:
-        request = pulled_request(context)
-        cluster_id = _cluster_id(context)
-        return ExtractionResult(
-            run=plain_identity(context),
-            request=request,
-            manifest=None if request is None else self._manifest(request),
-            failures=_failures(context),
-            cluster_id=cluster_id,
-            duration_seconds=_seconds_since_start_mail(context),
-            log_uri=log_uri(self.plan, cluster_id, _step_id(context)),
-        )
+    def _write_failure(self, run: RunIdentity, failure: RunFailure) -> None:
+        from idiscover.aws.step_log import write_run_failure
 
-    def _manifest(self, request: ExtractionRequest) -> BatchManifest | None:
-        from idiscover.aws.s3 import Bucket
-
-        # a run that is cleared long after may find its batch in archive/ already
-        folders = (request.target_prefix, archive_prefix(request.object, request.window.batch_id))
         try:
-            bucket = Bucket(request.data_bucket, request.region)
-            keys = [key for key in map(manifest_key, folders) if bucket.exists(key)]
-            return BatchManifest.model_validate_json(bucket.read_text(keys[0])) if keys else None
+            write_run_failure(self.plan, run, failure)
         except Exception:
-            self.log.warning("the manifest of %s could not be read", request.window.batch_id, exc_info=True)
-            return None
+            self.log.warning("the failure's status could not be written", exc_info=True)
+
+
+def extraction_result(plan: ExtractionPlan, context: Context) -> ExtractionResult:
+    """What can be told of an extraction once its cluster is gone."""
+    request = pulled_request(context)
+    cluster_id = _cluster_id(context)
+    return ExtractionResult(
+        run=plain_identity(context),
+        request=request,
+        manifest=None if request is None else _manifest(request),
+        failures=tuple(failed_task(context, task, state) for task, state in faults(task_states(context)).items()),
+        cluster_id=cluster_id,
+        duration_seconds=_seconds_since_start_mail(context),
+        log_uri=log_uri(plan, cluster_id, _step_id(context)),
+    )
+
+
+def _manifest(request: ExtractionRequest) -> BatchManifest | None:
+    from idiscover.aws.s3 import Bucket
+
+    # a run that is cleared long after may find its batch in archive/ already
+    folders = (request.target_prefix, archive_prefix(request.object, request.window.batch_id))
+    try:
+        bucket = Bucket(request.data_bucket, request.region)
+        keys = [key for key in map(manifest_key, folders) if bucket.exists(key)]
+        return BatchManifest.model_validate_json(bucket.read_text(keys[0])) if keys else None
+    except Exception:
+        log.warning("the manifest of %s could not be read", request.window.batch_id, exc_info=True)
+        return None
 
 
 def request_uri(request: ExtractionRequest, run: RunIdentity) -> str:
@@ -153,14 +173,6 @@ def log_uri(plan: ExtractionPlan, cluster_id: str | None, step_id: str | None) -
     if cluster_id is None:
         return base
     return f"{base}{cluster_id}/" + (f"steps/{step_id}/" if step_id else "")
-
-
-def _failures(context: Context) -> tuple[TaskFailure, ...]:
-    ti = context["ti"]
-    return tuple(
-        TaskFailure(task_id=task, state=state, reason=str(ti.xcom_pull(task_ids=task, key=FAILURE_KEY) or ""))
-        for task, state in faults(task_states(context)).items()
-    )
 
 
 def _cluster_id(context: Context) -> str | None:

@@ -1,12 +1,14 @@
 """The provider's EMR operators, bound to a plan.
 
-Each adds only what the chain needs: what happens to a task that is cleared alone, a reason where the closing mail finds
-it, and states in the worker's log (the triggerer's lines never reach the UI).
+Each adds only what the chain needs: what happens to a task that is cleared alone, word of a failure where the closing
+mail finds it, and states in the worker's log (the triggerer's lines never reach the UI). All may be tried again: a try
+takes over the cluster or the step that an earlier one made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,24 +21,27 @@ from airflow.providers.amazon.aws.operators.emr import (
 from airflow.providers.amazon.aws.sensors.emr import EmrJobFlowSensor, EmrStepSensor
 from airflow.providers.amazon.aws.triggers.emr import EmrStepSensorTrigger
 from airflow.sdk import Asset, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
-from idiscover.notify.mails import CLEAR_REMEDY
-from idiscover.orchestration.errors import airflow_errors, failure_recorded
-from idiscover.orchestration.identity import run_identity
-from idiscover.orchestration.run_states import ADD_STEPS, CREATE, cluster_is_done, faults, task_states
+from idiscover.errors import FatalError, IdiscoverError, NextRunError, RetriableError
+from idiscover.notify.run_failures import CLEAR_REMEDY
+from idiscover.orchestration.emr_faults import ENDED_STATES, LIVING_STATES, cluster_fault, step_fault
+from idiscover.orchestration.errors import airflow_errors, failure_recorded, tries_of
+from idiscover.orchestration.identity import plain_identity, run_identity
+from idiscover.orchestration.run_states import ADD_STEPS, CREATE, TERMINATE, cluster_is_done, faults, task_states
 from idiscover.plan.model import ExtractionPlan
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-LIVING_STATES = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
 CLUSTER_START_SECONDS = 45 * 60
 TERMINATION_SECONDS = 30 * 60
 _GRACE_SECONDS = 60  # the trigger gives up first, so that the task can say why
 
 # `return_value` is missing when the wait for the cluster fails; `emr_cluster` is pushed before it and survives.
 CLUSTER_ID = f"{{{{ (ti.xcom_pull(task_ids='{CREATE}', key='emr_cluster') or {{}}).get('job_flow_id', '') }}}}"
+# The cluster that was terminated: create_cluster, killed, may not have told of it. Failing that, the one it told of.
+GONE_CLUSTER_ID = f"{{{{ ti.xcom_pull(task_ids='{TERMINATE}') or {CLUSTER_ID[2:-2].strip()} }}}}"
 STEP_ID = f"{{{{ (ti.xcom_pull(task_ids='{ADD_STEPS}') or [''])[0] }}}}"
 
 
@@ -59,46 +64,46 @@ def nothing_left_to_do(plan: ExtractionPlan, context: Context) -> bool:
     False for a task in its turn.
 
     Raises:
-        AirflowFailException: it was cleared alone and no batch stands; there is no cluster to work with.
+        NextRunError: it was cleared alone and no batch stands; there is no cluster to work with.
     """
     if not cluster_is_done(task_states(context)):
         return False
     if batch_already_stands(plan, context):
         return True
-    raise AirflowFailException(
-        f"this run's cluster is terminated and its batch does not stand: {CLEAR_REMEDY} (one task alone has nothing "
-        "to work on, and a cluster made now would never be terminated)"
+    raise NextRunError(
+        "this run's cluster is terminated and its batch does not stand",
+        where=plain_identity(context).run_id,
+        remedy=f"{CLEAR_REMEDY}; one task alone has nothing to work on, and a cluster made now would never be "
+        "terminated",
     )
 
 
 class _ReportsFailure(BaseOperator):
-    """Leaves the reason of a failure in XCom, before and after a deferral."""
+    """Leaves word of a failure, before and after a deferral; AWS's errors become the platform's."""
 
     def execute(self, context: Context) -> Any:
-        with failure_recorded(context):
+        with failure_recorded(context), _emr_errors(self.task_id):
             return super().execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        with failure_recorded(context):
+        with failure_recorded(context), _emr_errors(self.task_id):
             return super().resume_execution(next_method, next_kwargs, context)
+
+
+def _emr_errors(task_id: str) -> AbstractContextManager[None]:
+    from idiscover.aws.clients import aws_errors
+
+    return aws_errors(f"EMR, {task_id}")
 
 
 class AdoptingEmrHook(EmrHook):
     """Creates a job flow unless one of that name lives: a second try goes on with the cluster of the first."""
 
     def create_job_flow(self, job_flow_overrides: dict[str, Any]) -> dict[str, Any]:
-        """The answer of RunJobFlow, or one of the same form for the cluster that lives.
-
-        Raises:
-            ConfigError, FatalError: EMR refuses; it would again.
-            RetriableError: EMR does not answer, or asks to wait.
-        """
-        from idiscover.aws.clients import aws_errors
-
-        with aws_errors("EMR RunJobFlow"):
-            living = self.get_cluster_id_by_name(job_flow_overrides["Name"], LIVING_STATES)
-            if living is None:
-                return super().create_job_flow(job_flow_overrides)
+        """The answer of RunJobFlow, or one of the same form for the cluster that lives."""
+        living = self.get_cluster_id_by_name(job_flow_overrides["Name"], LIVING_STATES)
+        if living is None:
+            return super().create_job_flow(job_flow_overrides)
         self.log.info("cluster %s of an earlier try lives: it is used", living)
         return {"JobFlowId": living, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
@@ -138,33 +143,51 @@ class CreateCluster(_ReportsFailure, EmrCreateJobFlowOperator):
             open_extraction(self.plan, run_identity(context))
         return super().execute(context)
 
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
+        """Asks EMR anew how the cluster stands; the trigger's own words lack what a person needs.
+
+        Raises:
+            RetriableError: it is still not up, or EMR lost it; the next try waits on, or makes another.
+            FatalError: EMR cannot make such a cluster, or somebody terminated it.
+        """
+        told = event or {}
+        cluster_id = str(told["job_flow_id"])
+        if told["status"] == "success":
+            return cluster_id
+        raise cluster_fault(_described(self.hook, cluster_id), "the cluster did not come up")
+
 
 class AddSteps(_ReportsFailure, EmrAddStepsOperator):
-    """Gives the cluster the one step of the run."""
+    """Gives the cluster the one step of the run, unless an earlier try did whose answer was lost."""
 
     def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
-        super().__init__(
-            job_flow_id=CLUSTER_ID,
-            aws_conn_id=None,
-            region_name=plan.context.region,
-            retries=0,  # a try whose answer was lost would add a second step
-            **kwargs,
-        )
+        super().__init__(job_flow_id=CLUSTER_ID, aws_conn_id=None, region_name=plan.context.region, **kwargs)
         self.plan = plan
 
     def execute(self, context: Context) -> list[str]:
         """Returns the step's id in a list, which is empty if nothing is left to do."""
-        with failure_recorded(context):
+        with failure_recorded(context), _emr_errors(self.task_id):
             if not self.job_flow_id or nothing_left_to_do(self.plan, context):
                 self.log.info("the batch of this run stands: no step is needed")
                 return []
+            standing = newest_step(self.hook, self.job_flow_id)
+        if standing:
+            self.log.info("step %s of an earlier try stands: it is used", standing)
+            return [standing]
         return super().execute(context)
 
 
-class WatchSteps(_ReportsFailure, EmrStepSensor):
-    """Waits, deferred, until the step has ended. A step that failed is dead: watching it again would not help."""
+class WatchSteps(EmrStepSensor):
+    """Waits, deferred, until the run's newest step has ended.
 
-    def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
+    A step that failed for a passing reason is followed by another on the same cluster, at this task's next try: the
+    cluster is terminated downstream, however many steps it ran. A step whose answer was lost is the newest one too, and
+    a second step beside it would find the first one's manifest and end: the cluster runs one at a time.
+    """
+
+    template_fields = (*EmrStepSensor.template_fields, "steps")
+
+    def __init__(self, *, plan: ExtractionPlan, steps: list[dict[str, Any]], **kwargs: Any) -> None:
         emr = plan.context.emr
         super().__init__(
             job_flow_id=CLUSTER_ID,
@@ -177,13 +200,17 @@ class WatchSteps(_ReportsFailure, EmrStepSensor):
             **kwargs,
         )
         self.plan = plan
+        self.steps = steps
 
     def execute(self, context: Context) -> None:
         """Ends at once if nothing is left to do or the step has ended; else waits."""
-        with failure_recorded(context):
+        with self._recorded(context):
             if nothing_left_to_do(self.plan, context) or not self.step_id:
                 self.log.info("the batch of this run stands: no step to watch")
                 return
+            self.step_id = newest_step(self.hook, self.job_flow_id) or self.step_id
+            if tries_of(context["ti"]) > 1:
+                self._replace_failed_step(context)
             if self._has_completed(context):
                 return
         seconds = int(self.poke_interval * self.max_attempts)
@@ -199,6 +226,12 @@ class WatchSteps(_ReportsFailure, EmrStepSensor):
             method_name="execute_complete",
         )
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Goes on with the newest step: what was rendered is the first one's id."""
+        with self._recorded(context):
+            self.step_id = newest_step(self.hook, self.job_flow_id) or self.step_id
+            return super().resume_execution(next_method, next_kwargs, context)
+
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
         """Asks EMR anew how the step stands; the trigger's own words lack what a person needs."""
         if self._has_completed(context):
@@ -206,34 +239,86 @@ class WatchSteps(_ReportsFailure, EmrStepSensor):
         message = str((event or {}).get("message", "no event"))
         if "max attempts" in message:
             minutes = self.plan.context.emr.step_timeout_minutes
-            raise AirflowFailException(
-                f"step {self.step_id} is still running after {minutes} minutes (step_timeout_minutes); its cluster is "
-                f"terminated now. To run it again, {CLEAR_REMEDY}"
+            raise FatalError(
+                "the step is still running when its time is up",
+                where=f"step {self.step_id}",
+                expected=f"an end within {minutes} minutes (emr.step_timeout_minutes)",
+                remedy="read the step's stdout: with many rows and steady progress, raise emr.step_timeout_minutes; "
+                "without progress, look at Salesforce",
             )
-        raise AirflowException(f"watching step {self.step_id} was interrupted: {message}")
+        raise RetriableError("watching a step was interrupted", where=f"step {self.step_id}", got=message)
+
+    @contextmanager
+    def _recorded(self, context: Context) -> Iterator[None]:
+        """Errors are told with the step's own log, which says more than the task's."""
+        from idiscover.orchestration.mail import log_uri
+
+        def step_log() -> str:
+            return log_uri(self.plan, self.job_flow_id, self.step_id)
+
+        with failure_recorded(context, step_log), _emr_errors(self.task_id):
+            yield
 
     def _has_completed(self, context: Context) -> bool:
         """Logs the step's state; raises if it has failed."""
-        response = self.get_emr_response(context)
-        status = response["Step"]["Status"]
-        state = self.state_from_response(response)
-        self.log.info("step %s is %s %s", self.step_id, state, _timeline(status.get("Timeline") or {}))
+        step = self._step(context)
+        state = step["Status"]["State"]
+        self.log.info("step %s is %s %s", self.step_id, state, _timeline(step["Status"].get("Timeline") or {}))
         if state in self.failed_states:
-            details = self.failure_message_from_response(response) or "without FailureDetails"
-            raise AirflowFailException(f"step {self.step_id} {state} {details}. To run it again, {CLEAR_REMEDY}")
+            raise self._fault(step, context)
         return state in self.target_states
+
+    def _replace_failed_step(self, context: Context) -> None:
+        """Adds another step if the newest one failed for a passing reason; raises its error if for any other."""
+        step = self._step(context)
+        if step["Status"]["State"] not in self.failed_states:
+            return
+        fault = self._fault(step, context)
+        if not isinstance(fault, RetriableError):
+            raise fault
+        from idiscover.aws.extraction_run import open_extraction
+
+        open_extraction(self.plan, run_identity(context))  # the object's lock was taken for one step
+        failed, self.step_id = self.step_id, self.hook.add_job_flow_steps(self.job_flow_id, self.steps)[0]
+        self.log.info("step %s failed (%s): step %s takes its place", failed, fault.what, self.step_id)
+
+    def _step(self, context: Context) -> dict[str, Any]:
+        return dict(self.get_emr_response(context)["Step"])
+
+    def _fault(self, step: dict[str, Any], context: Context) -> IdiscoverError:
+        return step_fault(step, _described(self.hook, self.job_flow_id), self.plan, plain_identity(context))
+
+
+def _described(hook: EmrHook, cluster_id: str) -> dict[str, Any]:
+    return dict(hook.conn.describe_cluster(ClusterId=cluster_id)["Cluster"])
+
+
+def newest_step(hook: EmrHook, cluster_id: str) -> str | None:
+    """Id of the cluster's newest step; None if it has none. EMR lists the newest first."""
+    steps = hook.conn.list_steps(ClusterId=cluster_id)["Steps"]
+    return str(steps[0]["Id"]) if steps else None
 
 
 class TerminateCluster(_ReportsFailure, EmrTerminateJobFlowOperator):
-    """Terminates the run's cluster, whatever happened; skips if there is none."""
+    """Terminates the run's cluster, whatever happened; skips if there is none.
 
-    def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
+    A create_cluster that was killed may have made one without telling: it is found by its name.
+    """
+
+    template_fields = (*EmrTerminateJobFlowOperator.template_fields, "cluster_name")
+
+    def __init__(self, *, plan: ExtractionPlan, cluster_name: str, **kwargs: Any) -> None:
         super().__init__(job_flow_id=CLUSTER_ID, aws_conn_id=None, region_name=plan.context.region, **kwargs)
+        self.cluster_name = cluster_name
 
-    def execute(self, context: Context) -> None:
-        """Returns once EMR has taken the order; `WatchTermination` waits."""
-        _skip_without_cluster(self.job_flow_id)
+    def execute(self, context: Context) -> str:
+        """Returns the cluster's id once EMR has taken the order; `WatchTermination` waits."""
+        with failure_recorded(context), _emr_errors(self.task_id):
+            found = self.job_flow_id or self.hook.get_cluster_id_by_name(self.cluster_name, LIVING_STATES)
+            _skip_without_cluster(found)
+            self.job_flow_id = str(found)
         super().execute(context)
+        return self.job_flow_id
 
 
 class WatchTermination(_ReportsFailure, EmrJobFlowSensor):
@@ -242,10 +327,10 @@ class WatchTermination(_ReportsFailure, EmrJobFlowSensor):
     def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
         poll_seconds = plan.context.emr.poll_seconds
         super().__init__(
-            job_flow_id=CLUSTER_ID,
+            job_flow_id=GONE_CLUSTER_ID,
             aws_conn_id=None,
             region_name=plan.context.region,
-            target_states=["TERMINATED", "TERMINATED_WITH_ERRORS"],
+            target_states=ENDED_STATES,
             deferrable=True,
             poke_interval=poll_seconds,
             max_attempts=attempts(TERMINATION_SECONDS, poll_seconds),
@@ -260,7 +345,12 @@ class WatchTermination(_ReportsFailure, EmrJobFlowSensor):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
         """TERMINATED_WITH_ERRORS is an error to the trigger, but the cluster is gone, which is all that counts here."""
         if not self.poke(context):
-            super().execute_complete(context, event)
+            raise RetriableError(
+                "the cluster is not gone in time",
+                where=f"cluster {self.job_flow_id}",
+                got=str((event or {}).get("message", "no event")),
+                remedy="look at it in EMR, and terminate it there",
+            )
 
 
 class EndOfExtraction(BaseOperator):
@@ -274,18 +364,18 @@ class EndOfExtraction(BaseOperator):
         """Returns the registered batch's id, rows and bytes."""
         from idiscover.aws.extraction_run import close_extraction
 
-        wrong = faults(task_states(context))
-        if wrong:
-            named = ", ".join(f"{task} is {state}" for task, state in wrong.items())
-            raise AirflowFailException(f"no batch is registered: {named}")
-        with airflow_errors():
+        with failure_recorded(context):
+            wrong = faults(task_states(context))
+            if wrong:
+                named = ", ".join(f"{task} is {state}" for task, state in wrong.items())
+                raise FatalError("no batch is registered", got=named, remedy="see the first task named")
             manifest = close_extraction(self.plan, run_identity(context))
         summary = {"batch_id": manifest.batch_id, "rows": manifest.rows, "bytes": manifest.bytes}
         context["outlet_events"][Asset(self.plan.header.outlet)].extra = summary
         return summary
 
 
-def _skip_without_cluster(job_flow_id: str | Sequence[str]) -> None:
+def _skip_without_cluster(job_flow_id: str | None) -> None:
     if not job_flow_id:
         raise AirflowSkipException("no cluster was made")
 

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from idiscover.orchestration.callbacks import after_refresh_failure, after_refresh_unit
 from idiscover.orchestration.dag_settings import any_of, dag_arguments
-from idiscover.orchestration.errors import airflow_errors
+from idiscover.orchestration.errors import failure_recorded
 from idiscover.orchestration.identity import run_identity
 from idiscover.plan.model import RefreshPlan
 
@@ -24,8 +24,9 @@ def build(plan: RefreshPlan) -> DAG:
         """Claims what is pending for the table; returns the units of countries that are stale."""
         from idiscover.aws.refresher import claim_slices
 
-        with airflow_errors():
-            return claim_slices(plan, run_identity(get_current_context()))
+        context = get_current_context()
+        with failure_recorded(context):
+            return claim_slices(plan, run_identity(context))
 
     @task(
         task_id="call",
@@ -40,7 +41,7 @@ def build(plan: RefreshPlan) -> DAG:
 
         context = get_current_context()
         context["unit"] = unit
-        with airflow_errors():
+        with failure_recorded(context):
             return call_unit(plan, run_identity(context), unit)
 
     @task(
@@ -53,8 +54,9 @@ def build(plan: RefreshPlan) -> DAG:
         """Finishes the claim and records the arrival of the table at its consumers."""
         from idiscover.aws.refresher import finish_refresh
 
-        with airflow_errors():
-            result = finish_refresh(plan, run_identity(get_current_context()))
+        context = get_current_context()
+        with failure_recorded(context):
+            result = finish_refresh(plan, run_identity(context))
         if result is None:
             raise AirflowSkipException("nothing was claimed")
         return result

@@ -1,4 +1,4 @@
-"""Names of the extraction's tasks, and what their states in one run say."""
+"""Names of tasks, and what their states in one run say."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ TERMINATE = f"{GROUP}.terminate_cluster"
 WATCH_TERMINATION = f"{GROUP}.watch_termination"
 CLOSING_MAIL = "send_email_cluster_termination"
 END = "end"
+SLICES = "t1.slices"
+CALL = "t1.call"
 
 CHAIN = (START_MAIL, CREATE, ADD_STEPS, WATCH_STEPS, TERMINATE, WATCH_TERMINATION, CLOSING_MAIL, END)
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from idiscover.errors import DataQualityError, FatalError, RetriableError
+from idiscover.errors import DataQualityError, FailureKind, FatalError, RetriableError
 from idiscover.lake.manifest import BatchManifest
+from idiscover.notify.failures import Failure
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.session import SalesforceSession
 
@@ -102,7 +103,7 @@ def test_files_then_manifest_then_status(org: FakeOrg, bucket: FakeBucket, numbe
     assert manifest.read_at_utc == datetime(2026, 1, 5, 2, 0, 7, tzinfo=UTC)
     assert bucket.log[-2:] == [f"put {MANIFEST}", f"put {REQUEST.status_key}"]
     status = json.loads(bucket.objects[REQUEST.status_key])
-    assert (status["state"], status["rows"], status["error"]) == ("succeeded", number, None)
+    assert (status["state"], status["rows"], status["failure"]) == ("succeeded", number, None)
     assert status["api_calls"] == len([seen for seen in org.seen if "oauth2" not in seen.path])
     assert set(status["phases_seconds"]) == {
         "login", "count_before", "query_job", "spark_start", "pages", "count_after",
@@ -171,7 +172,9 @@ def test_missing_rows_are_an_error_with_numbers(org: FakeOrg, bucket: FakeBucket
     assert MANIFEST not in bucket.objects
     status = json.loads(bucket.objects[REQUEST.status_key])
     assert status["state"] == "failed"
-    assert "parsed 4" in status["error"]
+    told = Failure.model_validate(status["failure"])
+    assert (told.kind, told.error, told.is_retried) == (FailureKind.NEEDS_A_PERSON, "DataQualityError", False)
+    assert "parsed 4" in told.message and told.remedy is not None and "run it again" in told.remedy
 
 
 def test_a_job_that_counts_otherwise_is_an_error(org: FakeOrg, bucket: FakeBucket) -> None:

@@ -14,30 +14,43 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from idiscover.errors import ConfigError, DataQualityError, IdiscoverError, NextRunError, RetriableError
+from idiscover.notify.failures import FailedTask, RunFailure, failure_of
 from idiscover.notify.mails import (
     SUBJECT_LENGTH,
-    ExtractionResult,
     Mail,
-    Outcome,
-    TaskFailure,
-    TaskReport,
+    extraction_failure_mail,
     failure_mail,
     recipients,
     start_mail,
-    termination_mail,
+    success_mail,
 )
+from idiscover.notify.run_failures import (
+    ExtractionResult,
+    consumer_failure,
+    extraction_failure,
+    unregistered_failure,
+)
+from idiscover.plan.model import LoadPlan, RefreshPlan, RunKind
 
 from tests.unit.notify.examples import EXTRACTION, LOAD, MANIFEST, OWNER, REFRESH, REQUEST, RUN, request
 
 GOLDEN = Path(__file__).parent / "golden"
 LOGS = "s3://data-bucket/emr-logs/j-1/steps/s-1/"
-STEP_FAILED = (
-    TaskFailure(
-        task_id="emr_tasks.watch_steps",
-        state="failed",
-        reason="step s-1 FAILED for reason Counts differ with message parsed <11> & job 12 and log file s3://l/x",
-    ),
-)
+TASK_LOG = "http://airflow/dags/d/runs/r/tasks/t"
+
+
+def failed(task_id: str, error: Exception | None, tries: int | None = 1, **more: object) -> FailedTask:
+    """A task that failed with `error`; None: its process was killed."""
+    told = None if error is None else failure_of(error)
+    log = {} if error is None else {"log_uri": TASK_LOG}
+    return FailedTask.model_validate(
+        {"task_id": task_id, "state": "failed", "failure": told, "tries": tries, **log, **more}
+    )
+
+
+def not_run(task_id: str) -> FailedTask:
+    return FailedTask(task_id=task_id, state="upstream_failed")
 
 
 def result(**changes: object) -> ExtractionResult:
@@ -53,34 +66,90 @@ def result(**changes: object) -> ExtractionResult:
     return ExtractionResult.model_validate(plain | changes)
 
 
-REFUSED = (
-    TaskFailure(task_id="send_email_cluster_start", state="failed", reason="Salesforce answers 503\n  got: {{ x }}"),
-    TaskFailure(task_id="emr_tasks.create_cluster", state="upstream_failed"),
+def of_kind(kind: RunKind) -> object:
+    return REQUEST.model_copy(update={"window": REQUEST.window.model_copy(update={"run_kind": kind})})
+
+
+COUNTS_DIFFER = DataQualityError(
+    "the step failed with DataQualityError: The job's rows and the rows that arrived differ",
+    where="step s-1; Account, batch account-20260105-0f3a4b5c6d7e",
+    got="COUNT() before 12, after 12, job 12, page headers unknown, parsed <11>",
+    expected="equal numbers",
+    remedy="run it again; if the numbers stay, compare the query with the org",
 )
-TERMINATION_FAILED = (TaskFailure(task_id="emr_tasks.terminate_cluster", state="failed", reason="throttled"),)
+UNAVAILABLE = RetriableError(
+    "the step failed with RetriableError: Salesforce is not available: POST /services/data/v62.0/jobs/query",
+    where="step s-3",
+    got="503 SERVER_UNAVAILABLE: {{ come back }}",
+    remedy="run it again later; status.salesforce.com tells of outages",
+)
+SECRET = ConfigError("AWS refuses", where="secret s/sf", got="AccessDenied", remedy="grant this role the right")
+THROTTLED = RetriableError("AWS is busy", where="EMR, terminate_cluster", got="ThrottlingException, status 400")
+COPY_REFUSES = DataQualityError(
+    "COPY refuses rows; nothing was loaded",
+    where="stg.account",
+    got="s3://b/part-00000.csv.gz line 4, column name, 90 bytes for varchar(80): String length exceeds DDL length",
+    remedy="correct the field's length in metadata and run the load again",
+)
+DEADLOCK = RetriableError("a transaction did not get through", where="itg.account", got="40P01: deadlock detected")
+GONE = NextRunError("the run's claim was given back or has lapsed", where="itg.account", remedy="clear from t1.slices")
+NO_COUNTRY = DataQualityError("a procedure refuses to go on", where="itg.account, country XX", got="P0001: XX is no …")
+
+WATCH = "emr_tasks.watch_steps"
+EXTRACTIONS: dict[str, ExtractionResult] = {
+    "step_needs_a_person": result(manifest=None, failures=(failed(WATCH, COUNTS_DIFFER, log_uri=LOGS),)),
+    "step_passing": result(manifest=None, failures=(failed(WATCH, UNAVAILABLE, 3, log_uri=LOGS),)),
+    "step_passing_of_backfill": result(
+        manifest=None, failures=(failed(WATCH, UNAVAILABLE, 3, log_uri=LOGS),), request=of_kind(RunKind.BACKFILL)
+    ),
+    "no_request": result(
+        request=None,
+        manifest=None,
+        failures=(failed("send_email_cluster_start", SECRET), not_run("emr_tasks.create_cluster"), not_run(WATCH)),
+        cluster_id=None,
+        duration_seconds=None,
+    ),
+    "cluster_left": result(failures=(failed("emr_tasks.terminate_cluster", THROTTLED, 3),)),
+    "killed": result(manifest=None, failures=(failed(WATCH, None, None),)),
+    "ended_by_hand": result(
+        manifest=None,
+        failures=(
+            FailedTask(task_id="emr_tasks.add_steps", state="skipped"),
+            FailedTask(task_id=WATCH, state="skipped"),
+        ),
+    ),
+    "no_manifest": result(manifest=None),
+}
+
+
+def mail_of(of: ExtractionResult) -> Mail:
+    return extraction_failure_mail(extraction_failure(of, EXTRACTION), of, EXTRACTION)
+
+
+def consumer_mail(plan: LoadPlan | RefreshPlan, *tasks: FailedTask) -> Mail:
+    return failure_mail(consumer_failure(RUN, tasks, plan, TASK_LOG), plan)
+
+
 MAILS: dict[str, Mail] = {
     "start": start_mail(REQUEST, EXTRACTION),
     "start_empty_window": start_mail(
         request(datetime(2026, 1, 6, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)), EXTRACTION
     ),
-    "termination_ok": termination_mail(result(), EXTRACTION),
-    "termination_step_failed": termination_mail(result(manifest=None, failures=STEP_FAILED), EXTRACTION),
-    "termination_no_request": termination_mail(
-        result(request=None, manifest=None, failures=REFUSED, cluster_id=None, duration_seconds=None), EXTRACTION
+    "extraction_ok": success_mail(result(), EXTRACTION),
+    **{f"extraction_{name}": mail_of(of) for name, of in EXTRACTIONS.items()},
+    "extraction_unregistered": failure_mail(
+        unregistered_failure(RUN, (failed("end", DEADLOCK, 3),), EXTRACTION, TASK_LOG), EXTRACTION
     ),
-    "termination_cluster_left": termination_mail(result(failures=TERMINATION_FAILED), EXTRACTION),
-    "failure_load": failure_mail(
-        TaskReport(run=RUN, task_id="copy", try_number=3, reason="rows differ: 3 <> 4", log_uri="http://log"), LOAD
-    ),
-    "failure_refresh": failure_mail(
-        TaskReport(
-            run=RUN, task_id="t1.call", try_number=3, reason="deadlock", log_uri="http://log", countries=("DE", "FR")
-        ),
+    "load_needs_a_person": consumer_mail(LOAD, failed("copy", COPY_REFUSES)),
+    "load_passing": consumer_mail(LOAD, failed("end", DEADLOCK, 3)),
+    "load_killed": consumer_mail(LOAD, failed("copy", None, 3, log_uri=TASK_LOG)),
+    "refresh_passing": consumer_mail(REFRESH, failed("t1.call", GONE, countries=("DE", "FR"))),
+    "refresh_mixed": consumer_mail(
         REFRESH,
+        failed("t1.call", DEADLOCK, 3, countries=("DE", "FR")),
+        failed("t1.call", NO_COUNTRY, countries=("XX",)),
     ),
-    "failure_end": failure_mail(
-        TaskReport(run=RUN, task_id="end", try_number=3, reason="no connection", log_uri="http://log"), EXTRACTION
-    ),
+    "refresh_unforeseen": consumer_mail(REFRESH, failed("end", KeyError("claim_id"), 3)),
 }
 
 
@@ -128,47 +197,70 @@ OUR_TAGS = {"html", "head", "meta", "title", "body", "h2", "table", "tr", "th", 
 
 @given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200))
 def test_no_text_becomes_markup_or_a_header(reason: str, cluster: str) -> None:
-    failures = (TaskFailure(task_id="emr_tasks.create_cluster", state="failed", reason=f"<script>{reason}"),)
-    mail = termination_mail(result(manifest=None, failures=failures, cluster_id=cluster), EXTRACTION)
+    task = failed("emr_tasks.create_cluster", IdiscoverError(f"<script>{reason}"))
+    mail = mail_of(result(manifest=None, failures=(task,), cluster_id=cluster))
     assert Cells(mail.html).tags <= OUR_TAGS
     assert len(mail.subject.splitlines()) == 1
 
 
 @given(st.from_regex(r"[A-Za-z0-9 .,<>&]{1,60}", fullmatch=True))
 def test_html_and_text_say_the_same(message: str) -> None:
-    mail = failure_mail(TaskReport(run=RUN, task_id="copy", try_number=1, reason=message, log_uri="x"), LOAD)
+    mail = consumer_mail(LOAD, failed("copy", IdiscoverError(message)))
     cells = Cells(mail.html).cells
     for label, value in zip(cells[::2], cells[1::2], strict=True):
         assert re.search(rf"^{label}: *{re.escape(value)}", mail.text, re.MULTILINE), (label, value)
 
 
-def test_the_subject_says_how_it_ended() -> None:
-    assert MAILS["termination_ok"].subject == "[iDiscover test] account 2026-01-05: extraction OK"
-    assert MAILS["termination_step_failed"].subject.endswith("FAILED")
-    assert result(manifest=None).outcome is Outcome.FAILED, (
-        "a run without a batch is no success, whatever its tasks say"
-    )
+def test_the_subject_says_how_it_ended_and_whether_somebody_is_needed() -> None:
+    subjects = {name: mail.subject.removeprefix("[iDiscover test] ") for name, mail in MAILS.items()}
+    assert subjects["extraction_ok"] == "account 2026-01-05: extraction OK"
+    assert subjects["extraction_step_passing"] == "account 2026-01-05: extraction FAILED (passing)"
+    assert subjects["extraction_step_needs_a_person"] == "account 2026-01-05: extraction FAILED (needs a person)"
+    assert subjects["extraction_no_request"] == "account: extraction FAILED (needs a person)"
+    assert subjects["load_killed"] == "s3_to_redshift__account: copy FAILED (passing)"
+    assert subjects["refresh_mixed"] == "stg_to_itg__account: t1.call FAILED (needs a person)"
+
+
+def test_every_failure_mail_says_the_same_things() -> None:
+    for name, mail in MAILS.items():
+        if "FAILED" in mail.subject:
+            labels = re.findall(r"^([A-Z][A-Za-z() ]+): ", mail.text.split("\n\n", 1)[1], re.MULTILINE)
+            assert labels[:2] == ["Outcome", "Fault"] and labels[-3:] == ["By itself", "To do", "Logs"], name
+            assert "Failed" in labels, name
+
+
+def test_a_run_without_a_batch_is_no_success() -> None:
+    assert result(manifest=None).is_failure, "whatever its tasks say"
+    assert not result().is_failure
 
 
 def test_a_subject_is_one_line_of_bounded_length() -> None:
-    report = TaskReport(run=RUN, task_id="a\r\nBcc: all@example.com " + "x" * 300, try_number=1, reason="", log_uri="x")
-    subject = failure_mail(report, LOAD).subject
+    task = failed("a\r\nBcc: all@example.com " + "x" * 300, IdiscoverError("y"))
+    subject = consumer_mail(LOAD, task).subject
     assert "\n" not in subject and "\r" not in subject and len(subject) <= SUBJECT_LENGTH
 
 
 def test_a_long_reason_is_cut_and_says_so() -> None:
-    report = TaskReport(run=RUN, task_id="copy", try_number=1, reason="x" * 50_000, log_uri="http://log")
-    mail = failure_mail(report, LOAD)
+    mail = consumer_mail(LOAD, failed("copy", IdiscoverError("x" * 50_000)))
     assert len(mail.text) < 6_000 and "the log has all of it" in mail.text
 
 
-def test_no_mail_holds_a_credential_or_the_name_of_one() -> None:
+def test_no_mail_holds_a_credential() -> None:
     reason = "connect failed: host=x password=hunter2 user=y; Authorization: Bearer 00Dxx0000000001!AQEAQ.abcdefgh"
-    report = TaskReport(run=RUN, task_id="copy", try_number=1, reason=reason, log_uri="http://log")
-    mail = failure_mail(report, LOAD)
-    assert "hunter2" not in mail.text + mail.html and "AQEAQ" not in mail.text + mail.html
-    for mail in MAILS.values():
-        assert "s/sf" not in mail.text + mail.html
+    task = failed("copy", IdiscoverError(reason, got=reason, remedy=reason))
+    mail = consumer_mail(LOAD, task)
+    document = consumer_failure(RUN, [task], LOAD, TASK_LOG).model_dump_json()
+    for text in (mail.text, mail.html, document):
+        assert "hunter2" not in text and "AQEAQ" not in text
+
+
+def test_the_document_says_what_the_mail_says() -> None:
+    failure = extraction_failure(EXTRACTIONS["step_passing"], EXTRACTION)
+    again = RunFailure.model_validate_json(failure.model_dump_json())
+    assert again == failure
+    assert mail_of(EXTRACTIONS["step_passing"]) == extraction_failure_mail(
+        again, EXTRACTIONS["step_passing"], EXTRACTION
+    )
 
 
 def test_the_owner_is_told_once() -> None:
