@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date
 
+from local.salesforce.request_log import LoggedRead
 from tests import oracle
 from tests.support.aws_platform import aws_client
 from tests.support.direct_chain import DirectChain
@@ -21,11 +22,11 @@ def differences(chain: DirectChain) -> list[oracle.Difference]:
     A table is compared as of the newest order date that a refresh of it was for.
     """
     as_of = dict(chain.stack.job("select target, max(as_of_date) from job.claim where state = 'finished' group by 1"))
-    lost = lost_jobs(chain)
+    sights = list(oracle.look_at_state(chain.stack.org.state_dir, _loaded_reads(chain)))
     found: list[oracle.Difference] = []
     for day in sorted(set(as_of.values())):
         tables = [table for table in chain.tables if as_of.get(table) == day]
-        expected = oracle.compute(chain.stack.org.state_dir, day, lost)
+        expected = oracle.compute_tables(sights, day)
         wanted = {name: rows for name, rows in expected.items() if _belongs_to(name, tables)}
         missing = [table for table in tables if table not in expected]
         assert not missing, f"the oracle does not know {missing}"
@@ -38,14 +39,13 @@ def _belongs_to(name: str, tables: Iterable[str]) -> bool:
     return name in tables or name.removesuffix("__history") in tables
 
 
-def lost_jobs(chain: DirectChain) -> tuple[str, ...]:
-    """Query jobs whose rows are in no loaded batch."""
-    kept: set[str | None] = set()
+def _loaded_reads(chain: DirectChain) -> list[LoggedRead]:
+    """The reads whose rows or Ids are in a loaded batch."""
+    jobs: set[str | None] = set()
     for (batch_id,) in chain.stack.job("select batch_id from job.batch where state <> 'pending'"):
         manifest = chain.manifests[batch_id]
-        kept |= {manifest.job_id, manifest.ids.job_id if manifest.ids else None}
-    jobs = {read.job_id for read in chain.stack.org.reads() if read.job_id}
-    return tuple(sorted(jobs - kept))
+        jobs |= {manifest.job_id, manifest.ids.job_id if manifest.ids else None}
+    return [read for read in chain.stack.org.reads() if read.job_id is not None and read.job_id in jobs]
 
 
 @dataclass(frozen=True)

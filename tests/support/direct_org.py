@@ -20,6 +20,7 @@ from local.salesforce.http.app import create_app
 from local.salesforce.http.service import Service, Settings, open_service
 from local.salesforce.oauth import CREDENTIALS_FILE, ensure_credentials
 from local.salesforce.request_log import LoggedRead, iter_reads, total_calls
+from local.salesforce.times import to_iso
 from local.salesforce.tls import ensure_tls
 
 START_TIMEOUT_SECONDS = 30
@@ -83,6 +84,27 @@ class DirectOrg:
     def reads(self) -> list[LoggedRead]:
         """What was read, in order."""
         return list(iter_reads(self.state_dir))
+
+    def change_future(self, object_name: str, field: str, value: str) -> str:
+        """Give the object's next event that sets `field` another value for it; the record's id.
+
+        The event lies ahead of the clock, so nobody has seen it.
+
+        Raises:
+            LookupError: no event ahead sets the field.
+        """
+        store = self._opened.store
+        row = store.row(
+            'SELECT seq, id FROM events WHERE object = ? AND committed_at > ? AND json_type("values", ?) IS NOT NULL'
+            " AND kind = 'update' ORDER BY seq LIMIT 1",
+            (object_name, to_iso(self.now()), f"$.{field}"),
+        )
+        if row is None:
+            raise LookupError(f"no update of {object_name}.{field} lies ahead")
+        store.execute(
+            'UPDATE events SET "values" = json_set("values", ?, ?) WHERE seq = ?', (f"$.{field}", value, row["seq"])
+        )
+        return str(row["id"])
 
     def close(self) -> None:
         """Let go of the org that is served now."""

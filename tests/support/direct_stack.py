@@ -7,6 +7,7 @@ lie where the context says.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,6 +149,7 @@ class DirectStack:
 @contextmanager
 def running_stack(folder: Path) -> Iterator[DirectStack]:
     """All stores with tables and procedures, and the org's address. `empty` begins a chain."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line per request to moto
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     try:
