@@ -156,7 +156,7 @@ def test_the_example_compiles_with_the_repository(tmp_path: Path) -> None:
     new = {path.stem for path in out.iterdir() if path.name not in before and path.suffix == ".py"}
     page = (DOCS / "add-an-object.md").read_text(encoding="utf-8")
     assert len(new) == 3 and all(f"`{name}`" in page for name in new)
-    assert "lab_capability" in load_catalog(FolderReader(metadata)).objects
+    assert "sample_shipment" in load_catalog(FolderReader(metadata)).objects
 
 
 def _write(path: Path, text: str) -> None:

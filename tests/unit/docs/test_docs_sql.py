@@ -152,16 +152,16 @@ def test_a_country_marked_by_hand_is_claimable(stores: Stores) -> None:
 
 
 def test_the_example_object_goes_from_stg_to_itg(stores: Stores, catalog: Catalog) -> None:
-    plan = itg_plan(catalog.objects["lab_capability"])
+    plan = itg_plan(catalog.objects["sample_shipment"])
     connection = psycopg2.connect(stores.warehouse)
     try:
         with connection.cursor() as cursor:
             _stage(cursor)
-            for name in ("account", "lab_capability"):
+            for name in ("account", "sample_shipment"):
                 statement = parse_statement(catalog.tables[f"itg.{name}"].statements[0])
                 cursor.execute(*statement.bind("DE", date(2026, 1, 5), "run"))
-            cursor.execute("select id, technology, _country_code from itg.lab_capability")
-            assert cursor.fetchall() == [("C1", "NGS", "DE")]
+            cursor.execute("select id, carrier, _country_code from itg.sample_shipment")
+            assert cursor.fetchall() == [("S1", "By air", "DE")]
             cursor.execute(stale_slices_sql(plan))
             assert cursor.fetchall() == []
     finally:
@@ -170,12 +170,12 @@ def test_the_example_object_goes_from_stg_to_itg(stores: Stores, catalog: Catalo
 
 
 def _stage(cursor: Any) -> None:
-    """A lab in DE and its capability, each as a batch of one row."""
+    """A lab in DE and its shipment, each as a batch of one row."""
     cursor.execute(
         "insert into stg.account (id, is_deleted, country_code, system_modstamp, _read_at_utc, _batch_id)"
         " values ('L1', false, 'DE', '2026-01-05 10:00:00', '2026-01-06 02:00:00', 'a-5')"
     )
     cursor.execute(
-        "insert into stg.lab_capability (id, is_deleted, lab_id, technology, system_modstamp, _read_at_utc, _batch_id)"
-        " values ('C1', false, 'L1', 'NGS', '2026-01-05 10:00:00', '2026-01-06 02:00:00', 'c-5')"
+        "insert into stg.sample_shipment (id, is_deleted, lab_id, carrier, system_modstamp, _read_at_utc, _batch_id)"
+        " values ('S1', false, 'L1', 'By air', '2026-01-05 10:00:00', '2026-01-06 02:00:00', 'c-5')"
     )
