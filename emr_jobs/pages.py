@@ -19,6 +19,7 @@ from idiscover.aws.s3 import Bucket, assume_target_role
 from idiscover.aws.secrets import read_secret
 from idiscover.errors import DataQualityError, FatalError, IdiscoverError, RetriableError
 from idiscover.lake.manifest import BatchFile
+from idiscover.metadata.models import DECIMAL_TYPES
 from idiscover.plan.model import BatchContent, ExtractionRequest
 from idiscover.salesforce.bulk import chained_page
 from idiscover.salesforce.csv_stream import CsvRewriter
@@ -194,6 +195,7 @@ def rewriter_for(order: PageOrder, where: str) -> CsvRewriter:
         [column.column for column in columns],
         list(order.system_values.items()),
         where,
+        [position for position, column in enumerate(columns) if column.type in DECIMAL_TYPES],
     )
 
 

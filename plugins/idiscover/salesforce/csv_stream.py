@@ -3,7 +3,8 @@
 In: UTF-8, every value quoted, a header row on every page; values hold newlines, quotes, NULs.
 Out: the same rows with constant columns added; every non-empty value quoted, an empty one left
 empty and unquoted (null: Salesforce's CSV does not tell it from an empty text), LF at row ends. NUL
-characters are dropped and counted, as Redshift refuses them.
+characters are dropped and counted, as Redshift refuses them. It refuses exponents of decimals too: what
+Salesforce prints as `1.2E7` is written as `12000000`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import codecs
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal, InvalidOperation
 
 from idiscover.errors import DataQualityError
 
@@ -27,6 +29,7 @@ class CsvRewriter:
         target_columns: the names to write for them.
         constants: (column, value) pairs added at the end of every row.
         where: named in errors.
+        decimals: positions of the columns that hold decimals.
     """
 
     def __init__(
@@ -35,11 +38,13 @@ class CsvRewriter:
         target_columns: Sequence[str],
         constants: Sequence[tuple[str, str]],
         where: str,
+        decimals: Sequence[int] = (),
     ) -> None:
         self._source_columns = tuple(source_columns)
         self._header = _line((*target_columns, *(name for name, _ in constants)))
         self._suffix = "," + _line([value for _, value in constants]) if constants else "\n"
         self._where = where
+        self._decimals = tuple(decimals)
         self.rows = 0
         self.nul_characters = 0
 
@@ -66,6 +71,9 @@ class CsvRewriter:
             if len(row) != width:
                 got = f"{len(row)} values in row {self.rows + 1}"
                 raise self._fault("A row has another number of values than the header", got=got, expected=width)
+            for position in self._decimals:
+                if "E" in row[position]:
+                    row[position] = _without_exponent(row[position])
             block.append(_values(row))
             self.rows += 1
             if len(block) == _ROWS_PER_BLOCK:
@@ -107,6 +115,14 @@ class CsvRewriter:
 
     def _fault(self, what: str, got: str, expected: object = None) -> DataQualityError:
         return DataQualityError(what, where=self._where, got=got, expected=expected, remedy="run the extraction again")
+
+
+def _without_exponent(number: str) -> str:
+    """`1.2E7` as `12000000`; what is no number stays as it is, for COPY to name."""
+    try:
+        return format(Decimal(number), "f")
+    except InvalidOperation:
+        return number
 
 
 def _values(values: Iterable[str]) -> str:

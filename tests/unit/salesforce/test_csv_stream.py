@@ -130,3 +130,19 @@ def test_memory_does_not_grow_with_rows() -> None:
     small, large = _peak_bytes(5_000), _peak_bytes(50_000)
     assert large < small * 1.1
     assert large < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        ("1.0E17", "100000000000000000"),
+        ("-9.9999999999999E13", "-99999999999999"),
+        ("1.0E-4", "0.00010"),
+        ("12.5", "12.5"),
+        ("ELEVEN", "ELEVEN"),
+    ],
+)
+def test_decimals_are_written_without_exponents(sent: str, written: str) -> None:
+    rewriter = CsvRewriter(("Text", "Number"), ("text", "number"), (), where="part-00000", decimals=[1])
+    page = f'"Text","Number"\n"1.0E17","{sent}"\n"","7.0E0"\n'.encode()
+    assert b"".join(rewriter.rewrite([page])).decode() == f'"text","number"\n"1.0E17","{written}"\n,"7.0"\n'

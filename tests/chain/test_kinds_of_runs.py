@@ -1,0 +1,220 @@
+"""Runs that are not the day's: manual ones, backfills, empty batches; and a country that nobody had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_windows import watermark
+from idiscover.errors import RetriableError
+
+from tests.support.chain_fixtures import Begin
+from tests.support.direct_chain import DirectChain
+from tests.support.direct_figures import differences, work
+from tests.support.direct_watch import Caused, watching
+
+# All that is computed from accounts and testing volumes.
+TABLES = ["dm.dm_testing_uptake"]
+ACCOUNT, LABS, VOLUME = "itg.account", "dm.dim_lab", "itg.testing_volume"
+
+
+@pytest.fixture
+def chain(begin: Begin) -> Iterator[DirectChain]:
+    """A chain that has run its first day."""
+    chain = begin(TABLES)
+    chain.run_day()
+    yield chain
+    assert chain.pending() == []
+    assert differences(chain) == []
+
+
+def downstream(chain: DirectChain, table: str) -> set[str]:
+    """The table and all that is computed from it, directly or not."""
+    found = {table}
+    for consumer in chain.refresh_plan(table).consumers:
+        found |= downstream(chain, consumer.table)
+    return found
+
+
+def assert_only_stale_slices_called(chain: DirectChain, caused: Caused) -> None:
+    """Countries of a dm table are called only where a slice of an input changed in itg, or was replaced in dm."""
+    for table in (name for name in chain.tables if name.startswith("dm.")):
+        inputs = chain.catalog.tables[table].inputs
+        stale = {item.table: caused.called.get(item.table, set()) for item in inputs}
+        stale |= {name: caused.changed[name] for name in stale if name.startswith("itg.")}
+        everything = any(item.marks == "all" and "ZZ" in stale[item.table] for item in inputs)
+        assert everything or caused.called.get(table, set()) <= set().union(*stale.values()), table
+
+
+def watermark_of(chain: DirectChain, name: str) -> datetime:
+    """Up to where an object has been read."""
+    with open_job_metadata(chain.stack.context) as metadata:
+        found = watermark(metadata, name)
+    assert found is not None
+    return found
+
+
+def midnight(day: date) -> datetime:
+    """The day's first instant."""
+    return datetime.combine(day, time(), UTC)
+
+
+def test_a_manual_run_reads_up_to_now_and_refreshes_what_changed_once(chain: DirectChain) -> None:
+    chain.advance()
+    today = chain.stack.org.now().date()
+    with watching(chain) as caused:
+        manifest = chain.extract("account", chain.manual("account"))
+        chain.settle()
+
+    assert manifest.run_kind == "manual"
+    assert manifest.rows > 0
+    assert manifest.window_start_utc < midnight(today)
+    assert midnight(today) < manifest.window_end_utc <= chain.stack.org.now()
+    assert watermark_of(chain, "account") == manifest.window_end_utc
+    assert caused.refreshes == {(table, "manual", today): 1 for table in downstream(chain, ACCOUNT)}
+    assert caused.changed[ACCOUNT]
+    assert caused.called[LABS] == caused.changed[ACCOUNT]
+    assert_only_stale_slices_called(chain, caused)
+    assert differences(chain) == []
+
+    with watching(chain) as scheduled:
+        order_date = chain.run_day()
+    assert scheduled.refreshes == {(table, "scheduled", order_date): 1 for table in chain.tables}
+
+
+def test_a_manual_run_of_a_window_reads_that_window_alone(chain: DirectChain) -> None:
+    day = chain.advance(3)
+    before = watermark_of(chain, "account")
+    noon = midnight(day) + timedelta(hours=12)
+    with watching(chain) as caused:
+        manifest = chain.extract("account", chain.manual("account", (noon, noon + timedelta(hours=4))))
+        chain.settle()
+
+    rows = chain.stack.warehouse(
+        "select count(*) from itg.account where _batch_id = %s and system_modstamp >= %s and system_modstamp < %s",
+        manifest.batch_id,
+        noon.replace(tzinfo=None),
+        (noon + timedelta(hours=4)).replace(tzinfo=None),
+    )
+    assert rows == [(manifest.rows,)]
+    assert manifest.rows > 0
+    assert watermark_of(chain, "account") == before, "a window past the watermark leaves it where it is"
+    assert caused.tables == downstream(chain, ACCOUNT)
+    chain.run_day()
+    assert watermark_of(chain, "account") == midnight(day + timedelta(days=1))
+
+
+def test_a_backfill_of_a_past_day_finds_what_newer_batches_have_brought(chain: DirectChain) -> None:
+    past = chain.advance()
+    for _ in range(2):
+        chain.run_day()
+        chain.advance()
+    chain.run_day()
+    so_far, before = work(chain), watermark_of(chain, "testing_volume")
+    with watching(chain) as caused:
+        manifest = chain.extract("testing_volume", chain.backfill("testing_volume", past))
+        chain.settle()
+
+    done = work(chain) - so_far
+    assert manifest.rows > 0
+    assert done.query_jobs == 1
+    assert (done.ids["inserted"], done.ids["updated"]) == (0, 0)
+    assert done.ids["unchanged"] == manifest.rows, "read again, and the same: only the read's time moves"
+    assert caused.refreshes == {(table, "backfill", past): 1 for table in downstream(chain, VOLUME)}
+    assert set(caused.called) == {VOLUME}, "nothing changed, so no mart is called"
+    assert not any(caused.changed.values())
+    assert watermark_of(chain, "testing_volume") == before
+
+    chain.advance()
+    with watching(chain) as scheduled:
+        order_date = chain.run_day()
+    assert scheduled.refreshes == {(table, "scheduled", order_date): 1 for table in chain.tables}
+
+
+def test_backfills_that_overlap_take_turns_and_are_refreshed_together(chain: DirectChain) -> None:
+    first = chain.order_date()
+    chain.advance(3)
+    earlier, later = chain.backfill("account", first, 3), chain.backfill("account", first + timedelta(days=1), 2)
+    chain.read("account", earlier)
+    with pytest.raises(RetriableError, match="another run reads an overlapping window"):
+        chain.extract("account", later)
+    with watching(chain) as caused:
+        batches = [chain.register("account", earlier), chain.extract("account", later)]
+        chain.settle()
+
+    assert [batch.rows > 0 for batch in batches] == [True, True]
+    [(copied,)] = chain.stack.job(
+        "select count(distinct document ->> 'copied') from job.step_log where step = 'copy' and document -> 'copied'"
+        " @> to_jsonb(array[%s, %s]::text[])",
+        *(batch.batch_id for batch in batches),
+    )
+    assert copied == 1, "one COPY takes both"
+    kinds = {(kind, day) for _, kind, day in caused.refreshes}
+    assert kinds == {("backfill", first + timedelta(days=1))}, "one claim takes both order dates"
+    assert caused.refreshes == {(table, *next(iter(kinds))): 1 for table in downstream(chain, ACCOUNT)}
+    assert_only_stale_slices_called(chain, caused)
+    chain.run_day()
+
+
+@pytest.mark.parametrize("days_from_now", [1, -1000])
+def test_an_empty_batch_arrives_and_nothing_is_called(chain: DirectChain, days_from_now: int) -> None:
+    """A window that ends before it starts spends no query job; one in which nothing lies spends one."""
+    day = chain.stack.org.now().date() + timedelta(days=days_from_now)
+    so_far = work(chain)
+    with watching(chain) as caused:
+        manifest = chain.extract("account", chain.backfill("account", day))
+        chain.settle()
+
+    assert manifest.rows == 0
+    assert (work(chain) - so_far).query_jobs == (0 if days_from_now > 0 else 1)
+    assert caused.refreshes == {(table, "backfill", day): 1 for table in downstream(chain, ACCOUNT)}
+    assert caused.called == {}
+    assert not any(caused.changed.values())
+    [(state,)] = chain.stack.job("select state from job.batch where batch_id = %s", manifest.batch_id)
+    assert state == "archived"
+
+
+def test_a_lab_in_a_country_that_nobody_had(chain: DirectChain) -> None:
+    lab = chain.stack.org.change_future("Account", "Country_Code__c", "NZ")
+    [(old,)] = chain.stack.warehouse("select _country_code from itg.account where id = %s", lab)
+    day = chain.order_date()
+    while chain.stack.warehouse("select _country_code from itg.account where id = %s", lab) == [(old,)]:
+        day = chain.advance()
+        with watching(chain) as caused:
+            chain.run_day()
+
+    assert chain.stack.warehouse("select _country_code from itg.account where id = %s", lab) == [("NZ",)]
+    children = chain.stack.warehouse("select distinct _country_code from itg.testing_volume where lab_id = %s", lab)
+    assert children == [("NZ",)], "its volumes were not touched in the org, and have come along"
+    for table in (ACCOUNT, VOLUME, LABS, "dm.fact_testing_volume", "dm.dm_testing_uptake"):
+        assert "NZ" in caused.called[table], table
+    assert all(caused.refreshes[table, "scheduled", day] == 1 for table in chain.tables)
+    joined = chain.stack.job("select units from job.claim where target = %s order by claim_id desc limit 1", LABS)
+    assert any({"NZ", old} <= set(unit) for unit in joined[0][0]), "both countries in one transaction"
+
+
+def test_a_late_object_is_waited_for_and_the_day_is_refreshed_once(chain: DirectChain) -> None:
+    day = chain.advance()
+    with watching(chain) as early:
+        for name in set(chain.objects) - {"testing_volume"}:
+            chain.extract(name)
+        chain.settle()
+    assert VOLUME not in early.tables
+    assert "dm.dm_testing_uptake" not in early.tables
+    assert chain.pending() != []
+
+    with watching(chain) as late:
+        chain.extract("testing_volume")
+        chain.settle()
+    assert early.tables | late.tables == set(chain.tables)
+    assert early.tables.isdisjoint(late.tables)
+    assert all(late.refreshes[table, "scheduled", day] == 1 for table in late.tables)
+
+
+def test_a_missed_day_is_caught_up_by_the_next(chain: DirectChain) -> None:
+    chain.advance(2)  # the first of the two is never run
+    with watching(chain) as caused:
+        order_date = chain.run_day()
+    assert caused.refreshes == {(table, "scheduled", order_date): 1 for table in chain.tables}
