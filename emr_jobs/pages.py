@@ -17,7 +17,7 @@ from typing import Protocol
 
 from idiscover.aws.s3 import Bucket, assume_target_role
 from idiscover.aws.secrets import read_secret
-from idiscover.errors import DataQualityError, FatalError, IdiscoverError, RetriableError
+from idiscover.errors import DataQualityError, IdiscoverError, RetriableError, UnforeseenError
 from idiscover.lake.manifest import BatchFile
 from idiscover.metadata.models import DECIMAL_TYPES
 from idiscover.plan.model import BatchContent, ExtractionRequest
@@ -107,7 +107,7 @@ def run_task(order: PageOrder, task: PageTask) -> TaskOutcome:
     except IdiscoverError as error:
         return _failed(error, session, calls_before)
     except Exception as error:
-        unknown = FatalError(f"{type(error).__name__} while a page was written", where=task.path, got=str(error))
+        unknown = UnforeseenError(f"{type(error).__name__} while a page was written", where=task.path, got=str(error))
         return _failed(unknown, session, calls_before)
     return TaskOutcome(pages, session.api_calls - calls_before)
 

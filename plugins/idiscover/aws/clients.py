@@ -39,7 +39,6 @@ _REFUSED = frozenset(
         "AccessDenied",
         "AccessDeniedException",
         "DecryptionFailure",
-        "ExpiredToken",
         "InvalidAccessKeyId",
         "NoSuchBucket",
         "ResourceNotFoundException",
@@ -49,6 +48,8 @@ _REFUSED = frozenset(
 )
 _PASSING = frozenset(
     {
+        "ExpiredToken",  # the next try assumes the role anew
+        "ExpiredTokenException",
         "InternalError",
         "InternalServiceError",
         "RequestTimeout",

@@ -12,10 +12,13 @@ from psycopg2.extensions import cursor as Cursor
 from idiscover.errors import ConfigError, DataQualityError, FatalError, IdiscoverError, RetriableError
 
 _NEEDED = ("host", "port", "dbname", "username", "password")
-# serialization failure, deadlock, lock not available, too many connections, shutting down (3 kinds)
-_RETRIABLE_STATES = frozenset({"40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03"})
+# serialization failure, deadlock, lock not available, out of memory, too many connections, cancelled by an operator or
+# a queue's rule, shutting down (3 kinds)
+_RETRIABLE_STATES = frozenset({"40001", "40P01", "55P03", "53200", "53300", "57014", "57P01", "57P02", "57P03"})
 _RAISED = frozenset({"P0001"})  # a procedure's own RAISE EXCEPTION
 _CONNECTION_CLASS = "08"
+# A server that cannot be reached may come back; one that says this will say it again.
+_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied", "not permitted")
 
 
 def connect(secret: Mapping[str, str], where: str, application_name: str = "idiscover") -> Connection:
@@ -48,7 +51,7 @@ def connect(secret: Mapping[str, str], where: str, application_name: str = "idis
         text = str(error).strip()
         if secret["password"]:
             text = text.replace(secret["password"], "…")
-        if "authentication failed" in text or "does not exist" in text:
+        if any(refusal in text for refusal in _REFUSALS):
             raise ConfigError("the database refuses the login", where=where, got=text) from None
         raise RetriableError("the database cannot be reached", where=where, got=text) from None
 

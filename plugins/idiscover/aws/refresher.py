@@ -35,7 +35,7 @@ from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.slices import dm_units, itg_units, marks_of_units
 from idiscover.aws.step_log import logged_step
-from idiscover.errors import ConfigError, FatalError
+from idiscover.errors import ConfigError, FatalError, NextRunError
 from idiscover.metadata.loading import parse_table
 from idiscover.plan.model import RefreshPlan, RunIdentity
 from idiscover.warehouse.statements import parse_statement
@@ -90,7 +90,8 @@ def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[
     Raises:
         RetriableError: the transaction lost against another, or the connection broke.
         DataQualityError: a procedure raised an exception; names table, country and statement.
-        FatalError: the claim is not this run's any more, or the database refuses a statement.
+        NextRunError: the claim is not this run's any more.
+        FatalError: the database refuses a statement.
     """
     with logged_step(plan, run, f"call_{'_'.join(unit)}") as document:
         with open_job_metadata(plan.context) as metadata:
@@ -100,7 +101,7 @@ def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[
                 document |= {"state": SKIPPED, "calls": 0, "seconds": 0.0}
                 return document
             if claim is None:
-                raise FatalError(
+                raise NextRunError(
                     "the run's claim was given back or has lapsed",
                     where=plan.table,
                     got=run.run_id,

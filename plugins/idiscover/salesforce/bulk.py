@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import requests
 
-from idiscover.errors import FatalError, IdiscoverError, RetriableError
+from idiscover.errors import IdiscoverError, RetriableError
+from idiscover.salesforce import faults
 from idiscover.salesforce.session import SalesforceSession
 
 Operation = Literal["query", "queryAll"]
@@ -70,8 +71,9 @@ def wait_for_job(
     """Wait until the job is complete. A job that is left (timeout, error, interrupt) is aborted first.
 
     Raises:
-        RetriableError: it is not complete after `timeout_seconds`.
-        FatalError: it failed, or somebody aborted it.
+        RetriableError: it is not complete after `timeout_seconds`, or failed for a reason that may pass.
+        ConfigError: it failed because of its query.
+        FatalError: somebody aborted it.
     """
     try:
         done = _poll(session, job, timeout_seconds, sleep, clock)
@@ -80,10 +82,7 @@ def wait_for_job(
         raise
     if done.state == "JobComplete":
         return done
-    remedy = "see the message; correct the object's fields or filter, or run it again"
-    if done.state == "Aborted":
-        remedy = "somebody aborted it (Setup, Bulk Data Load Jobs); run it again"
-    raise FatalError(f"Query job {job.id} ended as {done.state}", got=done.error or done.state, remedy=remedy)
+    raise faults.job_fault(job.id, done.state, done.error)
 
 
 def _poll(

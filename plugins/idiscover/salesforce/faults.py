@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from idiscover.errors import ConfigError, FatalError, IdiscoverError, RetriableError
+from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 
 
 class SessionExpired(RetriableError):
@@ -74,9 +74,9 @@ def fault_of(answer: Answer, what: str) -> IdiscoverError:
     if answer.code == "QUERY_TIMEOUT":
         return QueryTimeout(f"Salesforce timed the query out: {what}", got=got, remedy="make the window smaller")
     if answer.code == "REQUEST_LIMIT_EXCEEDED" and "concurrent" not in answer.message.lower():
-        return FatalError(f"The org's API calls are used up: {what}", got=got, remedy=_LIMIT_REMEDY)
+        return NextRunError(f"The org's API calls are used up: {what}", got=got, remedy=_LIMIT_REMEDY)
     if answer.code == "LIMIT_EXCEEDED":
-        return FatalError(f"A limit of the org is used up: {what}", got=got, remedy=_LIMIT_REMEDY)
+        return NextRunError(f"A limit of the org is used up: {what}", got=got, remedy=_LIMIT_REMEDY)
     if _is_passing(answer):
         remedy = "run it again later; status.salesforce.com tells of outages"
         return RetriableError(f"Salesforce is not available: {what}", got=got, remedy=remedy)
@@ -89,6 +89,18 @@ def fault_of(answer: Answer, what: str) -> IdiscoverError:
         return FatalError(f"Salesforce refused: {what}", got=got, remedy=remedy)
     remedy = "check the rights of the integration user" if answer.status == 403 else "see Salesforce's message"
     return FatalError(f"Salesforce refused: {what}", got=got, remedy=remedy)
+
+
+def job_fault(job_id: str, state: str, told: str) -> IdiscoverError:
+    """The error to raise for a query job that ended as `state`, Failed or Aborted; `told` is its errorMessage."""
+    if state == "Aborted":
+        remedy = "somebody aborted it (Setup, Bulk Data Load Jobs): ask why, then run it again"
+        return FatalError(f"Query job {job_id} was aborted", got=told or state, remedy=remedy)
+    for code, remedy in _QUERY_CODES.items():
+        if code in told:
+            return ConfigError(f"Salesforce refused the query of job {job_id}", got=told, remedy=remedy)
+    remedy = "see the job in Setup, Bulk Data Load Jobs; make the window smaller if its query takes too long"
+    return RetriableError(f"Query job {job_id} failed", got=told or state, remedy=remedy)
 
 
 def login_fault(answer: Answer, where: str) -> IdiscoverError:

@@ -11,7 +11,7 @@ import pytest
 from idiscover.aws import refresher
 from idiscover.aws.job_metadata import JobMetadata
 from idiscover.aws.job_metadata_arrivals import Mark, record_arrivals, record_marks
-from idiscover.errors import ConfigError, DataQualityError, FatalError, RetriableError
+from idiscover.errors import ConfigError, DataQualityError, FatalError, NextRunError, RetriableError
 from idiscover.plan.model import ConsumerPlan, RunIdentity, RunKind
 
 from tests.support.aws_platform import Platform
@@ -267,7 +267,7 @@ def test_a_failed_run_gives_back_and_the_next_takes_all_of_it(platform: Platform
     with pytest.raises(DataQualityError):
         refresher.call_unit(platform.refresh(FACT), run_of(day), ["FR"])
     refresher.fail_refresh(platform.refresh(FACT), run_of(day))
-    with pytest.raises(FatalError, match="given back or has lapsed"):
+    with pytest.raises(NextRunError, match="given back or has lapsed"):
         refresher.call_unit(platform.refresh(FACT), run_of(day), ["FR"])
     day.comes(("T2", "FR", "mended"))
     assert units_of(platform, day) == [["DE"], ["FR"]]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from idiscover.errors import DataQualityError, FailureKind, FatalError, RetriableError
+from idiscover.errors import DataQualityError, FailureKind, FatalError, RetriableError, UnforeseenError
 from idiscover.lake.manifest import BatchManifest
 from idiscover.notify.failures import Failure
 from idiscover.plan.model import ExtractionRequest
@@ -214,7 +214,7 @@ def test_any_error_of_a_worker_reaches_the_driver(
         raise OSError("disk of the worker is full")
 
     monkeypatch.setattr(emr_jobs.pages, "source_bucket", refuse)
-    with pytest.raises(FatalError, match="disk of the worker is full"):
+    with pytest.raises(UnforeseenError, match="disk of the worker is full"):
         run(URI, InProcess())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from idiscover.errors import FatalError, RetriableError
+from idiscover.errors import ConfigError, FatalError, IdiscoverError, RetriableError
 from idiscover.salesforce import bulk
 
 from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, as_json, fault
@@ -45,10 +45,21 @@ def test_waiting_ends_with_the_job_complete(org: FakeOrg) -> None:
     assert [seen.method for seen in org.asked(JOB)] == ["GET"] * 4
 
 
-@pytest.mark.parametrize("state", ["Failed", "Aborted"])
-def test_a_job_that_ends_badly_is_an_error(org: FakeOrg, state: str) -> None:
-    org.queue(JOB, job("InProgress"), job(state, 0, "InternalServerError: too many retries"))
-    with pytest.raises(FatalError, match="too many retries"):
+REFUSED = "InvalidBatch : Failed to process query: INVALID_FIELD: No such column 'A__c' on entity 'Account'"
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "kind"),
+    [
+        ("Failed", "InternalServerError: too many retries", RetriableError),
+        ("Failed", "", RetriableError),
+        ("Failed", REFUSED, ConfigError),
+        ("Aborted", "", FatalError),
+    ],
+)
+def test_a_job_that_ends_badly_is_an_error(org: FakeOrg, state: str, told: str, kind: type[IdiscoverError]) -> None:
+    org.queue(JOB, job("InProgress"), job(state, 0, told))
+    with pytest.raises(kind, match=told or state):
         bulk.wait_for_job(org.open(), OPEN, 60, lambda _seconds: None, lambda: 0.0)
     assert "PATCH" not in [seen.method for seen in org.asked(JOB)]
 

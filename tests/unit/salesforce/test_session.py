@@ -9,7 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from idiscover.errors import ConfigError, FatalError, IdiscoverError, RetriableError
+from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.salesforce.counting import count_records
 from idiscover.salesforce.faults import NotFound, QueryTimeout
 from idiscover.salesforce.retry import RetryPolicy
@@ -82,7 +82,7 @@ def test_too_many_calls_at_once_pass_but_the_days_limit_does_not(org: FakeOrg) -
     org.queue(QUERY, concurrent, COUNTED)
     assert org.open().count("SELECT COUNT() FROM Account") == 7
     org.queue(QUERY, fault(403, code, "TotalRequests Limit exceeded."), COUNTED)
-    with pytest.raises(FatalError, match="24 hours"):
+    with pytest.raises(NextRunError, match="24 hours"):
         org.open().count("SELECT COUNT() FROM Account")
 
 
@@ -92,7 +92,7 @@ def test_too_many_calls_at_once_pass_but_the_days_limit_does_not(org: FakeOrg) -
         (fault(400, "MALFORMED_QUERY", "unexpected token: 'FORM'"), ConfigError, "unexpected token"),
         (fault(400, "INVALID_FIELD", "x\n^\nERROR at Row:1\nNo such column 'A' on entity 'B'"), ConfigError, "No such"),
         (fault(400, "INVALIDENTITY", "Entity 'X' is not supported by the Bulk API."), ConfigError, "Entity 'X'"),
-        (fault(400, "LIMIT_EXCEEDED", "Max jobs"), FatalError, "24 hours"),
+        (fault(400, "LIMIT_EXCEEDED", "Max jobs"), NextRunError, "24 hours"),
         (fault(403, "API_DISABLED_FOR_ORG"), FatalError, "rights"),
         (fault(404, "NOT_FOUND"), NotFound, "NOT_FOUND"),
         (fault(409, "API_ERROR", "version"), FatalError, "API version"),
