@@ -13,6 +13,8 @@ from itertools import chain
 from random import Random
 
 from idiscover.metadata.models import Catalog, CountryColumn, CountryVia, FieldSpec, FieldType, ObjectSpec
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
 
 from tests.oracle.shapes import Row, Tables
 
@@ -169,13 +171,10 @@ def _number(random: Random, precision: int, scale: int) -> Decimal:
     return random.choice([*small, *small, *small, unit, largest, -largest])
 
 
-def insert_statements(tables: Mapping[str, list[Row]]) -> list[tuple[str, tuple[object, ...]]]:
-    """One INSERT per row, with what the load would add."""
-    statements = []
+def insert(cursor: Cursor, tables: Mapping[str, list[Row]]) -> None:
+    """Adds the rows to the tables, with what a load would add."""
     for table, rows in tables.items():
-        for row in rows:
-            full = {**row, "_run_id": "run", "_loaded_at_utc": datetime(2026, 1, 6, 3)}
-            columns = ", ".join(f'"{name}"' for name in full)
-            marks = ", ".join(["%s"] * len(full))
-            statements.append((f"insert into {table} ({columns}) values ({marks})", tuple(full.values())))
-    return statements
+        full = [{**row, "_run_id": "run", "_loaded_at_utc": datetime(2026, 1, 6, 3)} for row in rows]
+        if full:
+            columns = ", ".join(f'"{name}"' for name in full[0])
+            execute_values(cursor, f"insert into {table} ({columns}) values %s", [tuple(row.values()) for row in full])

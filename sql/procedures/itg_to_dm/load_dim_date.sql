@@ -48,50 +48,52 @@ begin
     ),
 
     calendar as (
-        select cast(dateadd(day, days, cast('2000-01-01' as date)) as date) as date_key
-        from numbered
-        where days <= datediff(day, cast('2000-01-01' as date), cast('2049-12-31' as date))
+        select
+            day,
+            cast(extract(year from day) as integer) as year,
+            cast(extract(month from day) as integer) as month,
+            -- 1 January 1900 was a Monday
+            (day - cast('1900-01-01' as date)) % 7 + 1 as day_of_week
+        from (
+            select cast('2000-01-01' as date) + days as day
+            from numbered
+            where days <= cast('2049-12-31' as date) - cast('2000-01-01' as date)
+        ) as counted
     ),
 
     placed as (
         select
-            date_key,
-            -- 1 January 1900 was a Monday
-            cast(datediff(day, cast('1900-01-01' as date), date_key) % 7 + 1 as integer) as day_of_week,
-            cast(dateadd(month, -3, date_trunc('month', date_key)) as date) as fiscal_date
+            calendar.*,
+            day + 4 - day_of_week as thursday,
+            case when month >= 4 then year else year - 1 end as fiscal_year,
+            (month + 8) % 12 + 1 as fiscal_month
         from calendar
-    ),
-
-    weekly as (
-        select
-            placed.*,
-            cast(dateadd(day, 4 - day_of_week, date_key) as date) as thursday
-        from placed
     )
 
     select
         p_country_code,
-        date_key,
-        extract(year from date_key),
-        extract(quarter from date_key),
-        extract(month from date_key),
-        extract(day from date_key),
-        cast(date_trunc('month', date_key) as date),
-        cast(date_trunc('quarter', date_key) as date),
+        day,
+        year,
+        (month + 2) / 3,
+        month,
+        cast(extract(day from day) as integer),
+        cast(date_trunc('month', day) as date),
+        cast(date_trunc('quarter', day) as date),
         day_of_week,
         day_of_week >= 6,
-        extract(year from thursday),
-        datediff(day, date_trunc('year', thursday), thursday) / 7 + 1,
-        extract(year from fiscal_date),
-        extract(quarter from fiscal_date),
-        extract(month from fiscal_date),
-        'FY' || to_char(fiscal_date, 'YYYY') || ' Q' || to_char(fiscal_date, 'Q'),
-        date_key < p_as_of_date,
-        datediff(month, p_as_of_date, date_key),
+        cast(extract(year from thursday) as integer),
+        (thursday - cast(date_trunc('year', thursday) as date)) / 7 + 1,
+        fiscal_year,
+        (fiscal_month + 2) / 3,
+        fiscal_month,
+        'FY' || cast(fiscal_year as varchar(4)) || ' Q' || cast((fiscal_month + 2) / 3 as varchar(1)),
+        day < p_as_of_date,
+        (year - cast(extract(year from p_as_of_date) as integer)) * 12
+        + month - cast(extract(month from p_as_of_date) as integer),
         p_as_of_date,
         p_run_id,
         getdate()
-    from weekly
+    from placed
     where p_country_code = 'ZZ';
 
     -- the unknown day
