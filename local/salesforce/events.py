@@ -6,11 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from sys import intern
 
+from local.salesforce import schema
+from local.salesforce.rows import Row, Value
 from local.salesforce.store import Store, read_only
 
-Value = str | int | float | bool | None
-Record = dict[str, Value]
+Record = Mapping[str, Value]
+_ID_LENGTH, _TIME_LENGTH = 18, 24
+_SHARED_LENGTHS = frozenset({_ID_LENGTH, _TIME_LENGTH})
 
 
 class EventKind(Enum):
@@ -64,7 +68,7 @@ def canonical_line(event: Event) -> str:
     return _canonical(fields)
 
 
-def fold_into(records: dict[str, Record], event: Event) -> None:
+def fold_into(records: dict[str, Row], event: Event) -> None:
     """Apply one event to the records of its object; a record is replaced, never changed in place.
 
     Raises ValueError for an event that cannot follow what came before it.
@@ -74,24 +78,38 @@ def fold_into(records: dict[str, Record], event: Event) -> None:
         raise ValueError(f"event {event.seq}: {event.kind.value} of {event.id}, which exists: {current is not None}")
     if event.kind is EventKind.PURGE:
         del records[event.id]
-        return
-    records[event.id] = {**(current or {"Id": event.id}), **event.values}
+    elif current is None:
+        records[event.id] = Row.of(schema.OBJECTS[event.object], event.id, event.values)
+    else:
+        records[event.id] = current.changed(event.values)
+
+
+def _decoded(text: str) -> dict[str, Value]:
+    """A mapping from its JSON text; names, ids and times are kept once, however many records have them."""
+    return {
+        intern(name): intern(value) if type(value) is str and len(value) in _SHARED_LENGTHS else value
+        for name, value in json.loads(text).items()
+    }
 
 
 def _from_row(row: sqlite3.Row) -> Event:
     return Event(
         row["seq"],
-        row["object"],
-        row["id"],
+        intern(row["object"]),
+        intern(row["id"]),
         EventKind(row["kind"]),
         row["committed_at"],
         row["system_modstamp"],
-        json.loads(row["values"]),
+        _decoded(row["values"]),
     )
 
 
+# Generated events have rising numbers; those of a live org (`live`) were numbered later than some that lie ahead.
+_ORDER = "ORDER BY committed_at, seq"
+
+
 class EventLog:
-    """The log in the store; written by generation, read in seq order."""
+    """The log in the store; written by generation and by a live org, read in the order of commits."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -106,20 +124,19 @@ class EventLog:
             connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(meta.items()))
 
-    def between(self, after: str, until: str) -> list[Event]:
-        """Events with after < committed_at <= until, in seq order."""
-        rows = self._store.rows(
-            "SELECT * FROM events WHERE committed_at > ? AND committed_at <= ? ORDER BY seq", (after, until)
-        )
-        return [_from_row(row) for row in rows]
+    def between(self, after: str, until: str) -> Iterator[Event]:
+        """Events with after < committed_at <= until, in the order of commits."""
+        sql = f"SELECT * FROM events WHERE committed_at > ? AND committed_at <= ? {_ORDER}"
+        for row in self._store.each(sql, (after, until)):
+            yield _from_row(row)
 
 
 def iter_events(state_dir: Path, object_name: str | None = None) -> Iterator[Event]:
-    """Every event in a simulator's state, in seq order, the future ones too; of one object if named.
+    """Every event in a simulator's state, in the order of commits, the future ones too; of one object if named.
 
     Raises FileNotFoundError when no simulator was ever started there.
     """
     with read_only(state_dir) as connection:
-        sql = "SELECT * FROM events WHERE ? IS NULL OR object = ? ORDER BY seq"
+        sql = f"SELECT * FROM events WHERE ? IS NULL OR object = ? {_ORDER}"
         for row in connection.execute(sql, (object_name, object_name)):
             yield _from_row(row)

@@ -113,6 +113,11 @@ class SObject:
         return {item.relationship_name.lower(): item for item in self.fields if item.relationship_name}
 
     @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """Where the value of each stored field stands in a record's row."""
+        return {item.name: position for position, item in enumerate(self.stored_fields)}
+
+    @cached_property
     def has_is_deleted(self) -> bool:
         """Whether deleted rows of it can be seen at all."""
         return "isdeleted" in self.by_lower_name

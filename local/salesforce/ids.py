@@ -19,12 +19,16 @@ def _digit(part: str) -> str:
     return _CHECKSUM_DIGITS[sum(1 << i for i, char in enumerate(part) if "A" <= char <= "Z")]
 
 
+_PAIRS = tuple(first + second for first in DIGITS for second in DIGITS)
+
+
 def base62(number: int, width: int) -> str:
     """`number` in base 62 (0-9A-Za-z), zero-padded to `width`. Raises ValueError when it does not fit."""
-    text = ""
+    pairs: list[str] = []
     while number:
-        number, digit = divmod(number, 62)
-        text = DIGITS[digit] + text
+        number, pair = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[pair])
+    text = "".join(reversed(pairs)).lstrip("0")
     if len(text) > width:
         raise ValueError(f"number needs {len(text)} base-62 digits; expected at most {width}")
     return text.rjust(width, "0")

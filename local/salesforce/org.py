@@ -8,7 +8,9 @@ from types import MappingProxyType
 
 from local.salesforce import generate, schema
 from local.salesforce.clock import OrgClock
-from local.salesforce.events import EventLog, Record, fold_into
+from local.salesforce.events import EventLog, fold_into
+from local.salesforce.generate.world import World
+from local.salesforce.rows import Row
 from local.salesforce.store import Store
 from local.salesforce.times import day_of, to_iso
 
@@ -22,7 +24,7 @@ class OrgView:
     """All records at one org time. Never changed, so a long read sees one state; `records` is object → id → record."""
 
     as_of: datetime
-    records: Mapping[str, Mapping[str, Record]]
+    records: Mapping[str, Mapping[str, Row]]
 
 
 class Org:
@@ -41,9 +43,9 @@ class Org:
         self.seed, self.scale = _settle(store, seed, scale)
         self._make_log_through(DAYS_AHEAD)
         self.clock = clock(store)
-        empty: dict[str, Mapping[str, Record]] = {name: {} for name in schema.OBJECTS}
+        empty: dict[str, Mapping[str, Row]] = {name: {} for name in schema.OBJECTS}
         self._seen = ""
-        self._records: Mapping[str, Mapping[str, Record]] = empty
+        self._records: Mapping[str, Mapping[str, Row]] = empty
         self._view_to(self.clock.now())
 
     def view(self) -> OrgView:
@@ -63,27 +65,28 @@ class Org:
         until = to_iso(now)
         if until <= self._seen:
             return
-        events = self._log.between(self._seen, until)
-        self._seen = until
-        if not events:
-            return
-        changed = {name: dict(self._records[name]) for name in sorted({event.object for event in events})}
-        for event in events:
+        changed: dict[str, dict[str, Row]] = {}
+        for event in self._log.between(self._seen, until):
+            if event.object not in changed:
+                changed[event.object] = dict(self._records[event.object])
             fold_into(changed[event.object], event)
+        self._seen = until
+        if not changed:
+            return
         self._records = MappingProxyType({**self._records, **changed})
 
     def _make_log_through(self, day: int) -> None:
+        """Make the log's days up to `day`, if it does not have them: all of them, or none, in one transaction."""
         through = self._store.get_meta("log_through_day")
         if through is None:
-            world = generate.new_world(self.seed, self.scale, day)
+            first, world = 0, World(self.seed, self.scale)
         elif day > int(through):
+            first, day = int(through) + 1, max(day, int(through) + DAYS_AHEAD)
             world = generate.resumed_world(self.seed, self.scale, self._log.between("", "9"))
-            day = max(day, int(through) + DAYS_AHEAD)
-            generate.add_days(world, int(through) + 1, day)
         else:
             return
         settings = {"seed": str(self.seed), "scale": repr(self.scale), "log_through_day": str(day)}
-        self._log.append(world.pending, settings)
+        self._log.append(generate.generated(world, first, day), settings)
 
 
 def _settle(store: Store, seed: int | None, scale: float | None) -> tuple[int, float]:

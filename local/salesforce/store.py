@@ -66,6 +66,11 @@ class Store:
         with self._lock:
             return self._connection.execute(sql, parameters).fetchall()
 
+    def each(self, sql: str, parameters: tuple[object, ...] = ()) -> Iterator[sqlite3.Row]:
+        """The rows of a query one after the other, for results too large to hold; other threads wait meanwhile."""
+        with self._lock:
+            yield from self._connection.execute(sql, parameters)
+
     def row(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Row | None:
         """The first row of a query, or None."""
         with self._lock:

@@ -1,6 +1,6 @@
 """Makes the org's event log from a seed: history first, then day after day, each a function of what came before."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from local.salesforce.events import Event
 from local.salesforce.generate.day import generate_day
@@ -8,12 +8,15 @@ from local.salesforce.generate.initial import generate_initial
 from local.salesforce.generate.world import World
 
 
-def new_world(seed: int, scale: float, last_day: int) -> World:
-    """A fresh org with its history and days 0…last_day; the events are in `pending`."""
-    world = World(seed, scale)
-    generate_initial(world)
-    add_days(world, 0, last_day)
-    return world
+def generated(world: World, first_day: int, last_day: int) -> Iterator[Event]:
+    """The events of org days first_day…last_day, made as they are taken; day 0 comes with all that was before it.
+
+    The result is the same in one go or in several, over the same world or a resumed one.
+    """
+    if first_day == 0:
+        yield from generate_initial(world)
+    for day in range(first_day, last_day + 1):
+        yield from generate_day(world, day)
 
 
 def resumed_world(seed: int, scale: float, events: Iterable[Event]) -> World:
@@ -22,9 +25,3 @@ def resumed_world(seed: int, scale: float, events: Iterable[Event]) -> World:
     for event in events:
         world.replay(event)
     return world
-
-
-def add_days(world: World, first_day: int, last_day: int) -> None:
-    """Generate days first_day…last_day; the result is the same in one go or in several."""
-    for day in range(first_day, last_day + 1):
-        generate_day(world, day)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from local.salesforce import schema
-from local.salesforce.events import EventKind, Record, Value
+from local.salesforce.events import Event, EventKind, Record, Value
 from local.salesforce.fields import SObject
 from local.salesforce.generate.newcomers import NEWCOMERS, Scene
 from local.salesforce.generate.records import accounts, engagement, field_force, testing
@@ -27,6 +27,7 @@ ACCOUNT, VOLUME, BIOMARKER, AREA, PRODUCT = (
     schema.THERAPEUTIC_AREA,
     schema.PRODUCT,
 )
+COMMIT_DELAY = timedelta(milliseconds=350)
 _MOVE_ATTEMPTS = 200
 Change = Callable[[random.Random, Record], dict[str, Value]]
 
@@ -46,9 +47,9 @@ class Habits:
 
 
 HABITS: Mapping[str, Habits] = {
-    schema.ACCOUNT.name: Habits(20, 150, 10, 4, 3, late_updates=8),
-    schema.TESTING_VOLUME.name: Habits(200, 700, 40, 20, 15, 15, 50, 5),
-    schema.LAB_INTERACTION.name: Habits(120, 150, 12, 5, 5, 15, 10),
+    schema.ACCOUNT.name: Habits(20, 110, 10, 4, 3, late_updates=8),
+    schema.TESTING_VOLUME.name: Habits(180, 400, 40, 20, 15, 15, 50, 5),
+    schema.LAB_INTERACTION.name: Habits(100, 80, 12, 5, 5, 15, 10),
     schema.TEST_OFFERING.name: Habits(12, 50, 6, 3, 2, late_updates=3),
     schema.LAB_CAPABILITY.name: Habits(6, 30, 4, 2, 2, late_updates=2),
     schema.LAB_HCP_AFFILIATION.name: Habits(15, 40, 7, 3, 3, late_inserts=2),
@@ -105,7 +106,7 @@ class _Day:
         record_id = self.world.new_id(sobject, number)
         owned = with_owner(sobject, values, self.world.owner(self.rng, country))
         whole = {**owned, **audit_of_insert(sobject, stamp, self.rng.choice(schema.USER_IDS))}
-        self.world.emit(sobject.name, record_id, EventKind.INSERT, stamp, whole, committed_at)
+        self._emit(sobject, record_id, EventKind.INSERT, stamp, whole, committed_at)
 
     def updated(self, sobject: SObject, stamp: datetime, committed_at: datetime | None = None) -> None:
         """An ordinary change; now and then the record gets another owner, or turns out to be another lab's."""
@@ -140,7 +141,7 @@ class _Day:
         direct = not binned.ids or self.rng.randrange(4) == 0 or group == "Lab"
         record = self._pick(self.world.pool(sobject.name, group) if direct else binned, sobject, stamp)
         if record is not None:
-            self.world.emit(sobject.name, str(record["Id"]), EventKind.PURGE, stamp, {}, committed_at)
+            self._emit(sobject, str(record["Id"]), EventKind.PURGE, stamp, {}, committed_at)
 
     def lab_moved(self, stamp: datetime, committed_at: datetime | None = None) -> None:
         """A lab that has volumes gets another country; what belongs to it is not touched."""
@@ -252,14 +253,26 @@ class _Day:
         committed_at: datetime | None,
     ) -> None:
         changed = {**values, **audit_of_change(stamp, self.rng.choice(schema.USER_IDS))}
-        self.world.emit(sobject.name, str(record["Id"]), kind, stamp, changed, committed_at)
+        self._emit(sobject, str(record["Id"]), kind, stamp, changed, committed_at)
+
+    def _emit(
+        self,
+        sobject: SObject,
+        record_id: str,
+        kind: EventKind,
+        stamp: datetime,
+        values: dict[str, Value],
+        committed_at: datetime | None,
+    ) -> None:
+        visible = to_iso(committed_at or stamp + COMMIT_DELAY)
+        self.world.emit(sobject.name, record_id, kind, to_iso(stamp), values, visible)
 
 
 Action = Callable[[datetime, datetime | None], None]
 
 
-def generate_day(world: World, day: int) -> None:
-    """Add the events that become visible on an org day: the late ones of the evening before, then the day's own."""
+def generate_day(world: World, day: int) -> list[Event]:
+    """The events that become visible on an org day: the late ones of the evening before, then the day's own."""
     today = _Day(world, day)
     late = _late_actions(today)
     commits = _seconds(today.rng, len(late), LATE_COMMITTED_FROM_SECONDS, LATE_COMMITTED_UNTIL_SECONDS)
@@ -272,6 +285,7 @@ def generate_day(world: World, day: int) -> None:
         actions, _seconds(today.rng, len(actions), DAY_STARTS_SECONDS, DAY_ENDS_SECONDS), strict=True
     ):
         action(at(day, seconds), None)
+    return world.take()
 
 
 def _late_actions(today: _Day) -> list[Action]:

@@ -1,14 +1,15 @@
 """Events of the past, planned in any order of time and then emitted in the order of time."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from local.salesforce import schema
-from local.salesforce.events import EventKind, Record, Value
+from local.salesforce.events import Event, EventKind, Record
 from local.salesforce.fields import SObject
 from local.salesforce.generate.world import World, audit_of_change, audit_of_insert, with_owner
+from local.salesforce.rows import Row, Value
 from local.salesforce.times import from_iso
 
 HISTORY_ENDS = datetime(2026, 1, 4, 18, 0, tzinfo=UTC)
@@ -19,12 +20,12 @@ Change = Callable[[random.Random, Record], dict[str, Value]]
 class _Planned:
     """One event to be, ordered by when it happens and then by when it was planned."""
 
-    stamp: datetime
+    stamp: str
     order: int
     object: str
     id: str
     kind: EventKind
-    values: dict[str, Value]
+    values: Mapping[str, Value]
 
 
 class History:
@@ -50,8 +51,9 @@ class History:
         user = owner_id if owner_id.startswith(schema.USER.key_prefix) else clerk
         whole = {**with_owner(sobject, values, owner_id), **audit_of_insert(sobject, stamp, user)}
         new_id = record_id or self.world.new_id(sobject, number)
-        self._plan(sobject.name, new_id, EventKind.INSERT, stamp, whole)
-        return {"Id": new_id, **whole}
+        row = Row.of(sobject, new_id, whole)
+        self._plan(sobject.name, new_id, EventKind.INSERT, row)
+        return row
 
     def follow(
         self, object_name: str, record: Record, kind: EventKind, stamp: datetime, values: dict[str, Value]
@@ -59,7 +61,7 @@ class History:
         """Plan a later change of a planned record; returns it as changed."""
         user = schema.USER_IDS[sum(str(record["Id"]).encode("ascii")) % len(schema.USER_IDS)]
         changed = {**values, **audit_of_change(stamp, user)}
-        self._plan(object_name, str(record["Id"]), kind, stamp, changed)
+        self._plan(object_name, str(record["Id"]), kind, changed)
         return {**record, **changed}
 
     def live_on(
@@ -80,17 +82,18 @@ class History:
         self.follow(sobject.name, record, EventKind.UNDELETE, gone + timedelta(minutes=30), {"IsDeleted": False})
         return False
 
-    def emit_all(self) -> None:
-        """Hand everything to the world in the order of time, and let go of it."""
+    def emit_all(self) -> Iterator[Event]:
+        """Hand everything to the world in the order of time, let go of it, and pass the events on."""
         planned = sorted(self._planned, key=lambda item: (item.stamp, item.order), reverse=True)
         self._planned = []
         while planned:
             item = planned.pop()
-            self.world.emit(item.object, item.id, item.kind, item.stamp, item.values, committed_at=item.stamp)
+            values = item.values.without_id() if isinstance(item.values, Row) else item.values
+            self.world.emit(item.object, item.id, item.kind, item.stamp, values, committed_at=item.stamp)
+            yield from self.world.take()
 
-    def _plan(
-        self, object_name: str, record_id: str, kind: EventKind, stamp: datetime, values: dict[str, Value]
-    ) -> None:
+    def _plan(self, object_name: str, record_id: str, kind: EventKind, values: Mapping[str, Value]) -> None:
+        stamp = str(values["SystemModstamp"])
         self._planned.append(_Planned(stamp, len(self._planned), object_name, record_id, kind, values))
 
 

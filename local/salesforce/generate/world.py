@@ -3,16 +3,16 @@
 import random
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from local.salesforce import schema
 from local.salesforce.events import Event, EventKind, Record, Value, fold_into
 from local.salesforce.fields import SObject
 from local.salesforce.generate.records.field_force import HEADQUARTERS
 from local.salesforce.ids import make_id
+from local.salesforce.rows import Row
 from local.salesforce.times import to_iso
 
-COMMIT_DELAY = timedelta(milliseconds=350)
 _PICK_ATTEMPTS = 40
 _RECORD_TYPE_NAMES: Mapping[object, str] = {record_id: name for name, record_id in schema.RECORD_TYPE_IDS.items()}
 PoolKey = tuple[str, str, bool]
@@ -43,13 +43,13 @@ class Pool:
 
 
 class World:
-    """Folded state plus the pools of live and deleted ids; `pending` are events not yet written to the log."""
+    """Folded state plus the pools of live and deleted ids, and the events that nobody has taken yet."""
 
     def __init__(self, seed: int, scale: float) -> None:
         self.seed = seed
         self.scale = scale
-        self.records: dict[str, dict[str, Record]] = {name: {} for name in schema.OBJECTS}
-        self.pending: list[Event] = []
+        self.records: dict[str, dict[str, Row]] = {name: {} for name in schema.OBJECTS}
+        self._pending: list[Event] = []
         self.last_seq = 0
         self._pools: dict[PoolKey, Pool] = {}
         self._numbers: Counter[str] = Counter()
@@ -88,7 +88,7 @@ class World:
         records = self.records[event.object]
         before = records.get(event.id)
         fold_into(records, event)
-        self.last_seq = event.seq
+        self.last_seq = max(self.last_seq, event.seq)
         if event.kind is EventKind.INSERT:
             self._numbers[event.object] += 1
         elif event.kind is EventKind.UPDATE:
@@ -109,22 +109,19 @@ class World:
         object_name: str,
         record_id: str,
         kind: EventKind,
-        stamp: datetime,
-        values: dict[str, Value],
-        committed_at: datetime | None = None,
+        stamp: str,
+        values: Mapping[str, Value],
+        committed_at: str,
     ) -> None:
-        """Append one event; visible shortly after `stamp` unless it is a late commit."""
-        event = Event(
-            self.last_seq + 1,
-            object_name,
-            record_id,
-            kind,
-            to_iso(committed_at or stamp + COMMIT_DELAY),
-            to_iso(stamp),
-            values,
-        )
+        """Add one event; times are ISO text."""
+        event = Event(self.last_seq + 1, object_name, record_id, kind, committed_at, stamp, values)
         self.replay(event)
-        self.pending.append(event)
+        self._pending.append(event)
+
+    def take(self) -> list[Event]:
+        """The events since this was last asked for."""
+        taken, self._pending = self._pending, []
+        return taken
 
     def pick(self, rng: random.Random, pool: Pool, object_name: str, before: datetime) -> Record | None:
         """A record last changed before an instant, so that versions of one record rise; None when there is none."""

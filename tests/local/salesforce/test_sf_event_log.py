@@ -1,7 +1,7 @@
 """The event log: its bytes, what happens on each day, and the values that hurt."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date
 
@@ -10,17 +10,19 @@ import pytest
 from local.salesforce import schema
 from local.salesforce.events import Event, EventKind, Record, canonical_line
 from local.salesforce.fields import FieldType
-from local.salesforce.generate import add_days, new_world, resumed_world
+from local.salesforce.generate import generated, resumed_world
+from local.salesforce.generate.initial.testing import VOLUMES
+from local.salesforce.generate.world import World
 from local.salesforce.ids import is_valid
 
 SEED, SCALE, LAST_DAY = 20260105, 0.02, 60
 # The bytes of this seed and scale on Python 3.11, 3.12 and 3.13: a change of generation is a change of this line.
-EXPECTED_SHA256 = "1dcf9b31da316043ddaad5c652ee0407bfbca36d01c2cbec11f23cb018956865"
+EXPECTED_SHA256 = "7071193cf9610b81cc72e7384209ea90572ea47e19a067ff16e90becbe9a1a95"
 
 
 @pytest.fixture(scope="module")
 def log() -> list[Event]:
-    return new_world(SEED, SCALE, LAST_DAY).pending
+    return list(generated(World(SEED, SCALE), 0, LAST_DAY))
 
 
 def _replayed(log: list[Event]) -> Iterator[tuple[Event, Record | None, Record]]:
@@ -40,15 +42,15 @@ def test_same_seed_same_bytes(log: list[Event]) -> None:
 
 
 def test_another_seed_makes_another_org(log: list[Event]) -> None:
-    assert [e.values for e in new_world(SEED + 1, SCALE, 0).pending] != [e.values for e in log][: len(log)]
+    others = list(generated(World(SEED + 1, SCALE), 0, 0))
+    assert [event.values for event in others] != [event.values for event in log[: len(others)]]
 
 
 def test_days_made_later_are_the_days_made_at_once(log: list[Event]) -> None:
-    world = new_world(SEED, SCALE, 7)
-    resumed = resumed_world(SEED, SCALE, world.pending)
-    add_days(resumed, 8, 12)
-    add_days(resumed, 13, LAST_DAY)
-    assert world.pending + resumed.pending == log
+    first = list(generated(World(SEED, SCALE), 0, 7))
+    resumed = resumed_world(SEED, SCALE, first)
+    second = list(generated(resumed, 8, 12))
+    assert first + second + list(generated(resumed, 13, LAST_DAY)) == log
 
 
 def test_seq_is_gapless_and_commits_in_order(log: list[Event]) -> None:
@@ -175,10 +177,12 @@ def test_counts_are_plausible(log: list[Event]) -> None:
         assert str(event.values["Month__c"]).endswith("-01")
 
 
-def test_default_scale_has_the_announced_sizes() -> None:
-    world = new_world(SEED, 1.0, 0)
-    counts = {name: len(records) for name, records in world.records.items()}
-    announced = {
+def test_sizes_are_the_announced_ones_times_the_scale() -> None:
+    scale = 0.1
+    world = World(SEED, scale)
+    first_day = [event for event in generated(world, 0, 0) if event.committed_at < "2026-01-05"]
+    counts = Counter(event.object for event in first_day if event.kind is EventKind.INSERT)
+    growing = {
         "Account": 13_320,
         "Testing_Volume__c": 108_000,
         "Lab_Interaction__c": 38_000,
@@ -188,13 +192,10 @@ def test_default_scale_has_the_announced_sizes() -> None:
         "Lab_Objective__c": 5_000,
         "Objective_HCP__c": 8_000,
         "ObjectTerritory2Association": 4_000,
-        "Territory2": 60,
-        "User": 160,
-        "UserTerritory2Association": 210,
-        "Product__c": 30,
-        "Biomarker__c": 26,
-        "Therapeutic_Area__c": 8,
-        "RecordType": 3,
     }
-    assert counts == {name: pytest.approx(count, rel=0.02) for name, count in announced.items()}
-    assert sum(counts.values()) == pytest.approx(200_000, rel=0.02)
+    assert {name: counts[name] for name in growing} == {name: round(size * scale) for name, size in growing.items()}
+    fixed = {"Product__c": 30, "Biomarker__c": 26, "Therapeutic_Area__c": 8, "RecordType": 3}
+    assert {name: counts[name] for name in fixed} == fixed
+    # Too few would leave a country without users or territories.
+    assert counts["User"] == 26 and counts["Territory2"] == 31
+    assert World(SEED, 3).count(VOLUMES) == 324_000

@@ -1,5 +1,8 @@
 """The org's history before day 0: who was created when, and what changed since."""
 
+from collections.abc import Iterator
+
+from local.salesforce.events import Event
 from local.salesforce.generate.history import History
 from local.salesforce.generate.initial.accounts import add_accounts
 from local.salesforce.generate.initial.cast import Cast
@@ -10,7 +13,7 @@ from local.salesforce.generate.initial.testing import add_testing
 from local.salesforce.generate.world import World
 
 
-def generate_initial(world: World) -> None:
+def generate_initial(world: World) -> Iterator[Event]:
     """Everything from the end of 2022 to the evening before day 0."""
     history, cast = History(world), Cast()
     add_reference_data(history, cast)
@@ -19,4 +22,4 @@ def generate_initial(world: World) -> None:
     add_coverages(history, cast)
     add_testing(history, cast)
     add_engagement(history, cast)
-    history.emit_all()
+    return history.emit_all()
