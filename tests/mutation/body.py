@@ -26,7 +26,7 @@ class Body:
         self._fixed = self._find_fixed()
 
     def places(self) -> Iterator[int]:
-        """Indexes of the tokens that may change, in order: no comments, no declarations, no texts of errors."""
+        """Indexes of the tokens that may change, in order: no declarations, texts of errors, lists of data."""
         return (index for index in self._significant if index not in self._fixed)
 
     def near(self, index: int, offset: int) -> Token | None:
@@ -100,12 +100,20 @@ class Body:
 
     def _find_fixed(self) -> set[int]:
         fixed: set[int] = set()
-        declaring = raising = False
+        declaring = fixed_statement = False
         for index in self._significant:
             token = self.tokens[index]
             declaring = (declaring or is_word(token, "declare")) and not is_word(token, "begin")
-            raising = raising or is_word(token, "raise")
-            if declaring or raising:
+            fixed_statement = fixed_statement or is_word(token, "raise") or self._begins_list(index)
+            if declaring or fixed_statement:
                 fixed.add(index)
-            raising = raising and not is_op(token, ";")
+            fixed_statement = fixed_statement and not is_op(token, ";")
         return fixed
+
+    def _begins_list(self, index: int) -> bool:
+        """Whether the VALUES here are rows of data, more than one, rather than what a procedure computes."""
+        if not is_word(self.tokens[index], "values"):
+            return False
+        inside = next(self.following(index))
+        closing = next(place for place in self.following(inside) if self.depths[place] == self.depths[inside])
+        return is_op(self.near(closing, 1), ",")
