@@ -159,6 +159,7 @@ def _has_work(state: State, winner: Winner) -> bool:
 def call(country: str, state: State) -> Outcome:
     """One call of the procedure for one country."""
     outcome = Outcome(dict(state.held), state.history)
+    late = 0
     for key, winner in winners(state).items():
         if owner(state, winner) != country:
             continue
@@ -170,7 +171,10 @@ def call(country: str, state: State) -> Outcome:
         for batch in {version.batch for version in versions} - winning:
             outcome.audit[batch]["superseded"] += 1
         if outcome.history is not None:
+            late += len(frozenset(versions) - outcome.history) - (kind == "unchanged")
             outcome.history |= frozenset(versions)
+    if late:
+        outcome.changes.add((country, None))  # the history is another, even where the row is not
     return outcome
 
 

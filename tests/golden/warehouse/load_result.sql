@@ -19,6 +19,7 @@ declare
     v_unchanged bigint;
     v_superseded bigint;
     v_removed bigint;
+    v_remembered bigint;
 begin
     if p_country_code is null or p_country_code !~ '^[A-Z][A-Z]$' then
         raise exception 'itg.load_result: % is not a country code of two capital letters', p_country_code;
@@ -323,6 +324,7 @@ begin
         on staged._batch_id = known._batch_id
             and staged."id" = known."id"
     where known."id" is null;
+    get diagnostics v_remembered := row_count;
 
     -- 5. Every Id that was looked at has one outcome, and as many rows were written as were meant to be.
     select count(distinct "id") into v_looked_at
@@ -350,7 +352,15 @@ begin
         getdate()
     from load_result__plan as plan
     where plan._outcome in ('inserted', 'updated', 'removed')
-    group by plan._moved_from_country_code;
+    group by plan._moved_from_country_code
+    union
+    -- A version that came late leaves the row as it is, and the record with another history.
+    select
+        p_country_code,
+        cast(null as varchar(2)),
+        p_run_id,
+        getdate()
+    where v_remembered > v_unchanged;
 
     insert into itg.result__load_audit (
         country_code, batch_id, run_id, inserted, updated, unchanged, superseded, removed, loaded_at_utc
