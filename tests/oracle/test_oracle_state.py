@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from local.salesforce.soql.execution import bind
 from local.salesforce.store import Store
 from local.salesforce.times import to_iso
 from tests import oracle
+from tests.oracle.arithmetic import total
+from tests.oracle.dm.common import UNKNOWN
+from tests.oracle.dm.history import BEGINNING, END
 from tests.oracle.itg_columns import COLUMNS
 from tests.oracle.org_state import FORMULA
 from tests.oracle.replay import bulk_reads
@@ -127,6 +131,50 @@ def test_every_table_has_rows_and_its_grain_holds(tables: Tables) -> None:
     assert len(tables) == 16 + 2 + 23
     # A table against itself: no row stands there twice, and every grain is known.
     assert oracle.compare(tables, tables) == []
+
+
+@pytest.mark.parametrize(("table", "key"), [("dm.dim_lab", "lab_id"), ("dm.dim_hcp", "hcp_key")])
+def test_histories_are_without_gap_or_overlap(tables: Tables, table: str, key: str) -> None:
+    ordered = sorted(tables[table], key=lambda row: (str(row[key]), str(row["valid_from"])))
+    histories = [list(rows) for _, rows in groupby(ordered, key=lambda row: row[key])]
+    assert any(len(rows) > 1 for rows in histories)
+    for rows in histories:
+        bounds = [BEGINNING, *(row["valid_to"] for row in rows)]
+        assert [row["valid_from"] for row in rows] == bounds[:-1] and bounds[-1] == END
+        assert bounds == sorted(set(bounds))  # type: ignore[type-var]
+        assert [row["is_current"] for row in rows] == [False] * (len(rows) - 1) + [True]
+        assert len({row["country_code"] for row in rows}) == 1
+
+
+def test_keys_of_facts_point_to_members_of_the_same_slice(tables: Tables) -> None:
+    labs = {(row["country_code"], row["lab_id"]) for row in tables["dm.dim_lab"]}
+    found = 0
+    for table in sorted(tables.keys() - {"dm.dim_lab"}):
+        if table.startswith("dm.") and "lab_id" in tables[table][0]:
+            known = [row for row in tables[table] if row["lab_id"] != UNKNOWN]
+            assert {(row["country_code"], row["lab_id"]) for row in known} <= labs
+            found += len(known)
+    assert found > 1000
+    days = {row["date_key"] for row in tables["dm.dim_date"]}
+    assert {row["interaction_date_key"] for row in tables["dm.fact_interaction"]} <= days
+    countries = {row["iso_country_code"] for row in tables["dm.dim_country"]}
+    for table, rows in tables.items():
+        if table.startswith("dm."):
+            assert {row["country_code"] for row in rows} <= countries
+
+
+def test_marts_lose_nothing_on_the_way(tables: Tables) -> None:
+    for column in ("eligible_patients", "tested_patients", "positive_patients"):
+        of_facts, of_cells = (
+            total(row[column] for row in tables[f"dm.{table}"])
+            for table in ("fact_testing_volume", "dm_testing_uptake")
+        )
+        assert of_facts == of_cells > 0
+    agreed = {"Open", "Met", "Missed"}
+    current = [row for row in tables["dm.fact_lab_objective"] if row["is_current"] and not row["is_deleted"]]
+    objectives = [row["objectives"] for row in tables["dm.dm_objective_attainment"]]
+    assert sum(objectives) == sum(row["status"] in agreed for row in current)  # type: ignore[arg-type]
+    assert "Different" not in {row["status"] for row in tables["dm.dm_data_freshness"]}
 
 
 def test_the_day_and_the_lost_jobs_bound_what_is_seen(past: Past) -> None:
