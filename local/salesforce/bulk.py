@@ -13,6 +13,7 @@ from functools import partial
 from local.salesforce.events import Record, Value
 from local.salesforce.fields import Field
 from local.salesforce.ids import make_id
+from local.salesforce.live import LiveOrg, Moment
 from local.salesforce.org import Org, OrgView
 from local.salesforce.request_log import ReadKind, insert_read
 from local.salesforce.results import CsvDialect, Page, ResultFiles
@@ -101,10 +102,11 @@ def _bind_fields(query: Query) -> BoundQuery:
 class BulkJobs:
     """All query jobs of the org, and the thread that works on them."""
 
-    def __init__(self, store: Store, org: Org, files: ResultFiles, page_rows: int) -> None:
+    def __init__(self, store: Store, org: Org, files: ResultFiles, live: LiveOrg, page_rows: int) -> None:
         self._store = store
         self._org = org
         self._files = files
+        self._live = live
         self._page_rows = page_rows
         self._waiting: queue.Queue[str | None] = queue.Queue()
         self._worker = threading.Thread(target=self._work, name="bulk-jobs", daemon=True)
@@ -204,12 +206,14 @@ class BulkJobs:
         if job is None:
             return
         bound = bind_for_bulk(job["soql"])
+        self._live.reached(Moment.JOB, bound.sobject.name)
         view = self._org.view()
         records = bound.select(view, with_deleted=job["operation"] == "queryAll")
         self._log_snapshot(job, bound, view, len(records))
         dialect = CsvDialect(DELIMITERS[job["delimiter"]], LINE_ENDINGS[job["line_ending"]])
         header = dialect.line(".".join(column.path) for column in bound.columns)
         self._files.write(job_id, header, _lines(bound, view, records, dialect))
+        self._live.reached(Moment.RUNNING, bound.sobject.name)
         self._complete(job_id, int((time.monotonic() - started) * 1000))
 
     def _log_snapshot(self, job: sqlite3.Row, bound: BoundQuery, view: OrgView, rows: int) -> None:

@@ -1,5 +1,6 @@
 """The org's clock: it ticks through the early hours of a day and waits there until somebody advances it."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from local.salesforce.times import (
     to_iso,
 )
 
+_STEP = timedelta(milliseconds=1)
 _ANCHOR, _ANCHOR_WALL, _HIGH = "clock_anchor", "clock_anchor_wall", "clock_high"
 
 
@@ -39,13 +41,31 @@ class OrgClock:
     def now(self) -> datetime:
         """The org's time now, aware, UTC."""
         with self._lock:
-            latest = at(day_of(self._anchor), WINDOW_CLOSES_SECONDS)
-            ticked = self._anchor + timedelta(seconds=max(0.0, self._wall() - self._anchor_wall))
-            moment = max(self._high, min(ticked, latest))
+            moment = self._ticked()
             if moment.replace(microsecond=0) > self._high.replace(microsecond=0):
                 self._store.set_meta(_HIGH, to_iso(moment))
             self._high = moment
             return moment
+
+    def step(self) -> datetime:
+        """A moment, on the millisecond, that is later than any shown before; from now on no earlier one is shown.
+
+        Whoever asks writes it with `kept` into the transaction that it is for.
+        """
+        with self._lock:
+            moment = self._ticked()
+            self._high = moment.replace(microsecond=moment.microsecond // 1000 * 1000) + _STEP
+            return self._high
+
+    @staticmethod
+    def kept(connection: sqlite3.Connection, moment: datetime) -> None:
+        """Keep a moment in the transaction at hand, so that after a kill no earlier one is shown."""
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_HIGH, to_iso(moment)))
+
+    def _ticked(self) -> datetime:
+        latest = at(day_of(self._anchor), WINDOW_CLOSES_SECONDS)
+        ticked = self._anchor + timedelta(seconds=max(0.0, self._wall() - self._anchor_wall))
+        return max(self._high, min(ticked, latest))
 
     def advance(self, days: int) -> datetime:
         """Put the clock at 02:00Z `days` days on. Raises ValueError when `days` is not positive."""

@@ -108,6 +108,15 @@ def _from_row(row: sqlite3.Row) -> Event:
 _ORDER = "ORDER BY committed_at, seq"
 
 
+def insert_events(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
+    """Write events in the transaction at hand."""
+    rows = (
+        (e.seq, e.object, e.id, e.kind.value, e.committed_at, e.system_modstamp, canonical_values(e.values))
+        for e in events
+    )
+    connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
 class EventLog:
     """The log in the store; written by generation and by a live org, read in the order of commits."""
 
@@ -116,13 +125,22 @@ class EventLog:
 
     def append(self, events: Iterable[Event], meta: Mapping[str, str]) -> None:
         """Write events and settings in one transaction."""
-        rows = (
-            (e.seq, e.object, e.id, e.kind.value, e.committed_at, e.system_modstamp, canonical_values(e.values))
-            for e in events
-        )
         with self._store.transaction() as connection:
-            connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            insert_events(connection, events)
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(meta.items()))
+
+    def ahead(self, object_name: str, after: str) -> dict[str, str]:
+        """The records of an object that events committed later will change, with the earliest of their stamps."""
+        sql = (
+            "SELECT id, min(system_modstamp) AS stamp FROM events INDEXED BY events_committed "
+            "WHERE committed_at > ? AND object = ? GROUP BY id"
+        )
+        return {row["id"]: row["stamp"] for row in self._store.rows(sql, (after, object_name))}
+
+    def last_seq(self) -> int:
+        """The number of the event that was written last."""
+        found = self._store.row("SELECT max(seq) AS seq FROM events")
+        return 0 if found is None else int(found["seq"])
 
     def between(self, after: str, until: str) -> Iterator[Event]:
         """Events with after < committed_at <= until, in the order of commits."""

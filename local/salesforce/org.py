@@ -1,14 +1,15 @@
 """The org's records at its present time, from the event log; and the log's making on first start."""
 
+import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from local.salesforce import generate, schema
 from local.salesforce.clock import OrgClock
-from local.salesforce.events import EventLog, fold_into
+from local.salesforce.events import Event, EventLog, fold_into, insert_events
 from local.salesforce.generate.world import World
 from local.salesforce.rows import Row
 from local.salesforce.store import Store
@@ -38,7 +39,7 @@ class Org:
         clock: Callable[[Store], OrgClock] = OrgClock,
     ) -> None:
         self._store = store
-        self._log = EventLog(store)
+        self.log = EventLog(store)
         self._lock = threading.Lock()
         self.seed, self.scale = _settle(store, seed, scale)
         self._make_log_through(DAYS_AHEAD)
@@ -50,10 +51,22 @@ class Org:
 
     def view(self) -> OrgView:
         """The org as it is now."""
-        now = self.clock.now()
         with self._lock:
+            now = self.clock.now()
             self._view_to(now)
             return OrgView(now, self._records)
+
+    def change(self, decide: Callable[[sqlite3.Connection, OrgView], Iterable[Event]]) -> None:
+        """Commit events that `decide` makes of the org as it is; it gets the open transaction and the moment to be.
+
+        Every read before sees none of them, every read after sees all, and its org time says so, over a kill too.
+        """
+        with self._lock:
+            moment = self.clock.step()
+            self._view_to(moment - timedelta(milliseconds=1))
+            with self._store.transaction() as connection:
+                insert_events(connection, decide(connection, OrgView(moment, self._records)))
+                self.clock.kept(connection, moment)
 
     def advance(self, days: int) -> datetime:
         """Move the clock `days` on and make more of the log when it runs out. Raises ValueError for days < 1."""
@@ -66,7 +79,7 @@ class Org:
         if until <= self._seen:
             return
         changed: dict[str, dict[str, Row]] = {}
-        for event in self._log.between(self._seen, until):
+        for event in self.log.between(self._seen, until):
             if event.object not in changed:
                 changed[event.object] = dict(self._records[event.object])
             fold_into(changed[event.object], event)
@@ -82,11 +95,11 @@ class Org:
             first, world = 0, World(self.seed, self.scale)
         elif day > int(through):
             first, day = int(through) + 1, max(day, int(through) + DAYS_AHEAD)
-            world = generate.resumed_world(self.seed, self.scale, self._log.between("", "9"))
+            world = generate.resumed_world(self.seed, self.scale, self.log.between("", "9"))
         else:
             return
         settings = {"seed": str(self.seed), "scale": repr(self.scale), "log_through_day": str(day)}
-        self._log.append(generate.generated(world, first, day), settings)
+        self.log.append(generate.generated(world, first, day), settings)
 
 
 def _settle(store: Store, seed: int | None, scale: float | None) -> tuple[int, float]:

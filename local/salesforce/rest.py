@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from local.salesforce.events import Record, Value
 from local.salesforce.fields import SObject
+from local.salesforce.live import LiveOrg, Moment
 from local.salesforce.org import Org
 from local.salesforce.request_log import ReadKind, RequestLog
 from local.salesforce.soql.binding import Column, Records
@@ -29,14 +30,17 @@ _ADDRESS_EMPTY: Json = dict.fromkeys(
 class RestQueries:
     """Answers `/query` and `/queryAll`."""
 
-    def __init__(self, store: Store, org: Org, log: RequestLog) -> None:
+    def __init__(self, store: Store, org: Org, log: RequestLog, live: LiveOrg) -> None:
         self._store = store
         self._org = org
         self._log = log
+        self._live = live
 
     def first_page(self, operation: str, soql: str, version: str, page_records: int) -> Json:
         """Run a query; the first page, with a URL of the next where there is one. Raises SoqlError."""
         bound = bind(soql)
+        if bound.query.is_count:
+            self._live.reached(Moment.COUNT, bound.sobject.name)
         view = self._org.view()
         kind = ReadKind.COUNT if bound.query.is_count else ReadKind.REST
         org_time = to_iso(view.as_of)

@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS api_calls (org_date TEXT PRIMARY KEY, calls INTEGER N
 CREATE TABLE IF NOT EXISTS cursors (
     id TEXT PRIMARY KEY, operation TEXT NOT NULL, soql TEXT NOT NULL, created_at TEXT NOT NULL,
     ids BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS live_plans (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, object TEXT NOT NULL, moment TEXT NOT NULL, remaining INTEGER NOT NULL,
+    changes TEXT NOT NULL, committed_at TEXT, events INTEGER);
 """
 
 

@@ -9,8 +9,9 @@ from functools import partial
 from local.salesforce import schema
 from local.salesforce.events import Event, EventKind, Record, Value
 from local.salesforce.fields import SObject
+from local.salesforce.generate.changes import CHANGES
 from local.salesforce.generate.newcomers import NEWCOMERS, Scene
-from local.salesforce.generate.records import accounts, engagement, field_force, testing
+from local.salesforce.generate.records import field_force
 from local.salesforce.generate.records.common import other
 from local.salesforce.generate.vocabulary import COUNTRIES
 from local.salesforce.generate.world import Pool, World, audit_of_change, audit_of_insert, with_owner
@@ -29,7 +30,6 @@ ACCOUNT, VOLUME, BIOMARKER, AREA, PRODUCT = (
 )
 COMMIT_DELAY = timedelta(milliseconds=350)
 _MOVE_ATTEMPTS = 200
-Change = Callable[[random.Random, Record], dict[str, Value]]
 
 
 @dataclass(frozen=True)
@@ -68,19 +68,6 @@ def _changed_objective_hcp(scene: Scene, record: Record) -> dict[str, Value]:
     return {} if person is None or person["Id"] == record["HCP__c"] else {"HCP__c": person["Id"]}
 
 
-CHANGES: Mapping[str, Change] = {
-    schema.ACCOUNT.name: accounts.changed_account,
-    schema.TESTING_VOLUME.name: testing.changed_volume,
-    schema.LAB_INTERACTION.name: engagement.changed_interaction,
-    schema.TEST_OFFERING.name: testing.changed_offering,
-    schema.LAB_CAPABILITY.name: testing.changed_capability,
-    schema.LAB_HCP_AFFILIATION.name: engagement.changed_affiliation,
-    schema.LAB_OBJECTIVE.name: engagement.changed_objective,
-    schema.OBJECT_TERRITORY_ASSOCIATION.name: field_force.changed_coverage,
-    schema.USER_TERRITORY_ASSOCIATION.name: field_force.changed_membership,
-    schema.USER.name: field_force.changed_user,
-    schema.TERRITORY.name: field_force.changed_territory,
-}
 _ACCOUNT_GROUPS = ("Lab", "HCO", "HCP")
 _USER_GROUPS = (field_force.HEADQUARTERS, *COUNTRIES)
 _CHILDREN_OF_LABS = frozenset(

@@ -16,7 +16,7 @@ from local.salesforce import schema
 from local.salesforce.clock import http_date
 from local.salesforce.describe import describe, summary
 from local.salesforce.fields import SObject
-from local.salesforce.http import bulk_routes
+from local.salesforce.http import bulk_routes, live_routes
 from local.salesforce.http.answers import (
     VERSIONS,
     ApiError,
@@ -43,6 +43,7 @@ def create_app(service: Service) -> ASGIApp:
         _route(service, "/idiscover/health", {"GET": _health}, public=True),
         _route(service, "/idiscover/clock", {"GET": _clock}, public=True),
         _route(service, "/idiscover/advance", {"POST": _advance}, public=True),
+        _route(service, "/idiscover/live", {"GET": _live, "POST": _plan_live, "DELETE": _forget_live}, public=True),
         _route(service, "/services/oauth2/token", {"POST": _token}, public=True),
         _route(service, "/services/data", {"GET": _versions}, public=True),
         _route(service, "/services/data/", {"GET": _versions}, public=True),
@@ -164,6 +165,18 @@ def _advance(service: Service, request: Request, body: bytes) -> Response:
         raise ApiError(400, "INVALID_INPUT", f"days: got {days!r}; expected a whole number of at least 1")
     service.org.advance(days)
     return _clock(service, request, body)
+
+
+def _live(service: Service, request: Request, body: bytes) -> Response:
+    return live_routes.plans(service)
+
+
+def _plan_live(service: Service, request: Request, body: bytes) -> Response:
+    return live_routes.plan(service, body)
+
+
+def _forget_live(service: Service, request: Request, body: bytes) -> Response:
+    return live_routes.forget(service)
 
 
 # --- OAuth and the data API

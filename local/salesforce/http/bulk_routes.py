@@ -20,6 +20,7 @@ from local.salesforce.http.answers import (
     not_found,
 )
 from local.salesforce.http.service import ResultPagesShape, Service
+from local.salesforce.live import Moment
 from local.salesforce.results import Page, gzipped
 from local.salesforce.schema import OBJECTS, USER_IDS
 from local.salesforce.times import to_iso
@@ -97,6 +98,7 @@ def results(service: Service, version: str, job_id: str, request: Request) -> Re
     max_records = None if wanted is None else _whole(wanted, "maxRecords")
     if max_records == 0:
         raise ApiError(400, "INVALIDJOB", "maxRecords must be greater than 0")
+    service.live.reached(Moment.PAGE, job["object"])
     page = service.jobs.page(job, _first_row(service, job, request), max_records)
     following = None if page.next_row is None else service.files.locator(job["id"], page.next_row)
     headers = {"Sforce-NumberOfRecords": str(page.count), "Sforce-Locator": following or "null"}

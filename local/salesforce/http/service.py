@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from local.salesforce.bulk import BulkJobs
+from local.salesforce.live import LiveOrg
 from local.salesforce.oauth import (
     TOKEN_SECONDS,
     Credentials,
@@ -59,6 +60,7 @@ class Service:
     queries: RestQueries
     jobs: BulkJobs
     files: ResultFiles
+    live: LiveOrg
 
     def close(self) -> None:
         """Finish the job at hand and close the store."""
@@ -78,6 +80,7 @@ def open_service(settings: Settings) -> Service:
         store.set_meta("locator_secret", secret)
     files = ResultFiles(settings.state_dir / "results", bytes.fromhex(secret))
     log = RequestLog(store)
+    live = LiveOrg(store, org)
     return Service(
         settings,
         store,
@@ -85,7 +88,8 @@ def open_service(settings: Settings) -> Service:
         credentials,
         TokenServer(store, credentials, settings.token_seconds),
         log,
-        RestQueries(store, org, log),
-        BulkJobs(store, org, files, settings.page_rows),
+        RestQueries(store, org, log, live),
+        BulkJobs(store, org, files, live, settings.page_rows),
         files,
+        live,
     )
