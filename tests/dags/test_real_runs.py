@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.dags.compiled import compile_into, repository_plans
-from tests.dags.conftest import REPOSITORY
+from tests.dags.rehearsals import rehearsed
 
 DAG_ID = "sfdc_to_s3__biomarker"
 REFRESH_ID = "stg_to_itg__biomarker"
@@ -27,66 +15,10 @@ WORK = ("send_email_cluster_start", "emr_tasks.create_cluster", "emr_tasks.add_s
 CLEAN_UP = ("emr_tasks.terminate_cluster", "emr_tasks.watch_termination")
 
 
-@contextmanager
-def stand_in(folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """The AWS stand-in on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "local.aws.server", "--port", str(port), "--state-dir", str(folder)]
-    process = subprocess.Popen(command, cwd=REPOSITORY, env={**environment, "IDISCOVER_EMR_BOOT_SECONDS": "0.3"})
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_healthy(address, process)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _wait_until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/idiscover/health", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError(f"the AWS stand-in is not healthy; exit status {process.poll()}")
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What came of every scenario of `rehearsal.py`; one process, because importing Airflow is what costs."""
-    folder = tmp_path_factory.mktemp("rehearsal")
-    for name in ("dags", "home", "state"):
-        (folder / name).mkdir()
-    plans = repository_plans()
-    compile_into(folder / "dags", {dag_id: plans[dag_id] for dag_id in (DAG_ID, REFRESH_ID)})
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{REPOSITORY / 'plugins'}{os.pathsep}{REPOSITORY}",
-        "AIRFLOW_HOME": str(folder / "home"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'home' / 'airflow.db'}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    results = folder / "results.json"
-    with stand_in(folder / "state", environment) as address:
-        environment["AWS_ENDPOINT_URL"] = address
-        for command in (["airflow", "db", "migrate"], ["tests.dags.rehearsal", DAG_ID, REFRESH_ID, str(results)]):
-            answer = subprocess.run(
-                [sys.executable, "-m", *command],
-                cwd=REPOSITORY,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=180,
-            )
-            assert answer.returncode == 0, (answer.stdout + answer.stderr)[-6000:]
-    return dict(json.loads(results.read_text(encoding="utf-8")))
+    """What came of every scenario of `rehearsal.py`."""
+    return rehearsed(tmp_path_factory.mktemp("rehearsal"), "tests.dags.rehearsal", (DAG_ID, REFRESH_ID), 600)
 
 
 def subjects(run: dict[str, Any]) -> list[str]:

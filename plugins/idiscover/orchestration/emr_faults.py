@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from idiscover.errors import FailureKind, FatalError, IdiscoverError, NextRunError, RetriableError, UnforeseenError
 from idiscover.notify.failures import Failure
-from idiscover.notify.run_failures import CLEAR_REMEDY
 from idiscover.plan.model import ExtractionPlan, RunIdentity
 
 LIVING_STATES = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
@@ -17,18 +17,11 @@ _PASSING_CODES = frozenset({"INTERNAL_ERROR", "INSTANCE_FAILURE", "INSTANCE_FLEE
 _CANCELLED_STATES = frozenset({"CANCELLED", "CANCEL_PENDING", "INTERRUPTED"})
 
 
-def cluster_fault(cluster: Mapping[str, Any], what: str) -> IdiscoverError:
-    """The error for a cluster that is not what it should be; `cluster` as DescribeCluster tells of it."""
-    status = cluster["Status"]
-    reason = status.get("StateChangeReason") or {}
-    where = f"cluster {cluster['Id']}"
-    got = " ".join(filter(None, (status["State"], reason.get("Code"), reason.get("Message"))))
-    if status["State"] in LIVING_STATES or reason.get("Code") in _PASSING_CODES:
-        return RetriableError(what, where=where, got=got, remedy="look at EMR's events for the cluster")
-    if reason.get("Code") == "USER_REQUEST":
-        return FatalError(what, where=where, got=got, remedy="ask who terminated it, and why")
-    remedy = "correct what EMR names: the emr settings of the context, the bootstrap script, roles or subnet"
-    return FatalError(what, where=where, got=got, remedy=remedy)
+def start_fault(cluster: Mapping[str, Any]) -> IdiscoverError:
+    """The error for a cluster that did not come up; `cluster` as DescribeCluster tells of it."""
+    end = _end_of(cluster)
+    kind = RetriableError if end.is_passing else FatalError
+    return kind("the cluster did not come up", where=end.where, got=end.got, remedy=end.remedy)
 
 
 def step_fault(
@@ -36,8 +29,8 @@ def step_fault(
 ) -> IdiscoverError:
     """The error for a step that did not complete; `step` and `cluster` as EMR describes them.
 
-    A cluster that is gone comes first, for it ends its steps. Then the step's own word, which alone knows whether the
-    fault is a passing one; a step without a word is told with EMR's.
+    The step's own word alone knows whether the fault is a passing one; a step without a word is told with EMR's. Where
+    the cluster is gone, no try of this run helps: whoever terminates the run's cluster knows of that one only.
 
     Raises:
         ConfigError, RetriableError: S3, where the step's word lies, cannot be asked.
@@ -45,27 +38,19 @@ def step_fault(
     from idiscover.aws.step_status import last_word
 
     where = f"step {step['Id']}"
-    if cluster["Status"]["State"] not in LIVING_STATES:
-        return _lost_cluster(cluster, where)
+    is_gone = cluster["Status"]["State"] not in LIVING_STATES
     if step["Status"]["State"] in _CANCELLED_STATES:
-        return FatalError("somebody cancelled the step", where=where, remedy="ask who, and why")
+        return _lost_cluster(cluster, where) if is_gone else _cancelled(where)
     word = last_word(plan, run, step["Status"]["Timeline"]["CreationDateTime"])
     if word is None:
         return _without_word(step, where)
-    if word.failure is None:
-        return RetriableError(
-            "the step was killed in the middle of its work",
-            where=where,
-            got=details(step),
-            remedy="read the step's stderr: out of memory? Then a larger emr.instance_type",
-        )
-    return as_error(word.failure, where)
+    return _killed(step, where, is_gone) if word.failure is None else _as_error(word.failure, where, is_gone)
 
 
-def as_error(failure: Failure, where: str) -> IdiscoverError:
+def _as_error(failure: Failure, where: str, is_gone: bool) -> IdiscoverError:
     """The step's own error, in this process: of the same kind, with the same words."""
     kind = FatalError if failure.kind is FailureKind.NEEDS_A_PERSON else NextRunError
-    if failure.is_retried:
+    if failure.is_retried and not is_gone:
         kind = UnforeseenError if failure.kind is FailureKind.NEEDS_A_PERSON else RetriableError
     return kind(
         f"the step failed with {failure.error}: {failure.what}",
@@ -77,6 +62,22 @@ def as_error(failure: Failure, where: str) -> IdiscoverError:
     )
 
 
+def _killed(step: Mapping[str, Any], where: str, is_gone: bool) -> IdiscoverError:
+    kind = NextRunError if is_gone else RetriableError
+    remedy = "read the step's stderr: out of memory? Then a larger emr.instance_type"
+    return kind("the step was killed in the middle of its work", where=where, got=details(step), remedy=remedy)
+
+
+def _lost_cluster(cluster: Mapping[str, Any], where: str) -> IdiscoverError:
+    end = _end_of(cluster)
+    kind = NextRunError if end.is_passing else FatalError
+    return kind("the cluster went away under its step", where=where, got=f"{end.where} {end.got}", remedy=end.remedy)
+
+
+def _cancelled(where: str) -> IdiscoverError:
+    return FatalError("somebody cancelled the step", where=where, remedy="ask who, and why")
+
+
 def details(step: Mapping[str, Any]) -> str:
     """EMR's FailureDetails in one line; the message is the last line of the step's stderr."""
     told = step["Status"].get("FailureDetails") or {}
@@ -84,12 +85,29 @@ def details(step: Mapping[str, Any]) -> str:
     return "; ".join(f"{name} {told[key]}" for key, name in named if told.get(key)) or "no FailureDetails"
 
 
-def _lost_cluster(cluster: Mapping[str, Any], where: str) -> IdiscoverError:
-    """No try of this run helps: whoever terminates the cluster knows of one cluster only."""
-    fault = cluster_fault(cluster, "")
-    kind = NextRunError if isinstance(fault, RetriableError) else FatalError
-    remedy = f"{fault.remedy}; {CLEAR_REMEDY}"
-    return kind("the cluster went away under its step", where=f"{where}, {fault.where}", got=fault.got, remedy=remedy)
+@dataclass(frozen=True)
+class _End:
+    """Why a cluster is not what it should be, in EMR's words."""
+
+    is_passing: bool
+    where: str
+    got: str
+    remedy: str
+
+
+def _end_of(cluster: Mapping[str, Any]) -> _End:
+    status = cluster["Status"]
+    reason = status.get("StateChangeReason") or {}
+    code = reason.get("Code")
+    is_passing = status["State"] in LIVING_STATES or code in _PASSING_CODES
+    if is_passing:
+        remedy = "look at EMR's events for the cluster"
+    elif code == "USER_REQUEST":
+        remedy = "ask who terminated it, and why"
+    else:
+        remedy = "correct what EMR names: emr settings of the context, bootstrap script, roles, subnet"
+    got = " ".join(filter(None, (status["State"], code, reason.get("Message"))))
+    return _End(is_passing, f"cluster {cluster['Id']}", got, remedy)
 
 
 def _without_word(step: Mapping[str, Any], where: str) -> IdiscoverError:

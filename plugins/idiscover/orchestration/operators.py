@@ -25,7 +25,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from idiscover.errors import FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.notify.run_failures import CLEAR_REMEDY
-from idiscover.orchestration.emr_faults import ENDED_STATES, LIVING_STATES, cluster_fault, step_fault
+from idiscover.orchestration.emr_faults import ENDED_STATES, LIVING_STATES, start_fault, step_fault
 from idiscover.orchestration.errors import airflow_errors, failure_recorded, tries_of
 from idiscover.orchestration.identity import plain_identity, run_identity
 from idiscover.orchestration.run_states import ADD_STEPS, CREATE, TERMINATE, cluster_is_done, faults, task_states
@@ -154,7 +154,7 @@ class CreateCluster(_ReportsFailure, EmrCreateJobFlowOperator):
         cluster_id = str(told["job_flow_id"])
         if told["status"] == "success":
             return cluster_id
-        raise cluster_fault(_described(self.hook, cluster_id), "the cluster did not come up")
+        raise start_fault(_described(self.hook, cluster_id))
 
 
 class AddSteps(_ReportsFailure, EmrAddStepsOperator):

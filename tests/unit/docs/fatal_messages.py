@@ -1,45 +1,84 @@
-"""Every message with which a run can fail for good, collected from the source.
+"""Every message with which a run can fail for good, collected from the source, with the kind of failure that it is.
 
 A message is the first argument of an error's constructor. What is filled in when it is raised is shown as `…`. Where a
 function only passes the message on (`_fault(what, …)`), the messages are those of its callers in the same module.
+`ConfigError` is left out: it says itself what to correct and where.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from idiscover import errors as platform_errors
+from idiscover.errors import FailureKind
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHIPPED = ("plugins/idiscover", "emr_jobs")
-ERRORS = frozenset({"FatalError", "DataQualityError", "AirflowFailException", "AirflowException"})
+KINDS: dict[str, FailureKind] = {
+    **{
+        name: getattr(platform_errors, name).kind
+        for name in ("RetriableError", "NextRunError", "UnforeseenError", "FatalError", "DataQualityError")
+    },
+    "AirflowFailException": FailureKind.NEEDS_A_PERSON,
+    "AirflowException": FailureKind.NEEDS_A_PERSON,
+}
 FILLED_IN = "…"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def raised_messages(roots: tuple[str, ...] = SHIPPED) -> dict[str, str]:
-    """Message → `file:line` where it is raised, for all modules that ship."""
+@dataclass(frozen=True)
+class Raised:
+    """Where a message is raised, as `file:line`, and of which kinds the failures are that it tells."""
+
+    place: str
+    kinds: frozenset[FailureKind]
+
+
+def raised_messages(roots: tuple[str, ...] = SHIPPED) -> dict[str, Raised]:
+    """Message → where and what, for all modules that ship."""
     trees = {
         path: ast.parse(path.read_text(encoding="utf-8"))
         for root in roots
         for path in sorted((REPOSITORY / root).rglob("*.py"))
     }
-    errors = ERRORS | _derived(trees.values())
-    found: dict[str, str] = {}
+    classes = KINDS | _derived(trees.values())
+    found: dict[str, Raised] = {}
     for path, tree in trees.items():
-        for message, line in messages_of(tree, errors):
-            found.setdefault(message, f"{path.relative_to(REPOSITORY)}:{line}")
+        for message, line, kinds in messages_of(tree, classes):
+            known = found.get(message, Raised(f"{path.relative_to(REPOSITORY)}:{line}", frozenset()))
+            found[message] = Raised(known.place, known.kinds | kinds)
     return found
 
 
-def messages_of(tree: ast.Module, errors: frozenset[str]) -> Iterator[tuple[str, int]]:
-    """Messages of one module, with their lines."""
-    names = errors | _aliases(tree, errors)
+def messages_of(tree: ast.Module, classes: dict[str, FailureKind]) -> Iterator[tuple[str, int, frozenset[FailureKind]]]:
+    """Messages of one module, with their lines and kinds."""
     for function, call in _calls(tree):
-        if _name(call.func) not in names or not call.args or _is_only_mapped(call.args[0]):
+        kinds = _kinds(call, function or tree, classes)
+        if not kinds or not call.args or _is_only_mapped(call.args[0]):
             continue
-        yield from _texts(call.args[0], function, tree)
+        for message, line in _texts(call.args[0], function, tree):
+            yield message, line, kinds
+
+
+def _kinds(call: ast.Call, scope: ast.AST, classes: dict[str, FailureKind]) -> frozenset[FailureKind]:
+    """Of the error that a call makes; none if it makes no error.
+
+    A variable may hold the class: `kind = RetriableError if … else FatalError`.
+    """
+    name = _name(call.func)
+    if name in classes:
+        return frozenset({classes[name]})
+    return frozenset(
+        classes[part.id]
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == name for to in node.targets)
+        for part in ast.walk(node.value)
+        if isinstance(part, ast.Name) and part.id in classes and not _is_called(part, node.value)
+    )
 
 
 def _texts(value: ast.expr, function: Function | None, tree: ast.Module) -> Iterator[tuple[str, int]]:
@@ -58,18 +97,6 @@ def _texts(value: ast.expr, function: Function | None, tree: ast.Module) -> Iter
                 yield from _texts(call.args[position], caller, tree)
     else:
         raise AssertionError(f"line {value.lineno}: the message of an error is not written where it is raised")
-
-
-def _aliases(tree: ast.Module, errors: frozenset[str]) -> frozenset[str]:
-    """Variables that hold one of the classes: `kind = RetriableError if … else FatalError`."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and any(
-            isinstance(part, ast.Name) and part.id in errors and not _is_called(part, node.value)
-            for part in ast.walk(node.value)
-        ):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return frozenset(found)
 
 
 def _is_called(name: ast.Name, value: ast.expr) -> bool:
@@ -99,14 +126,16 @@ def _parameters(function: Function) -> list[str]:
     return names[1:] if names[:1] == ["self"] else names
 
 
-def _derived(trees: Iterator[ast.Module] | object) -> frozenset[str]:
-    """Names of classes that derive from FatalError or DataQualityError."""
-    found = set()
-    for tree in trees:  # type: ignore[attr-defined]
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and any(_name(base) in ERRORS for base in node.bases):
-                found.add(node.name)
-    return frozenset(found)
+def _derived(trees: Iterable[ast.Module]) -> dict[str, FailureKind]:
+    """Classes that derive directly from one of the platform's."""
+    return {
+        node.name: KINDS[_name(base)]
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+        if _name(base) in KINDS and node.name not in KINDS
+    }
 
 
 def _name(node: ast.expr) -> str:

@@ -13,10 +13,11 @@ from xml.etree import ElementTree
 
 import pytest
 from idiscover.cli.compiling import compile_dags
+from idiscover.errors import FailureKind
 from idiscover.metadata.loading import FolderReader, load_catalog
 from pydantic import BaseModel
 
-from tests.unit.docs.fatal_messages import messages_of, raised_messages
+from tests.unit.docs.fatal_messages import KINDS, messages_of, raised_messages
 from tests.unit.docs.model_keys import DOCUMENTED, rows
 from tests.unit.docs.pages import (
     DOCS,
@@ -34,6 +35,7 @@ from tests.unit.docs.pages import (
 )
 
 RUNBOOK = DOCS / "runbook.md"
+PERSON = FailureKind.NEEDS_A_PERSON
 IMAGES = DOCS / "images"
 MAX_PICTURE_BYTES = 200 * 1024
 IDISCOVER = ".venv/airflow/bin/idiscover"
@@ -240,8 +242,23 @@ def test_the_runbook_knows_every_message_of_the_code() -> None:
     raised = raised_messages()
     assert len(raised) > 25
     told = _told_messages()
-    missing = {message: place for message, place in raised.items() if message not in told}
+    missing = {message: found.place for message, found in raised.items() if message not in told}
     assert not missing, "docs/runbook.md lacks these messages"
+
+
+def test_the_runbook_tells_what_passes_from_what_needs_a_person() -> None:
+    raised = raised_messages()
+    text = RUNBOOK.read_text(encoding="utf-8")
+    rows = [cells for cells in table(text[text.index("## What the message means") :]) if cells[0].strip("`") in raised]
+    wrong = {cells[0]: cells[1] for cells in rows if cells[1] != _kind_in_words(raised[cells[0].strip("`")].kinds)}
+    assert len(rows) == len(raised) and not wrong
+
+
+def _kind_in_words(kinds: frozenset[FailureKind]) -> str:
+    """As the runbook's column has it."""
+    if len(kinds) > 1:
+        return "either"
+    return "passing" if FailureKind.PASSING in kinds else "person"
 
 
 def test_the_runbook_knows_no_message_that_nobody_raises() -> None:
@@ -287,6 +304,7 @@ def run():
     kind = RetriableError if busy else FatalError
     raise kind("it is gone" if late else "it is late")
 """
-    errors = frozenset({"FatalError", "DataQualityError", "AirflowFailException", "Gone"})
-    found = {message for message, _ in messages_of(ast.parse(source), errors)}
-    assert found == {"page … is torn", "nobody is there", "two differ", "it is gone", "it is late"}
+    found = {message: kinds for message, _, kinds in messages_of(ast.parse(source), KINDS | {"Gone": PERSON})}
+    both = frozenset({PERSON, FailureKind.PASSING})
+    person = dict.fromkeys(("page … is torn", "nobody is there", "two differ"), frozenset({PERSON}))
+    assert found == {**person, "it is gone": both, "it is late": both}

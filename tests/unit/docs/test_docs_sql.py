@@ -51,7 +51,9 @@ insert into job.input_arrival (target, input, run_kind, order_date, source_id, c
 ('dm.fact_x', 'itg.a', 'scheduled', '2026-01-06', 'c3', null),
 ('dm.fact_y', 'itg.a', 'scheduled', '2026-01-06', 'c3', null);
 insert into job.step_log (dag_id, run_id, run_type, step, state, document) values
-('dm_to_dm__fact_x', 'x6', 'asset_triggered', 'call_DE', 'failed', '{"error": "a procedure refuses to go on"}'),
+('dm_to_dm__fact_x', 'x6', 'asset_triggered', 'call_DE', 'failed',
+ '{"error": "a procedure refuses to go on", "failure": {"kind": "needs a person"}}'),
+('dm_to_dm__fact_x', 'x6', 'asset_triggered', 'failure', 'failed', '{"kind": "needs a person", "to_do": "mend it"}'),
 ('dm_to_dm__fact_x', 'x5', 'asset_triggered', 'end', 'succeeded', '{}');
 """
 
@@ -136,7 +138,8 @@ def test_batches_freshness_failures_and_holders(stores: Stores) -> None:
     fresh = {row["object"]: row["behind"].total_seconds() / 3600 for row in _asked(stores, "how fresh each object is")}
     assert fresh == {"b": 26, "a": 2}
     failed = _asked(stores, "steps that failed")
-    assert [(row["dag_id"], row["error"]) for row in failed] == [("dm_to_dm__fact_x", "a procedure refuses to go on")]
+    told = [(row["dag_id"], row["kind"], row["error"]) for row in failed]
+    assert told == [("dm_to_dm__fact_x", "needs a person", "a procedure refuses to go on")]
     held = {(row["kind"], row["name"], row["run_id"]) for row in _asked(stores, "who holds what")}
     assert held == {("window", "b", "r6"), ("claim", "dm.fact_y", "y6")}
     refreshed = {row["target"]: (row["state"], row["calls"]) for row in _asked(stores, "refreshes")}
