@@ -1,7 +1,8 @@
 """The platform's stores for tests of `idiscover.aws`: PostgreSQL, the Redshift front, moto's S3, secrets and STS.
 
-The metadata is the sample of `tests.unit.metadata_samples`: labs have a country, tests have that of their lab, units
-are reference data, and `dm.fact_test` is computed from tests (marks: same) and units (marks: all).
+The metadata is the sample of `tests.unit.metadata_samples`: labs have a country, tests have that of their lab, results
+that of their test, units and kits are reference data, and `dm.fact_test` is computed from tests (marks: same) and units
+(marks: all). Every Id of results is read each day, and they have a history; kits are read whole.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ JOB_DATABASE = "jobmeta"
 JOB_TABLES = (
     "step_log", "claim_call", "input_arrival", "slice_mark", "claim", "batch_file", "batch", "run_window", "watermark",
 )  # fmt: skip
+OBJECTS = ("kit", "lab", "result", "test", "unit")
 WAREHOUSE_TABLES = (
-    "stg.batch_load", "stg.lab", "stg.test", "stg.unit", "dm.fact_test", "dm.call_log",
-    *(f"itg.{name}{side}" for name in ("lab", "test", "unit") for side in ("", "__changes", "__load_audit")),
+    "stg.batch_load", "dm.fact_test", "dm.call_log", "itg.result__history",
+    *(f"stg.{name}{side}" for name in OBJECTS for side in ("", "__ids")),
+    *(f"itg.{name}{side}" for name in OBJECTS for side in ("", "__changes", "__load_audit", "__absence")),
 )  # fmt: skip
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
 

@@ -180,6 +180,7 @@ def _copy_ids(
             [whole],
         )
         copied += cursor.rowcount
+        cursor.execute(f"analyze {plan.ids_table}")  # as COPY does: the table grew by a whole object
     return copied
 
 

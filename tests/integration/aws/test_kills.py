@@ -20,8 +20,10 @@ from tests.support.aws_runs import (
     bring_in,
     extract,
     lab,
+    nothing_new,
     play_step,
     refresh,
+    result,
     scheduled_run,
     woken_run,
 )
@@ -46,6 +48,11 @@ JOB = {
 WAREHOUSE = {
     "stg": "select id, _batch_id from stg.lab order by 1, 2",
     "ledger": 'select batch_id, "rows" from stg.batch_load order by 1',
+    "ids": "select id, _batch_id from stg.result__ids order by 1, 2",
+    "reads": "select batch_id, ids, absence_at_utc from stg.batch_load order by 1",
+    "applied": "select batch_id from itg.result__absence order by 1",
+    "results": "select id, value, _country_code, _batch_id from itg.result order by 1",
+    "history": "select id, value, _batch_id from itg.result__history order by 1, 3",
     "itg": "select id, name, country_code, _country_code, _batch_id from itg.lab order by 1",
     "changes": "select country_code from itg.lab__changes order by 1",
     "fact": "select country_code, test_id, units, _as_of_date from dm.fact_test order by 1, 2",
@@ -154,6 +161,50 @@ def test_a_refresh_passes_everything_on_once_and_archives_whole_batches(
         assert any(re.search(place, death) for death in deaths), (place, deaths)
 
 
+def test_ids_come_to_stg_with_their_rows_or_not_at_all(
+    platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, run = platform.load("result"), woken_run("s3_to_redshift__result", 1)
+    sweep = scheduled_run("sfdc_to_s3__result", DAY_0)
+
+    def work() -> None:
+        loader.copy_pending(plan, run)
+        loader.finish_load(plan, run)
+
+    rows = [result("R1", "T1"), result("R2", "T2")]
+    effects = killed_once_anywhere(
+        platform, monkeypatch, lambda: extract(platform, org, "result", sweep, rows, ["R1", "R2", "R3"]), work
+    )
+    assert len(effects) == 2  # both COPYs with the ledger; loaded
+
+
+def test_absences_history_and_old_ids_end_alike_whatever_dies(
+    platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second day's sweep lacks a result; the first day's Ids have to go."""
+    run = woken_run("stg_to_itg__result", 2)
+
+    def prepare() -> None:
+        nothing_new(platform, org, DAY_0, "lab", "test")
+        bring_in(platform, org, "result", DAY_0, [result("R1", "T1"), result("R2", "T2")], ["R1", "R2"])
+        refresh(platform, "itg.result", woken_run("stg_to_itg__result", 1))
+        org.now += timedelta(days=1)
+        nothing_new(platform, org, DAY_1, "lab", "test")
+        bring_in(platform, org, "result", DAY_1, [result("R2", "T2", version=9)], ["R2"])
+        org.now -= timedelta(days=1)
+
+    deaths = killed_again_and_again(
+        platform,
+        monkeypatch,
+        prepare,
+        lambda: refresh(platform, "itg.result", run),
+        lambda: _next_results(platform, org),
+    )
+    places = [r"call itg.load_result", r"insert into itg.result__absence", "delete from stg.result__ids"]
+    for place in (*places, "copy source/result/.*ids-", "write_text archive/result/"):
+        assert any(re.search(place, death) for death in deaths), (place, deaths)
+
+
 def test_the_next_run_takes_over_what_a_killed_one_leaves(
     platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,3 +251,11 @@ def _next_refresh(platform: Platform, org: Org) -> None:
     """What a kill at the very end leaves to the next refresh."""
     bring_in(platform, org, "lab", DAY_1, [])
     refresh(platform, "itg.lab", woken_run("stg_to_itg__lab", 0))
+
+
+def _next_results(platform: Platform, org: Org) -> None:
+    """The same for results, a day later."""
+    day = DAY_1 + timedelta(days=1)
+    nothing_new(platform, org, day, "lab", "test")
+    bring_in(platform, org, "result", day, [], ["R2"])
+    refresh(platform, "itg.result", woken_run("stg_to_itg__result", 0))

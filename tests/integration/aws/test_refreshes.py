@@ -314,5 +314,5 @@ def test_ids_of_the_run_are_counted(platform: Platform, org: Org) -> None:
     bring_in(platform, org, "lab", DAY_0, [lab("L1", "DE"), lab("L2", "FR"), lab("L3", "IT")])
     result = refresh(platform, "itg.lab", woken_run("itg.lab", 1))
     assert result is not None
-    assert result["ids"] == {"inserted": 3, "updated": 0, "unchanged": 0, "superseded": 0}
+    assert result["ids"] == {"inserted": 3, "updated": 0, "unchanged": 0, "superseded": 0, "removed": 0}
     assert len(result["archived"]) == 1
