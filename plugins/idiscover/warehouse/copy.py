@@ -35,6 +35,7 @@ def copy_sql(table: str, columns: Sequence[str], manifest_uri: str, role_arn: st
             "dateformat 'auto'",
             "timeformat 'auto'",
             "emptyasnull",
+            "null as ''",  # by default the text \\N would be null; files leave a null empty
             "roundec",
             "compupdate off",
             "statupdate on",

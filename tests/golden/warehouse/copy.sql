@@ -9,6 +9,7 @@ ignoreheader 1
 dateformat 'auto'
 timeformat 'auto'
 emptyasnull
+null as ''
 roundec
 compupdate off
 statupdate on
