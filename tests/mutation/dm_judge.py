@@ -6,8 +6,6 @@ A procedure is created, called for every slice and looked at in one transaction,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import psycopg2
@@ -16,28 +14,19 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from tests.mutation.crafted import AS_OF_DATES, crafted_itg
+from tests.mutation.crafted import crafted_itg
+from tests.mutation.pools import AS_OF_DATES
 from tests.mutation.procedures import Procedure, dm_procedures
+from tests.mutation.scenarios import FRESHNESS, SOURCE_TABLE, Scenario, spoilt
 from tests.oracle import compare
 from tests.oracle.dm import compute_dm
-from tests.oracle.dm.data_freshness import dm_data_freshness
-from tests.oracle.shapes import Row, Tables
+from tests.oracle.shapes import Row
 
 RUN_ID, EARLIER_RUN_ID = "judged", "yesterday"
 LEFT_SLICE, OTHER_SLICE = "XX", "YY"  # one that had rows yesterday and has none now; one that nobody calls
 REFERENCE_SLICES = ("ZZ", "DE")  # for tables of slice ZZ: there is nothing to load in another
-FRESHNESS, SOURCE_TABLE = "dm.dm_data_freshness", "dm.fact_source_table"
 _LOADED = datetime(2026, 5, 14, 3)
 _UNTOLD = "_loaded_at_utc"  # the one column that nobody compares: the time of the call
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What stands in the warehouse before the calls, and what has to stand there after them."""
-
-    as_of_date: date
-    dm: Tables
-    spoil: Callable[[Cursor], None] | None = None
 
 
 class DmJudge:
@@ -49,6 +38,7 @@ class DmJudge:
         self.procedures = dm_procedures(catalog)
         itg = crafted_itg(catalog)
         self._scenarios = [Scenario(day, compute_dm(itg, day)) for day in AS_OF_DATES]
+        self._spoilt = spoilt(itg, self._scenarios[0])
         self._reference_tables = {
             table for table, rows in self._scenarios[0].dm.items() if {row["country_code"] for row in rows} == {"ZZ"}
         }
@@ -63,7 +53,6 @@ class DmJudge:
                 self._call(cursor, table, AS_OF_DATES[0])
                 cursor.execute(f"analyze {table}")
             self._columns = {table: _columns(cursor, table) for table in self.procedures}
-        self._spoilt = _spoilt(self._scenarios[0])
         self._loads = {table: max(_loaded_at(rows)) for table, rows in itg.items()}
 
     def verdict(self, procedure: Procedure, sql: str) -> str | None:
@@ -75,9 +64,8 @@ class DmJudge:
         return None
 
     def _scenarios_of(self, table: str) -> list[Scenario]:
-        if table == FRESHNESS:
-            return [self._spoilt, *self._scenarios]
-        return self._scenarios if self._catalog.tables[table].uses_as_of_date else self._scenarios[:1]
+        days = self._scenarios if self._catalog.tables[table].uses_as_of_date else self._scenarios[:1]
+        return [*days, *(scenario for scenario in self._spoilt if table in scenario.dm)]
 
     def _differences(self, table: str, sql: str, scenario: Scenario) -> str | None:
         try:
@@ -98,8 +86,8 @@ class DmJudge:
             for item in self._catalog.tables[table].inputs:
                 if item.table in self.procedures and self._catalog.tables[item.table].uses_as_of_date:
                     self._call(cursor, item.table, scenario.as_of_date)
-        if scenario.spoil:
-            scenario.spoil(cursor)
+        for statement, parameters in scenario.spoil:
+            cursor.execute(statement, parameters)
         changed = {"country_code": "slice.code", "_run_id": f"'{EARLIER_RUN_ID}'"}
         columns = self._columns[table]
         values = ", ".join(changed.get(column, f'yesterday."{column}"') for column in columns)
@@ -169,31 +157,3 @@ def _loaded_at(rows: list[Row]) -> list[datetime]:
 def _columns(cursor: Cursor, table: str) -> list[str]:
     cursor.execute(f"select * from {table} limit 0")
     return [item.name for item in cursor.description or ()]
-
-
-def _spoilt(scenario: Scenario) -> Scenario:
-    """What only faults bring about: a table without rows, one that lacks a row, one without its UNKNOWN."""
-    interaction = min(str(row["interaction_id"]) for row in scenario.dm["dm.fact_interaction"])
-
-    def spoil(cursor: Cursor) -> None:
-        cursor.execute("delete from dm.bridge_objective_hcp")
-        cursor.execute("delete from dm.fact_interaction where interaction_id = %s", (interaction,))
-        cursor.execute("delete from dm.dim_user where user_id = 'UNKNOWN'")
-        for table in ("dm.dim_user", "dm.dim_lab", "dm.fact_testing_volume"):
-            cursor.execute(
-                f"update {table} set _loaded_at_utc = '2001-01-01' where _loaded_at_utc in"
-                f" (select max(_loaded_at_utc) from {table}) and country_code <> 'ZZ'"
-            )
-
-    dm = {
-        **scenario.dm,
-        "dm.bridge_objective_hcp": [],
-        "dm.fact_interaction": _without(scenario.dm["dm.fact_interaction"], "interaction_id", interaction),
-        "dm.dim_user": _without(scenario.dm["dm.dim_user"], "user_id", "UNKNOWN"),
-    }
-    dm[FRESHNESS] = dm_data_freshness(dm, scenario.as_of_date)
-    return Scenario(scenario.as_of_date, dm, spoil)
-
-
-def _without(rows: list[Row], column: str, value: str) -> list[Row]:
-    return [row for row in rows if row[column] != value]

@@ -14,15 +14,24 @@ from dataclasses import dataclass
 
 import psycopg2
 from idiscover.metadata.models import Catalog
-from idiscover.warehouse.procedures import render_itg_procedure
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from tests.integration import itg_model
-from tests.integration.itg_model import Held, Outcome, Read, State, Version, country_of_parent, no_country, own_country
+from tests.integration.itg_model import (
+    CountryOf,
+    Held,
+    Outcome,
+    Read,
+    State,
+    Version,
+    country_of_parent,
+    no_country,
+    own_country,
+)
 from tests.integration.itg_world import EPOCH, KINDS, ORDER_DATE, RUN_ID, SAMPLES, time_of
-from tests.mutation.procedures import REPOSITORY, Procedure
+from tests.mutation.procedures import Procedure
 
 COUNTRIES = ("FR", "ZZ", "DE")
 REFUSED_COUNTRIES = ("de", "D", "D1", "", None, " DE", "DEU")
@@ -54,14 +63,11 @@ class ItgJudge:
     def __init__(self, connection: Connection, catalog: Catalog) -> None:
         self._connection = connection
         specs = {name: catalog.objects[name] for name in SAMPLES}
-        self.procedures = {
-            f"itg.{name}": Procedure(f"itg.{name}", render_itg_procedure(spec, REPOSITORY / "sql"))
-            for name, spec in specs.items()
-        }
-        self._calls = {name: _calls(name, spec.history) for name, spec in specs.items()}
+        self._crowds = {name: _calls(_crowd(name, spec.history)) for name, spec in specs.items()}
+        self._singles = {name: _calls(_single(name, spec.history)) for name, spec in specs.items()}
         with connection, connection.cursor() as cursor:
             for name in specs:
-                self._fill(cursor, name)
+                _fill(cursor, name, self._crowds[name].state)
 
     def verdict(self, procedure: Procedure, sql: str) -> str | None:
         """How `sql`, put in the place of `procedure`, gives itself away; None if it does not."""
@@ -70,74 +76,89 @@ class ItgJudge:
             with self._connection.cursor() as cursor:
                 cursor.execute("set statement_timeout to 20000")
                 cursor.execute(sql)
-                return self._call_all(cursor, name) or self._refusals(cursor, name)
+                found = _call_all(cursor, name, self._crowds[name]) or _refusals(cursor, name)
+                if found:
+                    return found
+                _empty(cursor, name, self._singles[name].state)
+                _fill(cursor, name, self._singles[name].state)
+                return _call_all(cursor, name, self._singles[name])
         except psycopg2.Error as error:
             return f"refused: {str(error).splitlines()[0]}"
         finally:
             self._connection.rollback()
 
-    def _fill(self, cursor: Cursor, name: str) -> None:
-        """stg, itg, history and the ledger as the state says."""
-        state, sample = self._calls[name].state, SAMPLES[name]
-        columns = f"id, system_modstamp, {sample.source}, {sample.content}, _read_at_utc, _batch_id"
-        held = [row.version for row in state.held.values()]
-        countries = [row.country for row in state.held.values()]
-        _insert(cursor, f"stg.{name} ({columns})", map(_record, state.staged))
-        _insert(
-            cursor,
-            f"itg.{name} ({columns}, _country_code, _run_id, _loaded_at_utc)",
-            ((*_record(row), country, "r", EPOCH) for row, country in zip(held, countries, strict=True)),
-        )
-        if state.history is not None:
-            known = ((*_record(row), "r", EPOCH) for row in state.history)
-            _insert(cursor, f"itg.{name}__history ({columns}, _run_id, _loaded_at_utc)", known)
-        self._fill_reads(cursor, name, state)
-        for table in (f"stg.{name}", f"stg.{name}__ids", f"itg.{name}"):
-            cursor.execute(f"analyze {table}")
 
-    def _fill_reads(self, cursor: Cursor, name: str, state: State) -> None:
-        ids = ((key, read.batch) for read in state.reads for key in sorted(read.ids))
-        _insert(cursor, f"stg.{name}__ids (id, _batch_id)", ids)
-        ledger = [(read.batch, name, 1, time_of(read.absence_at), "r", time_of(50)) for read in state.reads]
-        ledger += [("w1", name, 1, None, "r", time_of(60)), ("z9", "another", 1, time_of(99), "r", time_of(70))]
-        columns = 'batch_id, object, "rows", absence_at_utc, run_id, loaded_at_utc'
-        _insert(cursor, f"stg.batch_load ({columns})", ledger)
-        # as if applied: the newest read as it was loaded once before, and an older one when the newest was loaded
-        applied = [(NEWEST, time_of(40), EPOCH), ("r8", time_of(50), EPOCH)]
-        _insert(cursor, f"itg.{name}__absence (batch_id, loaded_at_utc, applied_at_utc)", applied)
-
-    def _call_all(self, cursor: Cursor, name: str) -> str | None:
-        for number, (country, outcome) in enumerate(self._calls[name].outcomes):
-            cursor.execute(f"call itg.load_{name}(%s, %s, %s)", (country, ORDER_DATE, RUN_ID))
-            found = _difference(cursor, name, country, outcome)
-            if found:
-                return f"call {number} ({country}): {found}"
-        return None
-
-    def _refusals(self, cursor: Cursor, name: str) -> str | None:
-        """What is no country is refused; so is a call whose books do not balance."""
-        for country in REFUSED_COUNTRIES:
-            error = _error_of(cursor, f"call itg.load_{name}(%s, %s, %s)", (country, ORDER_DATE, RUN_ID))
-            if "is not a country code" not in error:
-                return f"country {country!r}: {error or 'taken'}"
-        sample = SAMPLES[name]
-        columns = f"id, system_modstamp, {sample.content}, _read_at_utc, _batch_id"
-        later = [("TWICE", time_of(30), "a", time_of(31), "b9"), ("TWICE", time_of(30), "b", time_of(31), "b9")]
-        again = [("TWICE", time_of(30), "a", time_of(32), "b9")]
-        held = [(*row, "ZZ", "r", EPOCH) for row in (later[0], later[0])]
-        for staged, standing in ((later, []), (again, held)):
-            cursor.execute("savepoint books")
-            _insert(cursor, f"stg.{name} ({columns})", staged)
-            _insert(cursor, f"itg.{name} ({columns}, _country_code, _run_id, _loaded_at_utc)", standing)
-            error = _error_of(cursor, f"call itg.load_{name}('ZZ', %s, %s)", (ORDER_DATE, RUN_ID))
-            cursor.execute("rollback to savepoint books")
-            if " Ids, but " not in error:
-                return f"an Id twice in {'itg' if standing else 'stg'}: {error or 'taken'}"
-        return None
+def _fill(cursor: Cursor, name: str, state: State) -> None:
+    """stg, itg, history and the ledger as the state says."""
+    sample = SAMPLES[name]
+    columns = f"id, system_modstamp, {sample.source}, {sample.content}, _read_at_utc, _batch_id"
+    held = [row.version for row in state.held.values()]
+    countries = [row.country for row in state.held.values()]
+    _insert(cursor, f"stg.{name} ({columns})", map(_record, state.staged))
+    _insert(
+        cursor,
+        f"itg.{name} ({columns}, _country_code, _run_id, _loaded_at_utc)",
+        ((*_record(row), country, "r", EPOCH) for row, country in zip(held, countries, strict=True)),
+    )
+    if state.history is not None:
+        known = ((*_record(row), "r", EPOCH) for row in state.history)
+        _insert(cursor, f"itg.{name}__history ({columns}, _run_id, _loaded_at_utc)", known)
+    _fill_reads(cursor, name, state)
+    for table in (f"stg.{name}", f"stg.{name}__ids", f"itg.{name}"):
+        cursor.execute(f"analyze {table}")
 
 
-def _calls(name: str, history: bool) -> Calls:
-    state = _state(name, history)
+def _fill_reads(cursor: Cursor, name: str, state: State) -> None:
+    ids = ((key, read.batch) for read in state.reads for key in sorted(read.ids))
+    _insert(cursor, f"stg.{name}__ids (id, _batch_id)", ids)
+    ledger = [(read.batch, name, 1, time_of(read.absence_at), "r", time_of(50)) for read in state.reads]
+    ledger += [("w1", name, 1, None, "r", time_of(60)), ("z9", "another", 1, time_of(99), "r", time_of(70))]
+    columns = 'batch_id, object, "rows", absence_at_utc, run_id, loaded_at_utc'
+    _insert(cursor, f"stg.batch_load ({columns})", ledger)
+    # as if applied: the newest read as it was loaded once before, and an older one when the newest was loaded
+    applied = [(NEWEST, time_of(40), EPOCH), ("r8", time_of(50), EPOCH)]
+    _insert(cursor, f"itg.{name}__absence (batch_id, loaded_at_utc, applied_at_utc)", applied)
+
+
+def _call_all(cursor: Cursor, name: str, calls: Calls) -> str | None:
+    for number, (country, outcome) in enumerate(calls.outcomes):
+        cursor.execute(f"call itg.load_{name}(%s, %s, %s)", (country, ORDER_DATE, RUN_ID))
+        found = _difference(cursor, name, country, outcome)
+        if found:
+            return f"call {number} ({country}): {found}"
+    return None
+
+
+def _refusals(cursor: Cursor, name: str) -> str | None:
+    """What is no country is refused; so is a call whose books do not balance."""
+    for country in REFUSED_COUNTRIES:
+        error = _error_of(cursor, f"call itg.load_{name}(%s, %s, %s)", (country, ORDER_DATE, RUN_ID))
+        if "is not a country code" not in error:
+            return f"country {country!r}: {error or 'taken'}"
+    sample = SAMPLES[name]
+    columns = f"id, system_modstamp, {sample.content}, _read_at_utc, _batch_id"
+    later = [("TWICE", time_of(30), "a", time_of(31), "b9"), ("TWICE", time_of(30), "b", time_of(31), "b9")]
+    again = [("TWICE", time_of(30), "a", time_of(32), "b9")]
+    held = [(*row, "ZZ", "r", EPOCH) for row in (later[0], later[0])]
+    for staged, standing in ((later, []), (again, held)):
+        cursor.execute("savepoint books")
+        _insert(cursor, f"stg.{name} ({columns})", staged)
+        _insert(cursor, f"itg.{name} ({columns}, _country_code, _run_id, _loaded_at_utc)", standing)
+        error = _error_of(cursor, f"call itg.load_{name}('ZZ', %s, %s)", (ORDER_DATE, RUN_ID))
+        cursor.execute("rollback to savepoint books")
+        if " Ids, but " not in error:
+            return f"an Id twice in {'itg' if standing else 'stg'}: {error or 'taken'}"
+    return None
+
+
+def _empty(cursor: Cursor, name: str, state: State) -> None:
+    sides = ["__absence"] if state.history is None else ["__absence", "__history"]
+    tables = [f"stg.{name}", f"stg.{name}__ids", f"itg.{name}", *(f"itg.{name}{side}" for side in sides)]
+    for table in (*tables, "stg.batch_load"):
+        cursor.execute(f"delete from {table}")
+
+
+def _calls(state: State) -> Calls:
     outcomes = []
     standing = state
     for country in (*COUNTRIES, *reversed(COUNTRIES)):
@@ -147,12 +168,24 @@ def _calls(name: str, history: bool) -> Calls:
     return Calls(state, tuple(outcomes))
 
 
-def _state(name: str, history: bool) -> State:
-    """Cases of one object, by a seed that is its name."""
-    choice, sample = random.Random(name), SAMPLES[name]
-    country_of = own_country if name == "account" else no_country
-    if sample.parent:
-        country_of = country_of_parent(_parents(sample.parent))
+def _country_of(name: str) -> CountryOf:
+    parent = SAMPLES[name].parent
+    if parent:
+        return country_of_parent(_parents(parent))
+    return own_country if name == "account" else no_country
+
+
+def _single(name: str, history: bool) -> State:
+    """One record alone, read again and still the same: a join that finds all others in its place finds nothing."""
+    source, country_of = SAMPLES[name].sources[0], _country_of(name)
+    before, again = (Version("ID0", 20, read_at, f"b{read_at}", source, "a") for read_at in (21, 22))
+    known = frozenset({before}) if history else None
+    return State([again], {"ID0": Held(before, country_of(before))}, known, [], country_of)
+
+
+def _crowd(name: str, history: bool) -> State:
+    """Hundreds of cases of one object, by a seed that is its name."""
+    choice, sample, country_of = random.Random(name), SAMPLES[name], _country_of(name)
     staged: list[Version] = []
     held = _parents(name)
     for number in range(CASES):

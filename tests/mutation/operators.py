@@ -80,13 +80,19 @@ def _ands_of_between(body: Body) -> set[int]:
     return found
 
 
-def _word_dropped(word: str) -> Operator:
-    def operator(body: Body) -> Iterator[Change]:
-        for index in body.places():
-            if is_word(body.tokens[index], word):
+def _not_dropped(body: Body) -> Iterator[Change]:
+    """NOT of a condition; that of a column's NOT NULL is none."""
+    for index in body.places():
+        if is_word(body.tokens[index], "not"):
+            column_constraint = is_word(body.near(index, 1), "null") and not is_word(body.near(index, -1), "is")
+            if not column_constraint:
                 yield Change(index, index + 1, "")
 
-    return operator
+
+def _distinct_dropped(body: Body) -> Iterator[Change]:
+    for index in body.places():
+        if is_word(body.tokens[index], "distinct"):
+            yield Change(index, index + 1, "")
 
 
 def _null_test(body: Body) -> Iterator[Change]:
@@ -146,7 +152,7 @@ _ANCHORED = re.compile(r"\^.*\$", re.DOTALL)
 
 
 def _text(body: Body) -> Iterator[Change]:
-    """A text gets a letter more, a date becomes the day after; a pattern loses each of its anchors."""
+    """A text gets a letter more, a day becomes another; a pattern loses each of its anchors."""
     for index in body.places():
         token = body.tokens[index]
         if token.kind is not Kind.STRING or token.value in _PARTS:
@@ -154,10 +160,11 @@ def _text(body: Body) -> Iterator[Change]:
         if _ANCHORED.fullmatch(token.value):
             yield Change(index, index + 1, literal(token.value[1:]))
             yield Change(index, index + 1, literal(token.value[:-1]))
-        elif re.fullmatch(r"\d{4}-\d\d-\d\d", token.value):
-            yield Change(index, index + 1, literal(f"{token.value[:8]}{int(token.value[8:]) % 28 + 1:02}"))
+        elif re.match(r"\d{4}-\d\d-\d\d", token.value):
+            day = int(token.value[8:10]) % 28 + 1
+            yield Change(index, index + 1, literal(f"{token.value[:8]}{day:02}{token.value[10:]}"))
         else:
-            yield Change(index, index + 1, literal(token.value + "_"))
+            yield Change(index, index + 1, literal("_" + token.value))
 
 
 _PARTS = {"day": "month", "week": "month", "month": "year", "quarter": "year", "year": "month"}
@@ -285,11 +292,11 @@ OPERATORS: dict[str, Operator] = {
     "negated_comparison": _swapped(Kind.OP, {"=": "<>", "<>": "=", "~": "!~", "!~": "~"}),
     "arithmetic": _arithmetic,
     "connective": _connective,
-    "not_dropped": _word_dropped("not"),
+    "not_dropped": _not_dropped,
     "null_test": _null_test,
     "join_kind": _swapped(Kind.WORD, {"inner": "left", "left": "inner", "full": "left"}),
     "aggregate": _swapped_functions({"min": "max", "max": "min", "sum": "max", "avg": "max"}),
-    "distinct_dropped": _word_dropped("distinct"),
+    "distinct_dropped": _distinct_dropped,
     "function": _swapped_functions(
         {
             "row_number": "rank",

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idiscover.metadata.models import Catalog, Family
+from idiscover.warehouse.procedures import render_itg_procedure
 from idiscover.warehouse.release import release
+from psycopg2.extensions import connection as Connection
+
+from tests.integration.itg_world import SAMPLES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -25,6 +29,12 @@ class Procedure:
         return f"{schema}.load_{table}"
 
 
+def itg_procedures(catalog: Catalog) -> dict[str, Procedure]:
+    """Table → procedure, for one object of each shape that the template has."""
+    specs = {f"itg.{name}": catalog.objects[name] for name in SAMPLES}
+    return {table: Procedure(table, render_itg_procedure(spec, REPOSITORY / "sql")) for table, spec in specs.items()}
+
+
 def dm_procedures(catalog: Catalog) -> dict[str, Procedure]:
     """Table → procedure, inputs before what is computed from them."""
     texts = {Path(statement.name).stem: statement.sql for statement in release(catalog, REPOSITORY / "sql")}
@@ -39,3 +49,11 @@ def _depth(catalog: Catalog, table: str) -> int:
     if spec.family is Family.STG_TO_ITG:
         return 0
     return 1 + max(_depth(catalog, item.table) for item in spec.inputs)
+
+
+def empty(connection: Connection) -> None:
+    """No rows in any table."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select schemaname, tablename from pg_tables where schemaname in ('stg', 'itg', 'dm')")
+        for schema, table in cursor.fetchall():
+            cursor.execute(f'delete from {schema}."{table}"')
