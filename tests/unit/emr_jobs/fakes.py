@@ -107,15 +107,17 @@ class OrgTable:
         """Put the table behind the org's addresses."""
         org.routes[f"{DATA}/limits/"] = lambda _seen: as_json({"DailyApiRequests": {"Max": 1, "Remaining": 1}})
         org.routes[f"{DATA}/queryAll/"] = lambda _seen: as_json({"totalSize": _next(self.counts)})
-        org.routes[JOBS] = lambda _seen: self._create(org)
+        org.routes[JOBS] = lambda seen: self._create(org, seen)
 
-    def _create(self, org: FakeOrg) -> Reply:
-        rows = _next(self.snapshots)
+    def _create(self, org: FakeOrg, seen: Seen) -> Reply:
+        """A job over the next snapshot, with the columns that its query selects."""
+        names = seen.json["query"].removeprefix("SELECT ").split(" FROM ")[0].split(", ")
+        rows = [tuple(row[self.columns.index(name)] for name in names) for row in _next(self.snapshots)]
         job_id = f"750{len(self.jobs)}"
         self.jobs.append(rows)
         info = {"id": job_id, "state": "JobComplete", "numberRecordsProcessed": len(rows) + self.wrong_job_rows}
         org.routes[f"{JOBS}/{job_id}"] = lambda _seen: as_json(info)
-        org.routes[f"{JOBS}/{job_id}/results"] = lambda seen: self._page(rows, seen)
+        org.routes[f"{JOBS}/{job_id}/results"] = lambda seen: self._page(names, rows, seen)
         org.routes[f"{JOBS}/{job_id}/resultPages"] = lambda _seen: self._pages(job_id, rows)
         return as_json({**info, "state": "UploadComplete"})
 
@@ -126,7 +128,7 @@ class OrgTable:
         urls = [{"resultUrl": f"{JOBS}/{job_id}/results?locator={start}"} for start in starts]
         return as_json({"resultPages": urls, "nextRecordUrl": None, "done": True})
 
-    def _page(self, rows: list[tuple[str, ...]], seen: Seen) -> Reply:
+    def _page(self, header: list[str], rows: list[tuple[str, ...]], seen: Seen) -> Reply:
         first = int(seen.query.get("locator", "0"))
         part = rows[first : first + self.page_rows]
         following = str(first + self.page_rows) if first + self.page_rows < len(rows) else "null"
@@ -136,7 +138,7 @@ class OrgTable:
         if self.short_pages:
             self.short_pages -= 1
             part = part[:-1]
-        lines = [",".join(f'"{value}"' for value in row) for row in (self.columns, *part)]
+        lines = [",".join(f'"{value}"' for value in row) for row in (header, *part)]
         return Reply(200, ("\n".join(lines) + "\n").encode(), headers)
 
 

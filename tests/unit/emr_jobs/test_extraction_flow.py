@@ -15,7 +15,8 @@ import pytest
 from idiscover.errors import DataQualityError, FailureKind, FatalError, RetriableError, UnforeseenError
 from idiscover.lake.manifest import BatchManifest
 from idiscover.notify.failures import Failure
-from idiscover.plan.model import ExtractionRequest
+from idiscover.plan.model import ExtractionRequest, ReadMode
+from idiscover.salesforce import soql
 from idiscover.salesforce.session import SalesforceSession
 
 import emr_jobs.pages
@@ -23,7 +24,7 @@ import emr_jobs.step
 from emr_jobs.pages import TaskOutcome
 from emr_jobs.step import attempt, one_line, run
 from tests.unit.emr_jobs.fakes import JOBS, FakeBucket, InProcess, OrgTable
-from tests.unit.salesforce.fake_org import FakeOrg, fake_org, quick_retry
+from tests.unit.salesforce.fake_org import DATA, FakeOrg, fake_org, quick_retry
 from tests.unit.salesforce.samples import sample_request
 
 URI = "s3://data/status/request.json"
@@ -203,6 +204,122 @@ def test_the_same_rows_make_the_same_bytes(org: FakeOrg, bucket: FakeBucket) -> 
     del bucket.objects[MANIFEST]
     run(URI, InProcess())
     assert manifest_in(bucket).files == first
+
+
+SWEEP = sample_request(read_mode=ReadMode.WINDOW_AND_IDS)
+
+
+def queries(org: FakeOrg) -> list[str]:
+    return [seen.json["query"] for seen in org.asked(JOBS)]
+
+
+def ids_in(bucket: FakeBucket) -> list[list[str]]:
+    ids = manifest_in(bucket).ids
+    assert ids is not None
+    found: list[list[str]] = []
+    for file in ids.files:
+        stored = bucket.objects[file.key]
+        assert (len(stored), hashlib.sha256(stored).hexdigest()) == (file.bytes, file.sha256)
+        header, *part = csv.reader(io.StringIO(gzip.decompress(stored).decode(), newline=""))
+        assert (tuple(header), len(part)) == (ids.columns, file.rows)
+        found += part
+    return found
+
+
+def test_ids_are_read_after_the_rows(org: FakeOrg, bucket: FakeBucket) -> None:
+    put_request(bucket, SWEEP)
+    OrgTable([2, 2, 7, 7], [rows(2), rows(7)]).serve(org)
+    run(URI, InProcess())
+    assert rows_in(bucket) == expected(rows(2))
+    assert ids_in(bucket) == [[row[0], SWEEP.window.batch_id] for row in rows(7)]
+    manifest = manifest_in(bucket)
+    assert manifest.ids is not None
+    assert (manifest.job_id, manifest.ids.job_id, manifest.rows, manifest.id_count) == ("7500", "7501", 2, 7)
+    assert manifest.ids.columns == ("id", "_batch_id")
+    assert [file.key.removeprefix(SWEEP.target_prefix) for file in manifest.all_files] == [
+        "part-00000.csv.gz", "ids-00000.csv.gz", "ids-00001.csv.gz", "ids-00002.csv.gz",
+    ]  # fmt: skip
+    assert queries(org) == [soql.select(SWEEP), "SELECT Id FROM Account"]
+    status = json.loads(bucket.objects[REQUEST.status_key])
+    assert (status["read_mode"], status["rows"], status["ids"], status["files"]) == ("window_and_ids", 2, 7, 4)
+    assert {"ids_count_before", "ids_query_job", "ids_pages", "ids_count_after"} <= set(status["phases_seconds"])
+
+
+def test_absence_counts_from_before_the_ids_were_asked_for(
+    org: FakeOrg, bucket: FakeBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the rows were read, and before the COUNT() and the job of the Ids."""
+    put_request(bucket, SWEEP)
+    OrgTable([2, 2, 7, 7], [rows(2), rows(7)]).serve(org)
+    asked: list[datetime] = []
+    clock = (datetime(2026, 1, 5, 3, 0, second, tzinfo=UTC) for second in range(60))
+
+    def org_now(_session: SalesforceSession) -> datetime:
+        asked.append(next(clock))
+        return asked[-1]
+
+    monkeypatch.setattr(SalesforceSession, "org_now", org_now)
+    run(URI, InProcess())
+    manifest = manifest_in(bucket)
+    assert manifest.absence_at_utc == asked[1] > manifest.read_started_at_utc == asked[0]
+
+
+def test_an_empty_window_is_swept_all_the_same(org: FakeOrg, bucket: FakeBucket) -> None:
+    put_request(bucket, sample_request(end=REQUEST.window.start_utc, read_mode=ReadMode.WINDOW_AND_IDS))
+    OrgTable([2], [rows(2)]).serve(org)
+    run(URI, InProcess())
+    manifest = manifest_in(bucket)
+    assert (manifest.job_id, manifest.files, manifest.rows, manifest.id_count) == (None, (), 0, 2)
+    assert queries(org) == ["SELECT Id FROM Account"]
+
+
+def test_an_object_without_records_has_no_ids(org: FakeOrg, bucket: FakeBucket) -> None:
+    put_request(bucket, SWEEP)
+    OrgTable([0], [[]]).serve(org)
+    run(URI, InProcess())
+    manifest = manifest_in(bucket)
+    assert (manifest.id_count, manifest.id_files) == (0, ())
+    assert manifest.absence_at_utc is not None
+
+
+def test_only_the_ids_are_read_again_when_they_moved(org: FakeOrg, bucket: FakeBucket) -> None:
+    put_request(bucket, SWEEP)
+    OrgTable([2, 2, 7, 8, 4, 4], [rows(2), rows(7), rows(4)]).serve(org)
+    run(URI, InProcess())
+    manifest = manifest_in(bucket)
+    assert manifest.ids is not None
+    assert (manifest.reads, manifest.ids.reads, manifest.id_count) == (1, 2, 4)
+    assert rows_in(bucket) == expected(rows(2))
+    assert len(bucket.list(f"{SWEEP.target_prefix}ids-")) == len(manifest.id_files) == 2  # nothing of the first stays
+
+
+def test_missing_ids_are_an_error_with_numbers(org: FakeOrg, bucket: FakeBucket) -> None:
+    put_request(bucket, SWEEP)
+    OrgTable([2, 2, 5, 5], [rows(2), rows(4)]).serve(org)
+    with pytest.raises(DataQualityError, match=r"ids of batch [\s\S]*before 5, after 5, job 4"):
+        run(URI, InProcess())
+    assert MANIFEST not in bucket.objects
+
+
+def test_a_whole_read_asks_for_everything_even_of_an_empty_window(org: FakeOrg, bucket: FakeBucket) -> None:
+    put_request(bucket, sample_request(end=REQUEST.window.start_utc, read_mode=ReadMode.WHOLE))
+    OrgTable([7], [rows(7)]).serve(org)
+    run(URI, InProcess())
+    manifest = manifest_in(bucket)
+    assert rows_in(bucket) == expected(rows(7))
+    assert (manifest.read_mode, manifest.ids, manifest.id_count) == (ReadMode.WHOLE, None, 7)
+    assert manifest.absence_at_utc == manifest.read_started_at_utc
+    assert queries(org) == ["SELECT Id, Name, SystemModstamp FROM Account"]
+    assert [seen.query["q"] for seen in org.asked(f"{DATA}/queryAll/")] == ["SELECT COUNT() FROM Account"] * 2
+
+
+def test_a_window_alone_says_nothing_of_absence(org: FakeOrg, bucket: FakeBucket) -> None:
+    OrgTable([2], [rows(2)]).serve(org)
+    run(URI, InProcess())
+    manifest = manifest_in(bucket)
+    assert (manifest.read_mode, manifest.absence_at_utc, manifest.ids, manifest.id_count) == (
+        ReadMode.WINDOW, None, None, None,
+    )  # fmt: skip
 
 
 def test_any_error_of_a_worker_reaches_the_driver(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
+from idiscover.plan.model import BatchContent, ReadMode
 from idiscover.salesforce.counting import count_records
 from idiscover.salesforce.faults import NotFound, QueryTimeout
 from idiscover.salesforce.retry import RetryPolicy
@@ -120,6 +121,26 @@ def test_a_count_that_times_out_is_taken_by_ranges(org: FakeOrg) -> None:
     end = datetime(2026, 1, 5, 0, 0, 2, tzinfo=UTC)
     with pytest.raises(QueryTimeout):
         count_records(org.open(), sample_request(end=end))
+
+
+@pytest.mark.parametrize(
+    ("mode", "content"), [(ReadMode.WHOLE, BatchContent.ROWS), (ReadMode.WINDOW_AND_IDS, BatchContent.IDS)]
+)
+def test_a_count_of_everything_that_times_out_is_taken_by_ranges_too(
+    org: FakeOrg, mode: ReadMode, content: BatchContent
+) -> None:
+    """One record in every year, from the first that an org can have."""
+    years = [datetime(year, 6, 1, tzinfo=UTC) for year in range(1999, 2026)]
+
+    def count(seen: Seen) -> Reply:
+        ends = [datetime.fromisoformat(word) for word in seen.query["q"].split() if word.endswith("Z")]
+        if not ends or ends[1] - ends[0] > timedelta(days=3000):
+            return fault(400, "QUERY_TIMEOUT")
+        return as_json({"totalSize": sum(ends[0] <= year < ends[1] for year in years)})
+
+    org.routes[f"{DATA}/queryAll/"] = count
+    org.routes[f"{DATA}/limits/"] = lambda _seen: as_json({"DailyApiRequests": {"Max": 1, "Remaining": 1}})
+    assert count_records(org.open(), sample_request(read_mode=mode), content) == len(years)
 
 
 def test_the_token_goes_to_no_other_host(org: FakeOrg) -> None:

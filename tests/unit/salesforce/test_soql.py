@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idiscover.errors import ConfigError
 from idiscover.metadata.models import FieldType, FilterCondition
-from idiscover.plan.model import ColumnPlan
+from idiscover.plan.model import BatchContent, ColumnPlan, ReadMode
 from idiscover.salesforce import soql
 
 from local.salesforce.soql.nodes import Comparison, unescape
@@ -30,6 +30,20 @@ def test_select_and_count_ask_for_the_same_records() -> None:
     request = sample_request()
     assert soql.select(request) == f"SELECT Id, Name, SystemModstamp FROM Account WHERE {WINDOW}"
     assert soql.count(request) == f"SELECT COUNT() FROM Account WHERE {WINDOW}"
+
+
+FILTER = FilterCondition(field="Name", op="!=", value=None)
+
+
+@pytest.mark.parametrize(("filters", "where"), [((), ""), ((FILTER,), " WHERE Name != null")])
+def test_a_whole_read_and_ids_have_the_filter_and_no_window(filters: tuple[FilterCondition, ...], where: str) -> None:
+    whole = sample_request(read_mode=ReadMode.WHOLE, filter=filters)
+    assert soql.select(whole) == f"SELECT Id, Name, SystemModstamp FROM Account{where}"
+    assert soql.count(whole) == f"SELECT COUNT() FROM Account{where}"
+    swept = sample_request(read_mode=ReadMode.WINDOW_AND_IDS, filter=filters)
+    assert soql.select(swept, BatchContent.IDS) == f"SELECT Id FROM Account{where}"
+    assert soql.count(swept, BatchContent.IDS) == f"SELECT COUNT() FROM Account{where}"
+    assert WINDOW in soql.select(swept) and WINDOW in soql.count(swept)
 
 
 @pytest.mark.parametrize(
