@@ -129,6 +129,7 @@ def _salesforce(layout: Layout, settings: Settings) -> Part:
         environment=base_environment(layout, settings),
         healthy=lambda: _answers_tls(f"{salesforce_url(settings)}/idiscover/health", state / "tls" / "ca.pem"),
         port=settings.ports["salesforce"],
+        start_seconds=300,  # the first start makes the event log
     )
 
 
