@@ -200,6 +200,7 @@ def test_worked_example_of_keys_of_people() -> None:
         "is_current": True,
     }
     assert (unknown["hcp_key"], unknown["specialty"], unknown["owner_id"]) == (UNKNOWN, None, UNKNOWN)
+    assert (unknown["is_deleted"], unknown["is_active_hcp"], unknown["hcp_country_code"]) == (False, False, "ZZ")
     assert not {"Dr. X", person} & set(row.values())
 
 

@@ -16,11 +16,12 @@ AS_OF = date(2026, 1, 5)
 def _capability(
     technology: str, in_house: bool | None, since: date | None = None, until: date | None = None, lab_id: str = "L"
 ) -> Row:
-    return {"lab_id": lab_id, "technology": technology, "in_house": in_house, "valid_from": since, "valid_to": until}
+    row: Row = {"country_code": "DE", "lab_id": lab_id, "technology": technology, "in_house": in_house}
+    return {**row, "valid_from": since, "valid_to": until}
 
 
 def _offering(biomarker: str, reimbursed: bool, status: str = "Active", launched: date | None = None) -> Row:
-    row: Row = {"lab_id": "L", "biomarker_id": biomarker, "reimbursed": reimbursed}
+    row: Row = {"country_code": "DE", "lab_id": "L", "biomarker_id": biomarker, "reimbursed": reimbursed}
     return {**row, "status": status, "launched_on": launched}
 
 
@@ -29,7 +30,7 @@ def _volume(month: str, tested: int | None, eligible: int | None, lab_id: str = 
         "tested_patients": None if tested is None else D(tested),
         "eligible_patients": None if eligible is None else D(eligible),
     }
-    return {"lab_id": lab_id, "month": date.fromisoformat(month), **counts}
+    return {"country_code": "DE", "lab_id": lab_id, "month": date.fromisoformat(month), **counts}
 
 
 def _names(*names: str) -> list[Row]:
@@ -158,10 +159,24 @@ def test_areas_of_the_same_name_both_stand() -> None:
         {"therapeutic_area_id": key, "therapeutic_area_name": "Lung", "hcp_key": hcp, "is_affiliated": affiliated}
         for key, hcp, affiliated in (("A1", "H", True), ("A1", "J", True), ("A2", "H", True), ("A2", "K", False))
     ]
-    network = [{"lab_id": "L", **row} for row in network]
+    network = [{"country_code": "DE", "lab_id": "L", **row} for row in network]
     network.append({**network[0], "therapeutic_area_id": UNKNOWN, "therapeutic_area_name": "Unknown"})
     row = _row(dm_lab_hcp_network=network, dim_therapeutic_area=[area("A1"), area("A2")])
     assert row["linked_hcps_per_therapeutic_area"] == "Lung: 1; Lung: 2"
+
+
+def test_rows_of_another_slice_are_another_labs() -> None:
+    rows = {
+        "fact_lab_capability": [_capability("NGS", True)],
+        "dim_biomarker": _names("B"),
+        "fact_test_offering": [_offering("B", True)],
+        "fact_interaction": [interaction("L", "2026-01-05")],
+        "fact_lab_objective": [objective("O", "Met")],
+        "fact_testing_volume": [_volume("2025-12-01", 1, 1)],
+        "bridge_lab_hcp": [affiliation("X", "H")],
+    }
+    moved = {name: [row | {"country_code": "FR"} for row in found] for name, found in rows.items()}
+    assert _row(**moved) == _row() != _row(**rows)
 
 
 def test_what_is_valid_on_the_day_itself() -> None:

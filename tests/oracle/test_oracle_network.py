@@ -91,6 +91,22 @@ def test_whatever_has_no_lab_or_no_professional_is_no_tie() -> None:
     assert _rows(dm) == {}
 
 
+def test_ties_of_another_slice_are_none() -> None:
+    def away(rows: list[Row]) -> list[Row]:
+        return [row | {"country_code": "FR"} for row in rows]
+
+    dm = example()
+    for table, rows in (
+        ("bridge_lab_hcp", AFFILIATIONS),
+        ("bridge_objective_hcp", LINKS),
+        ("fact_interaction", INTERACTIONS),
+    ):
+        dm[f"dm.{table}"] = away(rows)
+    assert _rows(dm) == {}
+    dm["dm.fact_lab_objective"] = away(OBJECTIVES)
+    assert _rows(dm) == {}
+
+
 @pytest.mark.parametrize(
     ("values", "shared"),
     [

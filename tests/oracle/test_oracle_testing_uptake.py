@@ -48,9 +48,9 @@ FACTS = [
 
 
 def _offering(lab_id: str, in_house: bool | None, **values: object) -> Row:
-    own: Row = {"lab_id": lab_id, "biomarker_id": "EGFR", "lab_capability_id": "C", "in_house": in_house}
+    own: Row = {"country_code": "DE", "lab_id": lab_id, "biomarker_id": "EGFR", "lab_capability_id": "C"}
     dates: Row = dict.fromkeys(("launched_on", "capability_valid_from", "capability_valid_to"))
-    return {**own, **dates, "status": "Active", **values}
+    return {**own, **dates, "in_house": in_house, "status": "Active", **values}
 
 
 OFFERINGS = [
@@ -170,6 +170,7 @@ def test_past_and_deleted_labs_are_not_active() -> None:
         ({"capability_valid_to": date(2025, 12, 31)}, False),
         ({"lab_id": "L2"}, False),
         ({"biomarker_id": "ALK"}, False),
+        ({"country_code": "FR"}, False),
     ],
 )
 def test_which_offerings_count(values: dict[str, object], counts: bool) -> None:

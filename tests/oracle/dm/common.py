@@ -54,6 +54,14 @@ def accounts_of_type(itg: Tables, developer_name: str) -> list[Row]:
     return [row for row in itg["itg.account"] if row["record_type_id"] in types]
 
 
+LabKey = tuple[object, object]
+
+
+def lab_key(row: Row) -> LabKey:
+    """Slice and lab of a row of dm: tables that were refreshed one after the other may differ in a lab's slice."""
+    return row["country_code"], row["lab_id"]
+
+
 class FactKeys:
     """The keys of facts, as docs/marts.md says under "As in facts"."""
 

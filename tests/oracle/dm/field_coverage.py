@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from tests.oracle.arithmetic import rate
-from tests.oracle.dm.common import UNKNOWN
+from tests.oracle.dm.common import UNKNOWN, LabKey, lab_key
 from tests.oracle.dm.lab_hcp_network import current_labs
 from tests.oracle.dm.periods import is_known_until, month_end, month_of, months_up_to
 from tests.oracle.shapes import Row, Tables
@@ -16,10 +16,10 @@ _MONTHS = 13
 def dm_field_coverage(dm: Tables, as_of_date: date) -> list[Row]:
     """One row per country, territory that covers a lab there, and each of 13 months."""
     names = {row["territory_id"]: row["territory_name"] for row in dm["dm.dim_territory"]}
-    interactions: dict[tuple[object, object], list[Row]] = defaultdict(list)
+    interactions: dict[LabKey, list[Row]] = defaultdict(list)
     for row in dm["dm.fact_interaction"]:
         if is_known_until(as_of_date, row["interaction_date_key"]):
-            interactions[row["country_code"], row["lab_id"]].append(row)
+            interactions[lab_key(row)].append(row)
     rows: list[Row] = []
     for (country_code, territory), labs in _covered(dm).items():
         there = [row for lab in labs for row in interactions[country_code, lab]]
@@ -34,10 +34,10 @@ def dm_field_coverage(dm: Tables, as_of_date: date) -> list[Row]:
 
 
 def _covered(dm: Tables) -> dict[tuple[object, object], set[object]]:
-    labs = {(row["country_code"], row["lab_id"]) for row in current_labs(dm)}
+    labs = {lab_key(row) for row in current_labs(dm)}
     covered: dict[tuple[object, object], set[object]] = defaultdict(set)
     for row in dm["dm.bridge_lab_territory"]:
-        if (row["country_code"], row["lab_id"]) in labs:
+        if lab_key(row) in labs:
             covered[row["country_code"], row["territory_id"]].add(row["lab_id"])
     return covered
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tests.oracle.arithmetic import months_before, rate, total
-from tests.oracle.dm.common import UNKNOWN
+from tests.oracle.dm.common import UNKNOWN, LabKey, lab_key
 from tests.oracle.dm.lab_hcp_network import current_labs
 from tests.oracle.dm.periods import holds_on, in_12_months_to, is_known_until, month_of
 from tests.oracle.shapes import Row, Tables
@@ -16,15 +16,15 @@ _OF_LAB = ("lab_id", "lab_name", "lab_type", "segment", "accreditation", "city",
 
 
 class _Facts(NamedTuple):
-    """Rows of one kind, by lab."""
+    """Rows of one kind, by slice and lab."""
 
-    capabilities: dict[object, list[Row]]
-    offerings: dict[object, list[Row]]
-    interactions: dict[object, list[Row]]
-    objectives: dict[object, list[Row]]
-    volumes: dict[object, list[Row]]
-    affiliations: dict[object, list[Row]]
-    network: dict[object, list[Row]]
+    capabilities: dict[LabKey, list[Row]]
+    offerings: dict[LabKey, list[Row]]
+    interactions: dict[LabKey, list[Row]]
+    objectives: dict[LabKey, list[Row]]
+    volumes: dict[LabKey, list[Row]]
+    affiliations: dict[LabKey, list[Row]]
+    network: dict[LabKey, list[Row]]
 
 
 def dm_lab_360(dm: Tables, as_of_date: date) -> list[Row]:
@@ -43,21 +43,21 @@ def dm_lab_360(dm: Tables, as_of_date: date) -> list[Row]:
         {
             "country_code": lab["country_code"],
             **{column: lab[column] for column in _OF_LAB},
-            **_technologies(facts.capabilities[lab["lab_id"]], as_of_date),
-            **_offered(facts.offerings[lab["lab_id"]], names, as_of_date),
-            **_met(facts.interactions[lab["lab_id"]], as_of_date),
-            **_objectives(facts.objectives[lab["lab_id"]], as_of_date),
-            **_linked(facts.affiliations[lab["lab_id"]], facts.network[lab["lab_id"]], as_of_date),
-            **_volumes(facts.volumes[lab["lab_id"]], as_of_date),
+            **_technologies(facts.capabilities[lab_key(lab)], as_of_date),
+            **_offered(facts.offerings[lab_key(lab)], names, as_of_date),
+            **_met(facts.interactions[lab_key(lab)], as_of_date),
+            **_objectives(facts.objectives[lab_key(lab)], as_of_date),
+            **_linked(facts.affiliations[lab_key(lab)], facts.network[lab_key(lab)], as_of_date),
+            **_volumes(facts.volumes[lab_key(lab)], as_of_date),
         }
         for lab in current_labs(dm)
     ]
 
 
-def _by_lab(rows: Iterable[Row]) -> dict[object, list[Row]]:
-    found: dict[object, list[Row]] = defaultdict(list)
+def _by_lab(rows: Iterable[Row]) -> dict[LabKey, list[Row]]:
+    found: dict[LabKey, list[Row]] = defaultdict(list)
     for row in rows:
-        found[row["lab_id"]].append(row)
+        found[lab_key(row)].append(row)
     return found
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from tests.oracle.dm.common import UNKNOWN
+from tests.oracle.dm.common import UNKNOWN, LabKey, lab_key
 from tests.oracle.dm.periods import holds_on, in_12_months_to
 from tests.oracle.shapes import Row, Tables
 
 AGREED = ("Open", "Met", "Missed")
-_PairKey = tuple[object, object]
+_PairKey = tuple[LabKey, object]
 
 
 @dataclass
@@ -23,7 +23,7 @@ class _Tie:
 
 def dm_lab_hcp_network(dm: Tables, as_of_date: date) -> list[Row]:
     """One row per lab, professional and area of a tie; of area UNKNOWN where there is but an affiliation."""
-    labs = {row["lab_id"]: row for row in current_labs(dm)}
+    labs = {lab_key(row): row for row in current_labs(dm)}
     areas = {row["therapeutic_area_id"]: row["therapeutic_area_name"] for row in dm["dm.dim_therapeutic_area"]}
     affiliations = _affiliations(dm, as_of_date)
     ties = _ties(dm, as_of_date)
@@ -31,13 +31,11 @@ def dm_lab_hcp_network(dm: Tables, as_of_date: date) -> list[Row]:
         if not ties[pair]:
             ties[pair][UNKNOWN] = _Tie()
     rows: list[Row] = []
-    for (lab_id, hcp_key), by_area in ties.items():
-        # A lab and what points to it lie in one slice, or the key is UNKNOWN.
-        if lab_id not in labs or hcp_key == UNKNOWN:
+    for (place, hcp_key), by_area in ties.items():
+        if place not in labs or hcp_key == UNKNOWN:
             continue
-        lab = labs[lab_id]
-        shared: Row = {"country_code": lab["country_code"], "lab_id": lab_id, "lab_name": lab["lab_name"]}
-        shared |= {"hcp_key": hcp_key, **_affiliation_columns(affiliations.get((lab_id, hcp_key), []))}
+        shared: Row = {column: labs[place][column] for column in ("country_code", "lab_id", "lab_name")}
+        shared |= {"hcp_key": hcp_key, **_affiliation_columns(affiliations.get((place, hcp_key), []))}
         for area, tie in by_area.items():
             names: Row = {"therapeutic_area_id": area, "therapeutic_area_name": areas[area]}
             rows.append({**shared, **names, **_tie_columns(tie)})
@@ -57,7 +55,7 @@ def _affiliations(dm: Tables, as_of_date: date) -> dict[_PairKey, list[Row]]:
     found: dict[_PairKey, list[Row]] = defaultdict(list)
     for row in dm["dm.bridge_lab_hcp"]:
         if holds_on(as_of_date, row["start_date"], row["end_date"]):
-            found[row["lab_id"], row["hcp_key"]].append(row)
+            found[lab_key(row), row["hcp_key"]].append(row)
     return found
 
 
@@ -69,11 +67,11 @@ def _ties(dm: Tables, as_of_date: date) -> dict[_PairKey, dict[object, _Tie]]:
     for link in dm["dm.bridge_objective_hcp"]:
         objective = objectives.get((link["country_code"], link["objective_id"]))
         if objective is not None:
-            tie = ties[objective["lab_id"], link["hcp_key"]][objective["therapeutic_area_id"]]
+            tie = ties[lab_key(objective), link["hcp_key"]][objective["therapeutic_area_id"]]
             tie.objectives[objective["objective_id"]] = objective["status"]
     for row in dm["dm.fact_interaction"]:
         if in_12_months_to(as_of_date, row["interaction_date_key"]):
-            ties[row["lab_id"], row["hcp_key"]][row["therapeutic_area_id"]].interactions.append(row)
+            ties[lab_key(row), row["hcp_key"]][row["therapeutic_area_id"]].interactions.append(row)
     return ties
 
 

@@ -6,14 +6,14 @@ from datetime import date
 from decimal import Decimal
 
 from tests.oracle.arithmetic import RATE_DECIMALS, months_before, percentile, rate, rounded, total, weighted_mean
-from tests.oracle.dm.common import UNKNOWN
+from tests.oracle.dm.common import UNKNOWN, LabKey, lab_key
 from tests.oracle.dm.periods import holds_on, month_end
 from tests.oracle.shapes import Row, Tables
 
 _LAB_TAT_DECIMALS = 2
 _COUNTS = ("eligible_patients", "tested_patients", "positive_patients")
 CellKey = tuple[str, str, str, date]
-Offerings = Mapping[tuple[object, object], list[Row]]
+Offerings = Mapping[tuple[LabKey, object], list[Row]]
 
 
 def dm_testing_uptake(dm: Tables) -> list[Row]:
@@ -125,19 +125,19 @@ def _lab_shares(country: str, rows: list[Row], active: set[tuple[str, str]], act
 
 
 def _offerings(rows: Iterable[Row]) -> Offerings:
-    """Offerings that count in some month, by lab and biomarker."""
-    found: dict[tuple[object, object], list[Row]] = defaultdict(list)
+    """Offerings that count in some month, by slice and lab, and biomarker."""
+    found: dict[tuple[LabKey, object], list[Row]] = defaultdict(list)
     for row in rows:
         has_place = row["lab_capability_id"] != UNKNOWN and row["in_house"] is not None
         if row["status"] == "Active" and has_place and row["lab_id"] != UNKNOWN:
-            found[row["lab_id"], row["biomarker_id"]].append(row)
+            found[lab_key(row), row["biomarker_id"]].append(row)
     return found
 
 
 def _places(key: CellKey, rows: Iterable[Row], offerings: Offerings) -> Row:
     by_place = {True: Decimal(0), False: Decimal(0)}
     for row in rows:
-        of_both = offerings.get((row["lab_id"], key[2]), ())
+        of_both = offerings.get((lab_key(row), key[2]), ())
         counting = [offering for offering in of_both if _counts_in(offering, key[3])]
         if counting:
             in_house = any(offering["in_house"] is True for offering in counting)
