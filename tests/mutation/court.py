@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from idiscover.metadata.models import Catalog
 from psycopg2.extensions import connection as Connection
 
+from tests.mutation.changes import Change
 from tests.mutation.dm_judge import DmJudge
 from tests.mutation.itg_judge import ItgJudge
-from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.procedures import Procedure, dm_procedures, empty, itg_procedures
-
-ITG_TEMPLATE = "itg.load_{object}"
 
 
 class Court:
@@ -29,9 +25,9 @@ class Court:
         procedure = self.procedures[name]
         return self._judge_of(procedure).verdict(procedure, procedure.sql)
 
-    def verdict(self, mutants: Iterable[Mutant]) -> str | None:
-        """How one change gives itself away in any of the procedures it was made to; None if in none."""
-        for mutant in mutants:
+    def verdict(self, change: Change) -> str | None:
+        """How a change gives itself away in any of the procedures that it is made to; None if in none."""
+        for mutant in change.mutants:
             procedure = self.procedures[mutant.procedure]
             found = self._judge_of(procedure).verdict(procedure, mutant.sql)
             if found:
@@ -44,18 +40,3 @@ class Court:
             empty(self._connection)
             self._judge = kind(self._connection, self._catalog)
         return self._judge
-
-
-def changes(procedures: Iterable[Procedure]) -> dict[str, list[list[Mutant]]]:
-    """All changes, by procedure, those of itg by template: each the mutants that one change of the text makes."""
-    found: dict[str, dict[tuple[object, ...], list[Mutant]]] = {}
-    for procedure in procedures:
-        rendered = procedure.name.startswith("itg.")
-        table = procedure.table.split(".")[1]
-        of_text = found.setdefault(ITG_TEMPLATE if rendered else procedure.name, {})
-        seen: dict[tuple[object, ...], int] = {}
-        for mutant in mutants_of(procedure.name, procedure.sql):
-            key = (mutant.operator, mutant.code.replace(table, "{object}"), mutant.before, mutant.after)
-            seen[key] = seen.get(key, 0) + 1
-            of_text.setdefault((*key, seen[key]), []).append(mutant)
-    return {name: list(of_text.values()) for name, of_text in found.items()}

@@ -123,7 +123,11 @@ def _fixed(name: str, number: int) -> Row:
         kinds = ("RT_HCP",) if number >= 60 else ("RT_LAB",) * 7 + ("RT_HCO", "RT_LOWER", None, GONE)
         return {"record_type_id": kinds[number % len(kinds)]}
     if name in ("therapeutic_area", "biomarker", "product"):
-        return {"name": NAMES[number % len(NAMES)], "is_deleted": number == 1}
+        lost = {
+            3: {"therapeutic_area_id": None, "product_id": GONE},
+            5: {"therapeutic_area_id": GONE, "product_id": None},
+        }
+        return {"name": NAMES[number % len(NAMES)], "is_deleted": number == 1, **lost.get(number, {})}
     if name == "object_territory_association" and number < 8:
         # two territories whose only labs are never visited, or on nobody knows what day
         quiet = number % 2

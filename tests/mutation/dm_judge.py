@@ -6,6 +6,7 @@ A procedure is created, called for every slice and looked at in one transaction,
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import psycopg2
@@ -50,7 +51,7 @@ class DmJudge:
                 _fill(cursor, table, rows)
                 cursor.execute(f"analyze {table}")
             for table in self.procedures:
-                self._call(cursor, table, AS_OF_DATES[0])
+                self._call(cursor, table, AS_OF_DATES[0], self._slices_of(table))
                 cursor.execute(f"analyze {table}")
             self._columns = {table: _columns(cursor, table) for table in self.procedures}
         self._loads = {table: max(_loaded_at(rows)) for table, rows in itg.items()}
@@ -73,8 +74,13 @@ class DmJudge:
                 cursor.execute("set statement_timeout to 20000")
                 self._prepare(cursor, table, scenario)
                 cursor.execute(sql)
-                self._call(cursor, table, scenario.as_of_date)
-                return self._compared(cursor, table, scenario)
+                slices = self._slices_of(table)
+                for again in (slices, slices[:1]):
+                    self._call(cursor, table, scenario.as_of_date, again)
+                    found = self._compared(cursor, table, scenario)
+                    if found:
+                        return found
+                return None
         except psycopg2.Error as error:
             return f"refused: {str(error).splitlines()[0]}"
         finally:
@@ -85,22 +91,25 @@ class DmJudge:
         if scenario.as_of_date != AS_OF_DATES[0]:
             for item in self._catalog.tables[table].inputs:
                 if item.table in self.procedures and self._catalog.tables[item.table].uses_as_of_date:
-                    self._call(cursor, item.table, scenario.as_of_date)
+                    self._call(cursor, item.table, scenario.as_of_date, self._slices_of(item.table))
         for statement, parameters in scenario.spoil:
             cursor.execute(statement, parameters)
         changed = {"country_code": "slice.code", "_run_id": f"'{EARLIER_RUN_ID}'"}
         columns = self._columns[table]
         values = ", ".join(changed.get(column, f'yesterday."{column}"') for column in columns)
         names = ", ".join(f'"{column}"' for column in columns)
-        codes = REFERENCE_SLICES if table in self._reference_tables else self._slices
-        slices = " union all ".join(f"select '{code}' as code" for code in (*codes, OTHER_SLICE))
+        codes = (*self._slices_of(table), OTHER_SLICE)
+        slices = " union all ".join(f"select '{code}' as code" for code in codes)
         cursor.execute(
             f"insert into {table} ({names}) select {values}"
             f" from (select * from {table} limit 1) as yesterday cross join ({slices}) as slice"
         )
 
-    def _call(self, cursor: Cursor, table: str, as_of_date: date) -> None:
-        for code in REFERENCE_SLICES if table in self._reference_tables else self._slices:
+    def _slices_of(self, table: str) -> Sequence[str]:
+        return REFERENCE_SLICES if table in self._reference_tables else self._slices
+
+    def _call(self, cursor: Cursor, table: str, as_of_date: date, slices: Sequence[str]) -> None:
+        for code in slices:
             cursor.execute(f"call {self.procedures[table].name}(%s, %s, %s)", (code, as_of_date, RUN_ID))
 
     def _compared(self, cursor: Cursor, table: str, scenario: Scenario) -> str | None:
@@ -123,7 +132,10 @@ class DmJudge:
         """The oracle knows no times of loads."""
         if table == SOURCE_TABLE:
             found = {str(row["source_table"]): row["itg_loaded_at_utc"] for row in rows}
-            return None if found.items() <= self._loads.items() else "itg_loaded_at_utc differs"
+            wanted = {
+                str(row["source_table"]): self._loads[str(row["source_table"])] for row in rows if row["itg_rows"]
+            }
+            return None if {name: found[name] for name in wanted} == wanted else "itg_loaded_at_utc differs"
         if table == FRESHNESS:
             found = {str(row["table_name"]): row["loaded_at_utc"] for row in rows}
             for name in self.procedures.keys() - {FRESHNESS, SOURCE_TABLE}:

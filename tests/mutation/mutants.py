@@ -1,10 +1,8 @@
-"""All mutants of a procedure, in a fixed order, and a choice of them."""
+"""All mutants of a procedure, in a fixed order."""
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.mutation.body import Body
@@ -48,12 +46,3 @@ def mutants_of(procedure: str, sql: str) -> list[Mutant]:
             place = (procedure, operator, line, seen[line], body.code(change.start))
             found.append(Mutant(*place, before, change.text, mutated))
     return found
-
-
-def chosen(mutants: Iterable[Mutant], seed: int, per_operator: int = 1) -> list[Mutant]:
-    """`per_operator` mutants of each operator, by `seed`; all where there are fewer."""
-    choice = random.Random(seed)
-    by_operator: dict[str, list[Mutant]] = {}
-    for mutant in mutants:
-        by_operator.setdefault(mutant.operator, []).append(mutant)
-    return [one for group in by_operator.values() for one in choice.sample(group, min(per_operator, len(group)))]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutation.mutants import chosen, mutants_of
+from tests.mutation.changes import ITG_TEMPLATE, chosen
+from tests.mutation.changes import changes as changes_of
+from tests.mutation.mutants import mutants_of
 from tests.mutation.operators import OPERATORS
+from tests.mutation.procedures import Procedure
 
 PROCEDURE = """-- Purpose: a < b and c
 create or replace procedure dm.load_x (p_country_code varchar(2))
@@ -85,7 +88,19 @@ def test_names_are_stable_and_tell_mutants_apart() -> None:
 
 
 def test_a_choice_has_every_operator_and_is_the_same_every_time() -> None:
-    mutants = mutants_of("dm.load_x", PROCEDURE.format(query="select 1, 2, 3 where a < b and c < d"))
-    choice = chosen(mutants, 1)
-    assert choice == chosen(mutants, 1)
-    assert sorted(mutant.operator for mutant in choice) == sorted({mutant.operator for mutant in mutants})
+    query = "select 1, 2, 3 where a < b and c < d"
+    found = changes_of(
+        [Procedure("dm.x", PROCEDURE.format(query=query)), Procedure("dm.y", PROCEDURE.format(query="f"))]
+    )
+    choice = chosen(found, 1, {"dm.load_x": 5, "dm.load_y": 5}, 1)
+    assert choice == chosen(found, 1, {"dm.load_x": 5, "dm.load_y": 5}, 1)
+    assert {change.operator for change in choice} == {change.operator for change in found}
+    assert [change.text for change in choice].count("dm.load_x") == 5
+
+
+def test_a_change_of_a_template_is_made_to_all_that_is_rendered_from_it() -> None:
+    query = "select 1 from stg.{} where a < b"
+    found = changes_of(Procedure(f"itg.{name}", PROCEDURE.format(query=query.format(name))) for name in ("a1", "b1"))
+    assert {(change.text, change.code, len(change.mutants)) for change in found} == {
+        (ITG_TEMPLATE, "select 1 from stg.{object} where a < b;", 2)
+    }
