@@ -8,15 +8,13 @@ import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 
-from local.salesforce.events import Record, Value
-from local.salesforce.fields import Field
 from local.salesforce.ids import make_id
 from local.salesforce.live import LiveOrg, Moment
 from local.salesforce.org import Org, OrgView
 from local.salesforce.request_log import ReadKind, insert_read
 from local.salesforce.results import CsvDialect, Page, ResultFiles
+from local.salesforce.rows import Row
 from local.salesforce.soql.errors import (
     INVALID_FIELD,
     INVALID_TYPE,
@@ -29,7 +27,7 @@ from local.salesforce.soql.nodes import OtherItem, Query
 from local.salesforce.soql.parser import parse
 from local.salesforce.store import Store
 from local.salesforce.times import to_iso
-from local.salesforce.values import csv_text
+from local.salesforce.values import csv_writer
 
 JOB_PREFIX = "750"
 DELIMITERS: Mapping[str, str] = {
@@ -240,12 +238,8 @@ def _values(states: tuple[JobState, ...]) -> tuple[str, ...]:
     return tuple(state.value for state in states)
 
 
-def _lines(bound: BoundQuery, view: OrgView, records: list[Record], dialect: CsvDialect) -> Iterator[bytes]:
-    readers = [(column.getter(), partial(_text, column.field)) for column in bound.columns]
+def _lines(bound: BoundQuery, view: OrgView, records: list[Row], dialect: CsvDialect) -> Iterator[bytes]:
+    readers = [(column.getter(), csv_writer(column.field)) for column in bound.columns]
     everything = view.records
     for record in records:
         yield dialect.line([text(get(record, everything)) for get, text in readers])
-
-
-def _text(field: Field, value: Value) -> str:
-    return csv_text(field, value)

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -42,11 +42,10 @@ class Org:
         self.log = EventLog(store)
         self._lock = threading.Lock()
         self.seed, self.scale = _settle(store, seed, scale)
-        self._make_log_through(DAYS_AHEAD)
         self.clock = clock(store)
-        empty: dict[str, Mapping[str, Row]] = {name: {} for name in schema.OBJECTS}
         self._seen = ""
-        self._records: Mapping[str, Mapping[str, Row]] = empty
+        self._records: Mapping[str, Mapping[str, Row]] = {name: {} for name in schema.OBJECTS}
+        self._make_log_through(DAYS_AHEAD)
         self._view_to(self.clock.now())
 
     def view(self) -> OrgView:
@@ -78,28 +77,36 @@ class Org:
         until = to_iso(now)
         if until <= self._seen:
             return
+        for _ in self._folded(self.log.between(self._seen, until), until):
+            pass
+
+    def _folded(self, events: Iterable[Event], until: str) -> Iterator[Event]:
+        """The same events; once they are all taken, the view shows those that are committed by `until`."""
         changed: dict[str, dict[str, Row]] = {}
-        for event in self.log.between(self._seen, until):
-            if event.object not in changed:
-                changed[event.object] = dict(self._records[event.object])
-            fold_into(changed[event.object], event)
+        for event in events:
+            if event.committed_at <= until:
+                if event.object not in changed:
+                    changed[event.object] = dict(self._records[event.object])
+                fold_into(changed[event.object], event)
+            yield event
         self._seen = until
-        if not changed:
-            return
-        self._records = MappingProxyType({**self._records, **changed})
+        if changed:
+            self._records = MappingProxyType({**self._records, **changed})
 
     def _make_log_through(self, day: int) -> None:
         """Make the log's days up to `day`, if it does not have them: all of them, or none, in one transaction."""
         through = self._store.get_meta("log_through_day")
         if through is None:
-            first, world = 0, World(self.seed, self.scale)
+            events = generate.generated(World(self.seed, self.scale), 0, day)
+            events = self._folded(events, to_iso(self.clock.now()))
         elif day > int(through):
             first, day = int(through) + 1, max(day, int(through) + DAYS_AHEAD)
             world = generate.resumed_world(self.seed, self.scale, self.log.between("", "9"))
+            events = generate.generated(world, first, day)
         else:
             return
         settings = {"seed": str(self.seed), "scale": repr(self.scale), "log_through_day": str(day)}
-        self.log.append(generate.generated(world, first, day), settings)
+        self.log.append(events, settings)
 
 
 def _settle(store: Store, seed: int | None, scale: float | None) -> tuple[int, float]:

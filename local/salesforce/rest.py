@@ -6,11 +6,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from local.salesforce.events import Record, Value
 from local.salesforce.fields import SObject
 from local.salesforce.live import LiveOrg, Moment
 from local.salesforce.org import Org
 from local.salesforce.request_log import ReadKind, RequestLog
+from local.salesforce.rows import Row, Value
 from local.salesforce.soql.binding import Column, Records
 from local.salesforce.soql.errors import SoqlError
 from local.salesforce.soql.execution import BoundQuery, bind
@@ -80,7 +80,7 @@ class RestQueries:
         return cursor
 
 
-def _page(bound: BoundQuery, records: Records, rows: list[Record], place: tuple[int, int, str, str]) -> Json:
+def _page(bound: BoundQuery, records: Records, rows: list[Row], place: tuple[int, int, str, str]) -> Json:
     total, following, cursor, version = place
     build = _builder(bound, version)
     page: Json = {"totalSize": total, "done": following >= total}
@@ -90,12 +90,12 @@ def _page(bound: BoundQuery, records: Records, rows: list[Record], place: tuple[
     return page
 
 
-def _builder(bound: BoundQuery, version: str) -> Callable[[Record, Records], Json]:
+def _builder(bound: BoundQuery, version: str) -> Callable[[Row, Records], Json]:
     """Builds a record's JSON: parents nest, and are null where the reference is."""
     readers = [(column, _reader(column)) for column in bound.columns]
     attributes = _attributes(bound.sobject, version)
 
-    def build(record: Record, records: Records) -> Json:
+    def build(record: Row, records: Records) -> Json:
         out: Json = {"attributes": attributes(record)}
         for column, read in readers:
             _put(out, column, read(record, records), (record, records, version))
@@ -104,7 +104,7 @@ def _builder(bound: BoundQuery, version: str) -> Callable[[Record, Records], Jso
     return build
 
 
-def _put(out: Json, column: Column, value: object, context: tuple[Record, Records, str]) -> None:
+def _put(out: Json, column: Column, value: object, context: tuple[Row, Records, str]) -> None:
     record, records, version = context
     for depth, (field, target) in enumerate(column.hops):
         found = records[target.name].get(str(record[field.name]))
@@ -119,25 +119,25 @@ def _put(out: Json, column: Column, value: object, context: tuple[Record, Record
     out[column.path[-1]] = value
 
 
-def _attributes(sobject: SObject, version: str) -> Callable[[Record], Json]:
+def _attributes(sobject: SObject, version: str) -> Callable[[Row], Json]:
     base = f"/services/data/v{version}/sobjects/{sobject.name}/"
     return lambda record: {"type": sobject.name, "url": f"{base}{record['Id']}"}
 
 
-def _reader(column: Column) -> Callable[[Record, Records], object]:
+def _reader(column: Column) -> Callable[[Row, Records], object]:
     if column.field.is_compound:
         return _address_reader(column)
     get = column.getter()
     return lambda record, records: json_value(column.field, get(record, records))
 
 
-def _address_reader(column: Column) -> Callable[[Record, Records], object]:
-    parts: list[tuple[str, Callable[[Record, Records], Value]]] = []
+def _address_reader(column: Column) -> Callable[[Row, Records], object]:
+    parts: list[tuple[str, Callable[[Row, Records], Value]]] = []
     for name in column.field.components:
         part = column.entity.by_lower_name[name.lower()]
         parts.append((_ADDRESS_PARTS[name], Column((name,), column.hops, column.entity, part).getter()))
 
-    def read(record: Record, records: Records) -> object:
+    def read(record: Row, records: Records) -> object:
         values = {key: get(record, records) for key, get in parts}
         return {**_ADDRESS_EMPTY, **values} if any(values.values()) else None
 

@@ -24,8 +24,12 @@ class CsvDialect:
 
     def line(self, values: Iterable[str]) -> bytes:
         """One row, every value quoted."""
-        quoted = (f'"{value.replace(chr(34), chr(34) * 2)}"' for value in values)
-        return (self.delimiter.join(quoted) + self.line_ending).encode("utf-8")
+        texts = list(values)
+        between = f'"{self.delimiter}"'
+        row = between.join(texts)
+        if row.count('"') != 2 * (len(texts) - 1):
+            row = between.join([text.replace('"', '""') for text in texts])
+        return f'"{row}"{self.line_ending}'.encode()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """How values look on the wire: in Bulk's CSV and in REST's JSON."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 
 from local.salesforce.events import Value
 from local.salesforce.fields import Field, FieldType
@@ -8,6 +10,7 @@ from local.salesforce.fields import Field, FieldType
 _PLAIN_FROM, _PLAIN_BELOW = Decimal("0.001"), Decimal(10_000_000)
 
 
+@lru_cache(maxsize=1 << 16)
 def double_text(value: float) -> str:
     """A double as the platform prints it, which is Java's way: `12.0`, `0.5`, `1.2E7`."""
     number = Decimal(str(value)).normalize()
@@ -19,15 +22,13 @@ def double_text(value: float) -> str:
     return f"{'-' if sign else ''}{mantissa}E{number.adjusted()}"
 
 
-def csv_text(field: Field, value: Value) -> str:
-    """A value in a Bulk result, unquoted; null is the empty text. Datetimes end in `.000Z` there."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if field.type is FieldType.DOUBLE and not isinstance(value, str):
-        return double_text(value)
-    return str(value)
+def csv_writer(field: Field) -> Callable[[Value], str]:
+    """How values of a field look in a Bulk result, unquoted; null is the empty text. Datetimes end in `.000Z` there."""
+    if field.type is FieldType.BOOLEAN:
+        return lambda value: "" if value is None else "true" if value else "false"
+    if field.type is FieldType.DOUBLE:
+        return lambda value: double_text(value) if isinstance(value, (int, float)) else ""
+    return lambda value: "" if value is None else str(value)
 
 
 def json_value(field: Field, value: Value) -> Value:

@@ -30,6 +30,7 @@ ACCOUNT, VOLUME, BIOMARKER, AREA, PRODUCT = (
 )
 COMMIT_DELAY = timedelta(milliseconds=350)
 _MOVE_ATTEMPTS = 200
+_FEWEST_LABS = 12
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ HABITS: Mapping[str, Habits] = {
     schema.USER_TERRITORY_ASSOCIATION.name: Habits(3, 3, purges=2),
     schema.USER.name: Habits(updates=4),
 }
-# A record may be undeleted and another purged on the same day, so at least two are deleted.
-_FEWEST_DELETES = 2
+# A record may be undeleted and another purged on the same day, so at least two are deleted, and two made.
+_FEWEST = 2
 
 
 def _changed_objective_hcp(scene: Scene, record: Record) -> dict[str, Value]:
@@ -105,15 +106,18 @@ class _Day:
             change = CHANGES.get(sobject.name)
             scene = Scene(self.world, self.rng, stamp)
             values = _changed_objective_hcp(scene, record) if change is None else change(self.rng, record)
-        if values:
+        # A name or place may be drawn that the record has already.
+        if any(record[name] != value for name, value in values.items()):
             self._change(sobject, record, EventKind.UPDATE, stamp, values, committed_at)
 
     def deleted(self, sobject: SObject, stamp: datetime, committed_at: datetime | None = None) -> None:
-        """A record goes to the recycle bin (every third day a lab); what belongs to it stays as it is."""
-        group = "" if sobject is not ACCOUNT else "Lab" if self.day % 3 == 1 else "HCP"
-        record = self._pick(self.world.pool(sobject.name, group), sobject, stamp)
-        if record is not None:
-            self._change(sobject, record, EventKind.DELETE, stamp, {"IsDeleted": True}, committed_at)
+        """A record (an account: a professional) goes to the recycle bin; what belongs to it stays as it is."""
+        self._bin(sobject, "HCP" if sobject is ACCOUNT else "", stamp, committed_at)
+
+    def lab_deleted(self, stamp: datetime, committed_at: datetime | None = None) -> None:
+        """A lab goes to the recycle bin, unless there are few."""
+        if self._has_labs_to_spare():
+            self._bin(ACCOUNT, "Lab", stamp, committed_at)
 
     def undeleted(self, sobject: SObject, stamp: datetime, committed_at: datetime | None = None) -> None:
         """A record comes back."""
@@ -123,9 +127,12 @@ class _Day:
 
     def purged(self, sobject: SObject, stamp: datetime, committed_at: datetime | None = None) -> None:
         """A record is removed for good: mostly one from the recycle bin, where the object has one; every week a lab."""
-        group = "" if sobject is not ACCOUNT else "Lab" if self.day % 7 == 3 else "HCP"
+        group = "HCP" if sobject is ACCOUNT else ""
+        if sobject is ACCOUNT and self.day % 7 == 3 and self._has_labs_to_spare():
+            group = "Lab"
         binned = self.world.pool(sobject.name, deleted=True)
-        direct = not binned.ids or self.rng.randrange(4) == 0 or group == "Lab"
+        # The last one in the bin is left to be undeleted.
+        direct = len(binned.ids) < 2 or self.rng.randrange(4) == 0 or group == "Lab"
         record = self._pick(self.world.pool(sobject.name, group) if direct else binned, sobject, stamp)
         if record is not None:
             self._emit(sobject, str(record["Id"]), EventKind.PURGE, stamp, {}, committed_at)
@@ -198,6 +205,14 @@ class _Day:
         if record is not None and product is not None and record["Product__c"] != product["Id"]:
             values: dict[str, Value] = {"Product__c": product["Id"], "Is_Companion_Diagnostic__c": True}
             self._change(BIOMARKER, record, EventKind.UPDATE, stamp, values, committed_at)
+
+    def _bin(self, sobject: SObject, group: str, stamp: datetime, committed_at: datetime | None) -> None:
+        record = self._pick(self.world.pool(sobject.name, group), sobject, stamp)
+        if record is not None:
+            self._change(sobject, record, EventKind.DELETE, stamp, {"IsDeleted": True}, committed_at)
+
+    def _has_labs_to_spare(self) -> bool:
+        return len(self.world.pool(ACCOUNT.name, "Lab").ids) > _FEWEST_LABS
 
     def _changed_belonging(self, sobject: SObject, record: Record, stamp: datetime) -> dict[str, Value]:
         """Another lab for one child of a lab in twenty, another owner for one record in twenty; mostly nothing."""
@@ -289,11 +304,13 @@ def _actions(today: _Day) -> list[Action]:
     actions: list[Action] = [today.reference_changed, today.product_changed, today.force_changed]
     actions += _times(today, today.lab_moved, 4)
     actions += _times(today, today.lab_segmented, 10)
+    if today.day % 3 == 1:
+        actions += _times(today, today.lab_deleted, 3)
     for name, habits in HABITS.items():
         sobject = schema.OBJECTS[name]
-        actions += _times(today, partial(today.inserted, sobject), habits.inserts)
+        actions += _times(today, partial(today.inserted, sobject), habits.inserts, _FEWEST)
         actions += _times(today, partial(today.updated, sobject), habits.updates)
-        actions += _times(today, partial(today.deleted, sobject), habits.deletes, _FEWEST_DELETES)
+        actions += _times(today, partial(today.deleted, sobject), habits.deletes, _FEWEST)
         actions += _times(today, partial(today.undeleted, sobject), habits.undeletes)
         actions += _times(today, partial(today.purged, sobject), habits.purges)
     return actions

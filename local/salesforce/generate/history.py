@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from local.salesforce import schema
@@ -16,16 +15,8 @@ HISTORY_ENDS = datetime(2026, 1, 4, 18, 0, tzinfo=UTC)
 Change = Callable[[random.Random, Record], dict[str, Value]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """One event to be, ordered by when it happens and then by when it was planned."""
-
-    stamp: str
-    order: int
-    object: str
-    id: str
-    kind: EventKind
-    values: Mapping[str, Value]
+# One event to be: when (ISO text), in what order it was planned, object, id, kind, values (a row: of a new record).
+_Planned = tuple[str, int, str, str, EventKind, Mapping[str, Value]]
 
 
 class History:
@@ -84,17 +75,16 @@ class History:
 
     def emit_all(self) -> Iterator[Event]:
         """Hand everything to the world in the order of time, let go of it, and pass the events on."""
-        planned = sorted(self._planned, key=lambda item: (item.stamp, item.order), reverse=True)
-        self._planned = []
+        planned, self._planned = sorted(self._planned, reverse=True), []
         while planned:
-            item = planned.pop()
-            values = item.values.without_id() if isinstance(item.values, Row) else item.values
-            self.world.emit(item.object, item.id, item.kind, item.stamp, values, committed_at=item.stamp)
+            stamp, _, object_name, record_id, kind, values = planned.pop()
+            values = values.without_id() if isinstance(values, Row) else values
+            self.world.emit(object_name, record_id, kind, stamp, values, committed_at=stamp)
             yield from self.world.take()
 
     def _plan(self, object_name: str, record_id: str, kind: EventKind, values: Mapping[str, Value]) -> None:
         stamp = str(values["SystemModstamp"])
-        self._planned.append(_Planned(stamp, len(self._planned), object_name, record_id, kind, values))
+        self._planned.append((stamp, len(self._planned), object_name, record_id, kind, values))
 
 
 def between(rng: random.Random, start: datetime, end: datetime) -> datetime:

@@ -107,8 +107,10 @@ def _objective_hcp(scene: Scene, number: int) -> tuple[dict[str, Value], Value] 
 def _interaction(scene: Scene, number: int) -> tuple[dict[str, Value], Value] | None:
     """Somebody of an affiliated pair was met today or in the days before, at times nobody in particular."""
     link, area = scene.one(schema.LAB_HCP_AFFILIATION), scene.one(schema.THERAPEUTIC_AREA)
-    lab = None if link is None else scene.parent(link, "Lab__c", schema.ACCOUNT)
-    if link is None or area is None or lab is None:
+    if link is None or area is None:
+        return None
+    lab = scene.parent(link, "Lab__c", schema.ACCOUNT) or scene.one(schema.ACCOUNT, "Lab")
+    if lab is None:
         return None
     hcp_id = None if link["HCP__c"] is None or scene.rng.randrange(5) == 0 else str(link["HCP__c"])
     day = scene.stamp.date() - timedelta(days=scene.rng.choice((0, 0, 0, 1, 1, 3, 10)))

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from local.salesforce import schema
-from local.salesforce.events import Record, Value
 from local.salesforce.fields import Field, FieldType, SObject
 from local.salesforce.ids import SHORT_LENGTH, is_valid
+from local.salesforce.rows import Row, Value
 from local.salesforce.soql.errors import (
     INVALID_FIELD,
     INVALID_FILTER,
@@ -31,9 +31,9 @@ from local.salesforce.soql.nodes import (
     unescape,
 )
 
-Records = Mapping[str, Mapping[str, Record]]
-Getter = Callable[[Record, Records], Value]
-Predicate = Callable[[Record, Records], bool]
+Records = Mapping[str, Mapping[str, Row]]
+Getter = Callable[[Row, Records], Value]
+Predicate = Callable[[Row, Records], bool]
 Key = str | int | float | Decimal | bool
 _RANGES: Mapping[Operator, Callable[[Key, Key], bool]] = {
     Operator.LT: lambda left, right: left < right,  # type: ignore[operator]
@@ -69,9 +69,11 @@ class Column:
             reference = self.entity.by_lower_relationship[relationship.lower()]
             hops = (*hops, (reference.name, _target_of(reference).name))
         if not hops:
-            return lambda record, _: record[name]
+            position = self.entity.positions.get(name)
+            # Compound fields have none; whoever reads them makes them of their parts.
+            return lambda record, _: None if position is None else record.cells[position]
 
-        def read(record: Record, records: Records) -> Value:
+        def read(record: Row, records: Records) -> Value:
             for reference, target in hops:
                 found = records[target].get(str(record[reference]))
                 if found is None:
@@ -128,11 +130,18 @@ def bind_condition(query: Query, sobject: SObject, condition: Condition) -> Pred
         inner = bind_condition(query, sobject, condition.inner)
         return lambda record, records: not inner(record, records)
     if isinstance(condition, Junction):
-        terms = [bind_condition(query, sobject, term) for term in condition.terms]
-        if condition.is_and:
-            return lambda record, records: all(term(record, records) for term in terms)
-        return lambda record, records: any(term(record, records) for term in terms)
+        return _bind_junction([bind_condition(query, sobject, term) for term in condition.terms], condition.is_and)
     return _bind_comparison(query, sobject, condition)
+
+
+def _bind_junction(terms: list[Predicate], is_and: bool) -> Predicate:
+    def holds(record: Row, records: Records) -> bool:
+        for term in terms:
+            if term(record, records) is not is_and:
+                return not is_and
+        return is_and
+
+    return holds
 
 
 def _bind_comparison(query: Query, sobject: SObject, comparison: Comparison) -> Predicate:
@@ -165,7 +174,7 @@ def _range(
         raise error_at(INVALID_FILTER, query.text, comparison.path.position, "invalid operator on this field or value")
     compare = _RANGES[comparison.operator]
 
-    def in_range(record: Record, records: Records) -> bool:
+    def in_range(record: Row, records: Records) -> bool:
         value = get(record, records)
         return value is not None and compare(key(value), wanted)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from local.salesforce.events import Record, Value
 from local.salesforce.fields import FieldType, SObject
 from local.salesforce.org import OrgView
+from local.salesforce.rows import Row, Value
 from local.salesforce.soql.binding import (
     Column,
     Getter,
@@ -52,10 +52,10 @@ class BoundQuery:
     sobject: SObject
     columns: tuple[Column, ...]
     predicate: Predicate
-    sort: Callable[[list[Record], OrgView], None]
+    sort: Callable[[list[Row], OrgView], None]
     window: Window
 
-    def select(self, view: OrgView, with_deleted: bool) -> list[Record]:
+    def select(self, view: OrgView, with_deleted: bool) -> list[Row]:
         """The records that match, in order. Deleted ones only `with_deleted` (queryAll)."""
         records = view.records
         hide = self.sobject.has_is_deleted and not with_deleted
@@ -83,7 +83,7 @@ def bind(text: str) -> BoundQuery:
     return BoundQuery(query, sobject, columns, predicate, _sorter(query, sobject), window_of(query))
 
 
-def _everything(record: Record, records: Records) -> bool:
+def _everything(record: Row, records: Records) -> bool:
     return True
 
 
@@ -106,10 +106,10 @@ def _fields_group(query: Query, sobject: SObject, item: OtherItem) -> list[Colum
     return [Column((field.name,), (), sobject, field) for field in sobject.fields if field.custom in wanted]
 
 
-def _sorter(query: Query, sobject: SObject) -> Callable[[list[Record], OrgView], None]:
+def _sorter(query: Query, sobject: SObject) -> Callable[[list[Row], OrgView], None]:
     terms = [_order_key(query, sobject, item) for item in query.order_by]
 
-    def sort(rows: list[Record], view: OrgView) -> None:
+    def sort(rows: list[Row], view: OrgView) -> None:
         # Later terms first: sorting is stable. Nulls go by a pass of their own, untouched by DESC.
         for item, get, key in reversed(terms):
             values = [(value, row) for row in rows for value in (get(row, view.records),)]

@@ -36,6 +36,7 @@ EXTREME_NUMBERS = (
     0.001,
     -12_345.6789,
 )
+_EXTREME_MINUTES = {18: 999_999, 43: 0, 68: -1}
 _EXTREME_TIMES = ("1700-01-01T00:00:00.000Z", "4000-12-31T23:59:59.000Z")
 
 
@@ -191,7 +192,7 @@ def new_interaction(
         "Topic__c": hurting_text(turn + 5, LINE_LENGTH) if hurting and number % 3 == 0 else topic,
         "Outcome__c": hurting_text(turn, OUTCOME_LENGTH) if hurting else outcome,
         "Next_Step__c": hurting_text(turn + 9, LINE_LENGTH) if hurting and number % 3 == 1 else step,
-        "Duration_Minutes__c": None if number % 25 == 18 else 5 * rng.randrange(1, 25),
+        "Duration_Minutes__c": _EXTREME_MINUTES.get(number) if number % 25 == 18 else 5 * rng.randrange(1, 25),
     }
 
 

@@ -9,6 +9,8 @@ from local.salesforce.schema.testing import DATA_SOURCES, OFFERING_STATES, SAMPL
 
 _FIRST_CAPABILITY, _LAST_CAPABILITY = date(2018, 1, 1), date(2025, 12, 1)
 _STATUS_WHEEL = ("Active",) * 14 + ("Planned", "Planned", "Paused", "Withdrawn", None)
+_EXTREME_TURNAROUNDS = {57: 0.01, 58: 9999.99}
+_EXTREME_MONTHS = {63: "1700-01-01", 64: "4000-12-31"}
 _EXTREME_DAYS = ("1700-01-01", "4000-12-31")
 
 
@@ -88,6 +90,7 @@ def patients(rng: random.Random, number: int) -> dict[str, Value]:
     tested = None if number % 61 == 7 else (eligible or 0) * rng.randrange(0, 101) // 100
     positive = None if tested is None or number % 97 == 11 else tested * rng.randrange(0, 46) // 100
     turnaround = None if not tested or rng.random() < 0.06 else (150 + rng.randrange(0, 2600)) / 100
+    turnaround = _EXTREME_TURNAROUNDS.get(number % 10_000, turnaround)
     return {
         "Eligible_Patients__c": eligible,
         "Tested_Patients__c": tested,
@@ -102,10 +105,19 @@ def new_volume(rng: random.Random, number: int, lab_id: str | None, biomarker_id
         "Name": f"TV-{number + 1:08d}",
         "Lab__c": None if number % 400 == 4 else lab_id,
         "Biomarker__c": biomarker_id,
-        "Month__c": month.isoformat(),
+        "Month__c": _month_text(number, month),
         **patients(rng, number),
         "Data_Source__c": rng.choice((*DATA_SOURCES, None)),
     }
+
+
+def _month_text(number: int, month: date) -> str | None:
+    """Mostly the first day of the month; one in ninety is some other day of it, a few are no month at all."""
+    if number % 900 == 62:
+        return None
+    if number in _EXTREME_MONTHS:
+        return _EXTREME_MONTHS[number]
+    return (month.replace(day=15) if number % 90 == 21 else month).isoformat()
 
 
 def changed_volume(rng: random.Random, record: Record) -> dict[str, Value]:
