@@ -10,9 +10,10 @@ from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_windows import watermark
 from idiscover.errors import RetriableError
 
-from tests.support.chain_fixtures import Begin
+from tests.support.chain_fixtures import beginning
 from tests.support.direct_chain import DirectChain
 from tests.support.direct_figures import differences, work
+from tests.support.direct_stack import DirectStack
 from tests.support.direct_watch import Caused, watching
 
 # All that is computed from accounts and testing volumes.
@@ -20,14 +21,23 @@ TABLES = ["dm.dm_testing_uptake"]
 ACCOUNT, LABS, VOLUME = "itg.account", "dm.dim_lab", "itg.testing_volume"
 
 
+@pytest.fixture(scope="module")
+def at_rest(started_stack: DirectStack) -> Iterator[list[DirectChain]]:
+    """The chain that the tests share, while none of them has left it with something undone."""
+    with beginning(started_stack) as begin_chain:
+        chain = begin_chain(TABLES)
+        chain.run_day()
+        yield [chain]
+
+
 @pytest.fixture
-def chain(begin: Begin) -> Iterator[DirectChain]:
-    """A chain that has run its first day."""
-    chain = begin(TABLES)
-    chain.run_day()
+def chain(at_rest: list[DirectChain]) -> Iterator[DirectChain]:
+    """A chain on some day of its org, with nothing left to do; afterwards, too, and exact."""
+    chain = at_rest.pop()
     yield chain
     assert chain.pending() == []
     assert differences(chain) == []
+    at_rest.append(chain)
 
 
 def downstream(chain: DirectChain, table: str) -> set[str]:

@@ -1,7 +1,7 @@
 """Connections, secrets and sessions that are kept instead of made anew: most of what a chain of tiny runs would cost.
 
 What is sent over them is the same. Whoever closes a kept connection gives back what closing would: the open transaction
-and the locks.
+and the locks. Status documents of loads and refreshes, which nobody reads, stay in memory; job.step_log has them too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
-from idiscover.aws import extraction_run, job_metadata, postgres, redshift
+from idiscover.aws import extraction_run, job_metadata, postgres, redshift, step_log
+from idiscover.aws.s3 import Bucket
+from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.session import SalesforceSession, open_session
 from psycopg2 import extensions
 
@@ -90,7 +92,32 @@ def keep(monkeypatch: pytest.MonkeyPatch) -> KeptConnections:
     for module in (extraction_run, step, pages):
         monkeypatch.setattr(module, "open_session", session)
     monkeypatch.setattr(pages, "_sessions", {})
+    source = _remembering_one(pages.source_bucket)
+    monkeypatch.setattr(pages, "source_bucket", source)
+    monkeypatch.setattr(step, "source_bucket", source)
+    monkeypatch.setattr(step_log, "Bucket", ForgottenDocuments)
     return connections
+
+
+class ForgottenDocuments:
+    """Takes the place of the bucket where documents are written that nobody reads."""
+
+    def __init__(self, name: str, region: str) -> None: ...
+
+    def write_text(self, key: str, text: str, content_type: str = "application/json") -> None:
+        """Takes the document."""
+
+
+def _remembering_one(make: Callable[[ExtractionRequest], Bucket]) -> Callable[[ExtractionRequest], Bucket]:
+    """One bucket for all requests: its rights, an hour's, outlive the test."""
+    made: list[Bucket] = []
+
+    def remembered(request: ExtractionRequest) -> Bucket:
+        if not made:
+            made.append(make(request))
+        return made[0]
+
+    return remembered
 
 
 def _remembering(read: Callable[[str, str], Any]) -> Callable[[str, str], Any]:

@@ -1,0 +1,26 @@
+"""Random histories: whenever the chain is at rest, itg and dm are what the oracle makes of the reads it loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.chain_fixtures import Begin
+from tests.support.direct_figures import differences
+from tests.support.direct_player import Player
+
+# Labs and what moves with them, directly and over objectives; reference data; marts with and without history.
+TABLES = ["dm.dm_testing_uptake", "dm.bridge_objective_hcp", "dm.dim_hcp"]
+RESTS = 2
+ACTIONS = 9
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_rest_is_exact(begin: Begin, seed: int) -> None:
+    chain = begin(TABLES, seed=seed)
+    player = Player(chain, seed)
+    for _ in range(RESTS):
+        player.play(ACTIONS)
+        player.come_to_rest()
+        assert chain.pending() == [], player.told
+        found = differences(chain)
+        assert found == [], "\n".join([*map(str, found[:10]), *player.told])
