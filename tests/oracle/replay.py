@@ -64,7 +64,7 @@ def look_at_state(state_dir: Path, reads: Iterable[LoggedRead]) -> Iterator[Sigh
 def look(events: Iterable[Event], reads: Iterable[LoggedRead]) -> Iterator[Sight]:
     """Replays events up to each read's org time, and tells what the read brought; reads in the order of time.
 
-    Events are in seq order, in which their commits never go back; those after the last read are not asked for.
+    Events are in the order of their commits; those after the last read are not asked for.
     Raises ValueError for a read that is neither of a window, nor whole, nor of every Id.
     """
     state = OrgState()
