@@ -16,7 +16,8 @@ from idiscover.lake.manifest import BatchManifest
 from idiscover.notify.failures import FailedTask, RunFailure, explained, tried
 from idiscover.notify.redaction import redact
 from idiscover.notify.run_failures import ExtractionResult
-from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, RefreshPlan
+from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, ReadMode, RefreshPlan
+from idiscover.plan.reads import describe_read
 
 SUBJECT_LENGTH = 200  # characters; some relays fold or cut longer ones
 
@@ -45,13 +46,16 @@ def start_mail(request: ExtractionRequest, plan: ExtractionPlan) -> Mail:
         ("Kind", window.run_kind.value),
         ("Order date", window.order_date.isoformat()),
         ("Window (UTC)", _window(window.start_utc, window.end_utc)),
+        ("Reads", describe_read(window.read_mode)),
         ("Batch", window.batch_id),
         ("Cluster", f"{emr.release_label}, {emr.instance_type}, 1 primary + {emr.core_instances} core"),
         ("Step", f"extract.py ({request.operation}, {len(request.columns)} fields), code {request.code_sha}"),
         ("Target", f"s3://{request.data_bucket}/{request.target_prefix}"),
     ]
-    if window.is_empty:
-        facts.append(("Note", "The window is empty: an empty batch is written and Salesforce is not asked."))
+    if window.is_empty and window.read_mode is not ReadMode.WHOLE:
+        without_rows = "an empty batch is written and Salesforce is not asked"
+        rest = "the Ids alone are read" if window.read_mode.tells_absence else without_rows
+        facts.append(("Note", f"The window is empty: {rest}."))
     subject = _subject(plan, f"{plan.object} {window.order_date.isoformat()}: extraction starts")
     return _mail(subject, f"Extraction of {plan.object} starts", facts, plan)
 
@@ -161,6 +165,7 @@ def _batch_facts(manifest: BatchManifest | None) -> list[Fact]:
         return [("Rows", "no batch stands")]
     return [
         ("Rows", f"{manifest.rows:,} in {len(manifest.files)} files"),
+        *([] if manifest.id_count is None else [("Ids", f"{manifest.id_count:,} records are there")]),
         ("Bytes", f"{manifest.bytes:,}"),
         ("Reads", str(manifest.reads)),
     ]

@@ -13,14 +13,8 @@ from idiscover.metadata.models import (
     ObjectSpec,
     TableSpec,
 )
-from idiscover.plan.model import ConsumerPlan, ReadMode
-from idiscover.plan.reads import daily_read_mode
-
-_READS = {
-    ReadMode.WINDOW: "its window",
-    ReadMode.WINDOW_AND_IDS: "its window, and the Id of every record, to see which there are no more",
-    ReadMode.WHOLE: "every record, whatever its SystemModstamp",
-}
+from idiscover.plan.model import ConsumerPlan
+from idiscover.plan.reads import daily_read_mode, describe_read
 
 
 def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
@@ -34,7 +28,7 @@ def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
         ("Schedule", f"`{spec.schedule}` (UTC)"),
         ("Delta", f"`{delta.field}`, read again for {delta.lookback_minutes} minutes back"),
         ("Filter", conditions),
-        ("A day's run reads", _READS[daily_read_mode(spec, delta)]),
+        ("A day's run reads", describe_read(daily_read_mode(spec, delta))),
         ("Records in the bin", deleted),
         ("Country", _country(spec)),
         ("Writes", f"`source/{spec.object}/<batch>/`, announced as `x-idiscover://source/{spec.object}`"),

@@ -13,6 +13,15 @@ def daily_read_mode(spec: ObjectSpec, delta: DeltaFilter) -> ReadMode:
     return ReadMode.WINDOW_AND_IDS if delta.sweep == "daily" else ReadMode.WINDOW
 
 
+def describe_read(mode: ReadMode) -> str:
+    """The mode in a few words, for people."""
+    return {
+        ReadMode.WINDOW: "its window",
+        ReadMode.WINDOW_AND_IDS: "its window, and the Id of every record, to see which there are no more",
+        ReadMode.WHOLE: "every record, whatever its SystemModstamp",
+    }[mode]
+
+
 def read_mode_of(plan: ExtractionPlan, run: RunIdentity, kind: RunKind) -> ReadMode:
     """What this run reads. Who names a window, by a backfill or a parameter, gets that window and nothing else."""
     names_a_window = run.window_start_utc is not None or run.window_end_utc is not None
