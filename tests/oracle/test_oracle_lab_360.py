@@ -165,6 +165,14 @@ def test_areas_of_the_same_name_both_stand() -> None:
     assert row["linked_hcps_per_therapeutic_area"] == "Lung: 1; Lung: 2"
 
 
+def test_only_todays_objectives_that_are_not_deleted_count() -> None:
+    past, deleted = {"is_current": False}, {"is_deleted": True}
+    goals = [objective("O1", "Open", "2026-01-01"), objective("O2", "Open", "2026-01-01") | past]
+    goals += [objective("O3", "Open", "2026-01-01") | deleted, objective("O4", "Met") | past]
+    row = _row(fact_lab_objective=[*goals, objective("O5", "Met") | deleted])
+    assert (row["open_objectives"], row["overdue_objectives"], row["met_objectives"]) == (1, 1, 0)
+
+
 def test_rows_of_another_slice_are_another_labs() -> None:
     rows = {
         "fact_lab_capability": [_capability("NGS", True)],

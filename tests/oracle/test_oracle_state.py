@@ -81,13 +81,14 @@ def _queries(sobject: SObject, org: Org, night: int) -> list[str]:
 
 
 def _read(store: Store, org: Org, sobject: SObject, soql: str, job_id: str) -> list[Row]:
-    """What the simulator answers, logged as a Bulk job's read."""
+    """What the simulator answers, logged as a Bulk job's read, and the counting of it, which brings no rows."""
     view, bound = org.view(), bind(soql)
     records = bound.select(view, with_deleted=sobject.has_is_deleted)
     operation = "queryAll" if sobject.has_is_deleted else "query"
     with store.transaction() as connection:
-        what = (to_iso(view.as_of), "bulk", operation, sobject.name, soql)
-        insert_read(connection, what, bound.window, job_id, len(records))
+        for kind, of_job in (("bulk", job_id), ("count", None)):
+            what = (to_iso(view.as_of), kind, operation, sobject.name, soql)
+            insert_read(connection, what, bound.window, of_job, len(records))
     getters = [(column.path[-1], column.getter()) for column in bound.columns]
     return [{name: get(record, view.records) for name, get in getters} for record in records]
 
