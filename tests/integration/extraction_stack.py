@@ -114,7 +114,14 @@ def moto() -> Iterator[Aws]:
         server.stop()
 
 
-def request_for(object_name: str, start: datetime, end: datetime, batch: str, **changes: object) -> ExtractionRequest:
+def request_for(
+    object_name: str,
+    start: datetime,
+    end: datetime,
+    batch: str,
+    read_mode: ReadMode = ReadMode.WINDOW,
+    **changes: object,
+) -> ExtractionRequest:
     """A request for an object of metadata/, read without the platform's own loader."""
     spec = yaml.safe_load((ROOT / "metadata" / "objects" / f"{object_name}.yaml").read_text())
     columns = [ColumnPlan(salesforce=f["salesforce"], type=f["type"], column=f["column"]) for f in spec["fields"]]
@@ -129,7 +136,7 @@ def request_for(object_name: str, start: datetime, end: datetime, batch: str, **
             batch_id=batch,
             start_utc=start,
             end_utc=end,
-            read_mode=ReadMode.WINDOW,
+            read_mode=read_mode,
         ),
         "object": object_name,
         "salesforce_object": spec["salesforce_object"],
@@ -177,7 +184,7 @@ class Spark:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import requests
-from idiscover.plan.model import ExtractionRequest
+from idiscover.plan.model import ExtractionRequest, ReadMode
 from simple_salesforce import Salesforce
 
 from tests.integration.extraction_stack import API_VERSION, Aws, Spark, moto, request_for, simulator, utc
@@ -50,7 +50,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("extraction stack")  # a space in the path, as a user may have
     state = folder / "org"
     ca_file = state / "tls" / "ca.pem"
-    with simulator(state, "--page-rows", "150") as url, moto() as aws:
+    with simulator(state, "--page-rows", "600") as url, moto() as aws:
         credentials = json.loads((state / "credentials.json").read_text())
         aws.put_secret("sf", {"grant_type": "jwt", **credentials})
         aws.put_secret("s3", {"role_arn": "arn:aws:iam::123456789012:role/idiscover-source-writer"})
@@ -60,7 +60,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def files_of(stack: Stack, manifest: dict[str, Any]) -> list[list[str]]:
-    """All rows of a batch's files, checked against its manifest on the way."""
+    """All rows of a batch's files (or, of its `ids`, all Ids), checked against its manifest on the way."""
     rows: list[list[str]] = []
     for file in manifest["files"]:
         stored = stack.aws.read(file["key"])
@@ -97,7 +97,7 @@ def rows_by_rest(stack: Stack, request: ExtractionRequest) -> set[tuple[object, 
 
 
 def test_every_row_arrives_once_as_rest_has_it(stack: Stack) -> None:
-    request = request_for("testing_volume", EARLY, LATE, "testing_volume-1")
+    request = request_for("testing_volume", EARLY, LATE, "testing_volume-1", ReadMode.WINDOW_AND_IDS)
     done = stack.spark.submit(request)
     assert done.returncode == 0, done.stderr
     manifest = json.loads(stack.aws.read(f"{request.target_prefix}manifest.json"))
@@ -108,12 +108,15 @@ def test_every_row_arrives_once_as_rest_has_it(stack: Stack) -> None:
     assert len(rows) == len(expected)
     assert {as_comparable(request, row[:-2]) for row in rows} == expected
     assert {row[-1] for row in rows} == {"testing_volume-1"}
+    ids = files_of(stack, manifest["ids"])
+    assert len(manifest["ids"]["files"]) > 2
+    assert sorted(ids) == sorted([str(row[0]), "testing_volume-1"] for row in expected)
     assert set(manifest["counts"].values()) == {len(expected), 0}  # 0: no NUL was dropped
     status = json.loads(stack.aws.read(request.status_key))
     assert (status["state"], status["rows"], status["bytes"]) == (
         "succeeded",
         len(expected),
-        sum(file["bytes"] for file in manifest["files"]),
+        sum(file["bytes"] for file in [*manifest["files"], *manifest["ids"]["files"]]),
     )
     _no_credentials_shown(stack, done.stdout + done.stderr + json.dumps(status))
 

@@ -127,7 +127,7 @@ class _Parser:
             return quoted.replace(self._command.quote * 2, self._command.quote)
         value = plain or ""
         if value == self._command.null_as:
-            return self._command.null_as
+            return value or None  # NULL AS '' says of an empty field what it is
         if self._command.has("removequotes") and len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             return value[1:-1]
         if self._command.has("escape"):

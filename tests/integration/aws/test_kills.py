@@ -241,7 +241,11 @@ def test_a_kill_is_a_rollback(platform: Platform, monkeypatch: pytest.MonkeyPatc
 
     def write(batch: str) -> None:
         with redshift.transaction(platform.context.secrets.redshift, platform.context.region) as cursor:
-            cursor.execute("insert into stg.batch_load values (%s, 'lab', 1, 'r', getdate())", [batch])
+            cursor.execute(
+                'insert into stg.batch_load (batch_id, object, "rows", run_id, loaded_at_utc)'
+                " values (%s, 'lab', 1, 'r', getdate())",
+                [batch],
+            )
 
     assert killer.run(lambda: [write("first"), write("second")], lambda effect: True)
     assert platform.warehouse("select batch_id from stg.batch_load") == [("first",)]

@@ -26,6 +26,7 @@ from tests.support.aws_runs import (
     manifest_of,
     play_step,
     scheduled_run,
+    unit,
     woken_run,
     write_files,
     write_manifest,
@@ -154,7 +155,7 @@ def test_errors_of_another_load_are_not_told_as_this_ones(platform: Platform, or
     extract(platform, org, "lab", extraction(0), [BAD["a text where a number belongs"][0]])
     with pytest.raises(DataQualityError, match="column order"):
         loader.copy_pending(platform.load("lab"), LOAD)
-    extract(platform, org, "unit", scheduled_run("sfdc_to_s3__unit", DAY_0), [{"id": "U1", "system_modstamp": "?"}])
+    extract(platform, org, "unit", scheduled_run("sfdc_to_s3__unit", DAY_0), [{**unit("U1"), "system_modstamp": "?"}])
     with pytest.raises(DataQualityError) as refused:
         loader.copy_pending(platform.load("unit"), woken_run("s3_to_redshift__unit", 1))
     assert "column system_modstamp" in str(refused.value) and "order" not in refused.value.got
