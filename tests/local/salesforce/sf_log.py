@@ -26,15 +26,3 @@ def replayed(log: list[Event]) -> Iterator[tuple[Event, Record | None, Record]]:
         if event.kind is EventKind.PURGE:
             del records[event.id]
         yield event, before, after
-
-
-def records_at(log: list[Event], moment: str) -> dict[str, dict[str, Record]]:
-    """Object → id → record, of what was committed before a moment."""
-    found: dict[str, dict[str, Record]] = {}
-    for event, _, after in replayed([event for event in log if event.committed_at < moment]):
-        records = found.setdefault(event.object, {})
-        if event.kind is EventKind.PURGE:
-            del records[event.id]
-        else:
-            records[event.id] = after
-    return found

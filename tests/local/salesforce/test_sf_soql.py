@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -90,6 +91,60 @@ def test_parents_are_followed_and_missing_ones_are_null(view: OrgView) -> None:
     assert _ids(view, "Lab__r.Country_Code__c = null", name) == _where(view, name, lambda r: country(r) is None)
     assert len(_ids(view, "Lab__r.RecordType.DeveloperName = 'Lab'", name)) > 500
     assert _ids(view, "a.RecordType.DeveloperName = 'HCO'", "Account a")
+
+
+def _segment(view: OrgView, row: Record) -> object:
+    """What the formula of a capability says, from its definition."""
+    lab = view.records["Account"].get(str(row["Lab__c"]))
+    return None if lab is None else lab["Segment__c"]
+
+
+def test_a_formula_is_the_labs_value_at_the_moment_of_the_read(view: OrgView) -> None:
+    name = "Lab_Capability__c"
+    bound = bind(f"SELECT Id, Lab_Segment__c, Lab__r.Segment__c FROM {name}")
+    formula, parents = (column.getter() for column in bound.columns[1:])
+    rows = bound.select(view, True)
+    values = [formula(row, view.records) for row in rows]
+    assert values == [parents(row, view.records) for row in rows] == [_segment(view, row) for row in rows]
+    assert {"A", "B", "C", "D", None} == set(values)
+    assert _ids(view, "Lab_Segment__c = 'a'", name) == _where(view, name, lambda r: _segment(view, r) == "A")
+    assert _ids(view, "Lab_Segment__c = null", name) == _where(view, name, lambda r: _segment(view, r) is None)
+    ordered = bind(f"SELECT Id FROM {name} ORDER BY Lab_Segment__c NULLS LAST").select(view, True)
+    assert [_segment(view, row) for row in ordered] == sorted(values, key=lambda item: str(item or "Z"))
+
+
+def test_a_formula_is_reached_over_a_parent(view: OrgView) -> None:
+    name, capabilities = "Test_Offering__c", view.records["Lab_Capability__c"]
+
+    def expected(row: Record) -> bool:
+        capability = capabilities.get(str(row["Lab_Capability__c"]))
+        return capability is not None and _segment(view, capability) == "B"
+
+    found = _ids(view, "Lab_Capability__r.Lab_Segment__c = 'B'", name)
+    assert found == _where(view, name, expected) != []
+
+
+def test_a_formula_changes_without_its_record_and_is_null_without_a_lab(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    org = Org(store, scale=0.02)
+    before = org.view()
+    org.advance(20)
+    after = org.view()
+    store.close()
+    changed = orphaned = 0
+    formula = bind("SELECT Lab_Segment__c FROM Lab_Capability__c").columns[0].getter()
+    for record_id, row in after.records["Lab_Capability__c"].items():
+        assert formula(row, after.records) == _segment(after, row)
+        old = before.records["Lab_Capability__c"].get(record_id)
+        if old is not None and old["SystemModstamp"] == row["SystemModstamp"]:
+            changed += formula(old, before.records) != formula(row, after.records)
+        orphaned += row["Lab__c"] is not None and str(row["Lab__c"]) not in after.records["Account"]
+    assert changed > 3 and orphaned > 0
+
+
+def test_an_owner_who_is_no_user_has_no_name(view: OrgView) -> None:
+    queues = _where(view, "Lab_Objective__c", lambda r: str(r["OwnerId"]).startswith("00G"))
+    assert queues and _ids(view, "Owner.Name = null", "Lab_Objective__c") == queues
 
 
 def test_deleted_rows_show_only_when_asked_for(view: OrgView) -> None:
