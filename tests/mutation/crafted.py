@@ -19,7 +19,7 @@ QUIET_LABS = ((14, 15), (16, 17))  # accounts that nobody visits, and that are v
 _RECORD_TYPES = {"RT_LAB": "Lab", "RT_HCP": "HCP", "RT_HCO": "HCO", "RT_LOWER": "lab"}
 # How many rows of each object.
 _SIZES = {
-    "account": 90, "testing_volume": 600, "lab_capability": 110, "test_offering": 260, "lab_hcp_affiliation": 260,
+    "account": 130, "testing_volume": 600, "lab_capability": 110, "test_offering": 260, "lab_hcp_affiliation": 260,
     "lab_interaction": 700, "lab_objective": 220, "objective_hcp": 500, "object_territory_association": 160,
     "therapeutic_area": 6, "biomarker": 7, "product": 5, "sf_user": 12, "territory": 12, "record_type": 4,
     "user_territory_association": 60,
@@ -47,6 +47,7 @@ class _Maker:
                 newest = {str(row["id"]): row for row in sorted(versions, key=_version_order)}
                 rows = [row for key, row in newest.items() if not key.startswith("away")]
             made[f"itg.{name}"] = [dict(row) for row in rows]
+        self._give_labs(made["itg.test_offering"], made["itg.lab_capability"])
         for name in _parents_first(self._objects):
             self._give_slices(self._objects[name], made)
         return made
@@ -73,23 +74,46 @@ class _Maker:
         Some records change in one column only, there and back again.
         """
         versions, seen = [], set()
-        restless = self._choice.choice(_tracked(spec)) if self._choice.random() < 0.6 else None
+        restless = self._restless(spec)
         key = f"away{row['id']}"[:18] if self._choice.random() < 0.1 else row["id"]
         anchor = datetime(2025, 4, 1, 10) + timedelta(days=self._choice.randrange(6))
-        for _ in range(self._choice.choice((1, 1, 2, 3, 4, 6, 8))):
+        hours = self._choice.choice((7, 14))
+        for _ in range(self._choice.choice((1, 1, 2, 3, 4, 6, 8) if restless is None else (4, 6, 8))):
             row = {**row, "id": key, **self._changes(spec, restless)}
-            row["system_modstamp"] = anchor + timedelta(hours=7 * self._choice.randrange(4))
-            row["_read_at_utc"] = anchor + timedelta(hours=7 * self._choice.randrange(5))
+            row["system_modstamp"] = anchor + timedelta(hours=hours * self._choice.randrange(4))
+            row["_read_at_utc"] = anchor + timedelta(hours=hours * self._choice.randrange(5))
             row["_batch_id"] = f"b{self._choice.randrange(4)}"
             if _version_order(row) not in seen:
                 seen.add(_version_order(row))
                 versions.append(row)
         return versions
 
-    def _changes(self, spec: ObjectSpec, restless: str | None) -> Row:
-        """Of one column, or of some, or of none."""
-        columns = [restless] if restless else self._choice.sample(_tracked(spec), self._choice.choice((0, 1, 1, 2, 9)))
+    def _tracked(self, spec: ObjectSpec) -> list[str]:
+        """Columns that change: those that have a pool, for something in dm looks at them."""
+        fixed = ("created_date", "last_modified_date")
+        names = [field.column for field in spec.fields if field.column not in fixed]
+        return [name for name in names if name in self._pools or f"{spec.object}.{name}" in self._pools]
+
+    def _restless(self, spec: ObjectSpec) -> tuple[str, tuple[object, object]] | None:
+        """A column, and two values that it goes between."""
+        if self._choice.random() < 0.3:
+            return None
+        column = self._choice.choice(self._tracked(spec))
+        return column, (self._value(spec.object, column), self._value(spec.object, column))
+
+    def _changes(self, spec: ObjectSpec, restless: tuple[str, tuple[object, object]] | None) -> Row:
+        """Of the restless column; else of some, or of none."""
+        if restless:
+            return {restless[0]: self._choice.choice(restless[1])}
+        columns = self._choice.sample(self._tracked(spec), self._choice.choice((0, 1, 1, 2, 9)))
         return {column: self._value(spec.object, column) for column in columns}
+
+    def _give_labs(self, offerings: list[Row], capabilities: list[Row]) -> None:
+        """Most offerings lie at the lab of their technology."""
+        labs = {row["id"]: row["lab_id"] for row in capabilities}
+        for row in offerings:
+            if self._choice.random() < 0.85:
+                row["lab_id"] = labs.get(row["lab_capability_id"], row["lab_id"])
 
     def _give_slices(self, spec: ObjectSpec, made: Tables) -> None:
         for row in made[f"itg.{spec.object}"]:
@@ -103,11 +127,6 @@ class _Maker:
                 row["_country_code"] = slices.get(row[spec.country.column], NO_COUNTRY)
                 if self._choice.random() < 0.06:  # its parent has moved, and the child has not followed yet
                     row["_country_code"] = self._choice.choice(("DE", "FR", NO_COUNTRY))
-
-
-def _tracked(spec: ObjectSpec) -> list[str]:
-    fixed = ("id", "system_modstamp", "record_type_id")
-    return [field.column for field in spec.fields if field.column not in fixed]
 
 
 def _version_order(row: Row) -> tuple[str, ...]:
@@ -138,8 +157,9 @@ def _fixed(name: str, number: int) -> Row:
     if name == "territory":
         # 0 over 1 over 2; 3 over 4; 5 below one that nobody has; 6 its own parent; 7 and 8 a circle; 9 below it
         parents = {1: 0, 2: 1, 4: 3, 6: 6, 7: 8, 8: 7, 9: 7}
-        parent = row_id(name, parents[number]) if number in parents else GONE if number == 5 else None
-        return {"parent_territory2_id": parent, "is_deleted": number in (2, 3)}
+        parent = row_id("territory", parents[number]) if number in parents else GONE if number == 5 else None
+        name = None if number in (1, 3, 4) else f"Territory {number}"
+        return {"name": name, "parent_territory2_id": parent, "is_deleted": number in (2, 3)}
     return {}
 
 

@@ -11,21 +11,27 @@ from datetime import date
 
 from tests.oracle.dm.data_freshness import dm_data_freshness
 from tests.oracle.dm.field_coverage import dm_field_coverage
+from tests.oracle.dm.lab_360 import dm_lab_360
+from tests.oracle.dm.lab_hcp_network import dm_lab_hcp_network
 from tests.oracle.dm.objective_attainment import dm_objective_attainment
 from tests.oracle.dm.source_tables import fact_source_table
+from tests.oracle.dm.testing_uptake import dm_testing_uptake
 from tests.oracle.shapes import Row, Tables
 
 FRESHNESS, SOURCE_TABLE = "dm.dm_data_freshness", "dm.fact_source_table"
 Statement = tuple[str, tuple[object, ...]]
 _MARTS: Mapping[str, Callable[[Tables, date], list[Row]]] = {
     "dm.dm_field_coverage": dm_field_coverage,
+    "dm.dm_lab_360": dm_lab_360,
+    "dm.dm_lab_hcp_network": dm_lab_hcp_network,
     "dm.dm_objective_attainment": dm_objective_attainment,
+    "dm.dm_testing_uptake": lambda dm, _as_of_date: dm_testing_uptake(dm),
 }
 # Tables of slices, and the column whose last digit says which of their rows have moved alone.
 _SLICED = {
     "dm.dim_lab": "lab_id",
     "dm.bridge_lab_hcp": "affiliation_id",
-    "dm.bridge_lab_territory": "lab_id",
+    "dm.bridge_lab_territory": "territory_id",
     "dm.bridge_objective_hcp": "objective_hcp_id",
     "dm.dm_lab_hcp_network": "lab_id",
     "dm.fact_interaction": "interaction_id",

@@ -33,6 +33,7 @@ BROKEN = [
     (DM, "itg.unit", "stg.unit", f"{DM}:8:13", "does not fit the family"),
     (DM, "itg.unit", "itg.units", f"{DM}:8:13", "does not exist"),
     (DM, "itg.unit", "itg.test", f"{DM}:7:3", "stands twice"),
+    (DM, "cut_off_hours", "source: {table: dm.dim_x}\ncut_off_hours", f"{DM}:9:17", "is no itg table"),
     (DM, "CALL dm.", "CALL itg.", f"{DM}:11:5", "another schema"),
     (DM, "CALL dm.load_fact_test(", "SELECT (", f"{DM}:11:5", "is refused"),
     (DM, ":run_id)", ":run_id); DROP TABLE x", f"{DM}:11:5", "is refused"),
