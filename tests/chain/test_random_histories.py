@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.integration.aws.kills import Killer
 from tests.support.chain_fixtures import Begin
-from tests.support.direct_figures import differences
-from tests.support.direct_player import Player
+from tests.support.direct_player import Player, assert_exact_at_rest
 
 # Labs and what moves with them, directly and over objectives; reference data; marts with and without history.
 TABLES = ["dm.dm_testing_uptake", "dm.bridge_objective_hcp", "dm.dim_hcp"]
@@ -15,12 +15,9 @@ ACTIONS = 9
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_every_rest_is_exact(begin: Begin, seed: int) -> None:
+def test_every_rest_is_exact(begin: Begin, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     chain = begin(TABLES, seed=seed)
-    player = Player(chain, seed)
+    player = Player(chain, seed, Killer(monkeypatch))
     for _ in range(RESTS):
         player.play(ACTIONS)
-        player.come_to_rest()
-        assert chain.pending() == [], player.told
-        found = differences(chain)
-        assert found == [], "\n".join([*map(str, found[:10]), *player.told])
+        assert_exact_at_rest(player)

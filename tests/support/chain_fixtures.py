@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import pytest
+
 from tests.support.direct_chain import DirectChain
 from tests.support.direct_stack import DirectStack, running_stack
 from tests.support.kept import keep

@@ -155,10 +155,14 @@ class DirectChain:
 
     # --- runs of loads and refreshes
 
+    def woken_run(self, dag_id: str) -> RunIdentity:
+        """A new run of a consumer, as an asset event starts it."""
+        return RunIdentity(dag_id=dag_id, run_id=f"asset_triggered{self._next()}", run_type="asset_triggered")
+
     def load(self, name: str, run: RunIdentity | None = None) -> dict[str, Any]:
         """A whole run of a load; what `end` returns."""
         plan = self.load_plan(name)
-        run = run or self._woken_run(plan)
+        run = run or self.woken_run(plan.header.dag_id)
         self.woken.discard(plan.header.dag_id)
         loader.copy_pending(plan, run)
         loader.reconcile(plan, run)
@@ -175,7 +179,7 @@ class DirectChain:
             IdiscoverError: a unit failed; those after it were not called, and the claim was given back.
         """
         plan = self.refresh_plan(table)
-        run = run or self._woken_run(plan)
+        run = run or self.woken_run(plan.header.dag_id)
         self.woken.discard(plan.header.dag_id)
         try:
             for unit in order(refresher.claim_slices(plan, run)):
@@ -208,19 +212,24 @@ class DirectChain:
         Raises:
             AssertionError: something is claimable that no event woke.
         """
-        pick = choose or self._first
+        pick = choose or self.first
         while self.woken:
             self.run_consumer(pick(sorted(self.woken)), order)
         assert self.due() == [], "no event woke them"
 
-    def run_consumer(self, dag_id: str, order: Callable[[Units], Units] = lambda units: units) -> None:
+    def run_consumer(
+        self,
+        dag_id: str,
+        order: Callable[[Units], Units] = lambda units: units,
+        run: RunIdentity | None = None,
+    ) -> None:
         """A run of a load or a refresh by its dag_id."""
         plan = self.plans[dag_id]
         if isinstance(plan, LoadPlan):
-            self.load(plan.object)
+            self.load(plan.object, run)
         else:
             assert isinstance(plan, RefreshPlan)
-            self.refresh(plan.table, order=order)
+            self.refresh(plan.table, run, order)
 
     def due(self) -> list[str]:
         """The consumers that the sweep would wake."""
@@ -275,7 +284,8 @@ class DirectChain:
             if plan.header.outlet in consumer.header.wakes_on:
                 self.woken.add(dag_id)
 
-    def _first(self, dag_ids: Sequence[str]) -> str:
+    def first(self, dag_ids: Sequence[str]) -> str:
+        """Of some consumers the one nearest to the extractions."""
         return min(dag_ids, key=lambda dag_id: (self._depths[dag_id], dag_id))
 
     def _depth(self, plan: Plan) -> int:
@@ -286,11 +296,6 @@ class DirectChain:
     def _next(self) -> str:
         self._runs += 1
         return f"__{self._runs}"
-
-    def _woken_run(self, plan: LoadPlan | RefreshPlan) -> RunIdentity:
-        return RunIdentity(
-            dag_id=plan.header.dag_id, run_id=f"asset_triggered{self._next()}", run_type="asset_triggered"
-        )
 
     def _extraction_run(
         self,

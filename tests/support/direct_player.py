@@ -1,11 +1,13 @@
 """Random histories of a direct chain, the same for the same seed: what an org, Airflow and people do, in any order.
 
 Between two rests, days pass, some objects are extracted and some are late, runs of consumers are grouped as chance has
-it, people start runs and backfills, archived batches come back, steps end whose run has failed, and calls fail.
+it, people start runs and backfills, archived batches come back, steps end whose run has failed, calls fail, tasks die
+between two effects and are tried again.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,16 +16,20 @@ from idiscover.aws import extraction_run
 from idiscover.errors import DataQualityError, RetriableError
 from idiscover.plan.model import RefreshPlan, RunIdentity
 
+from tests.integration.aws.kills import Killer
 from tests.support.direct_chain import DirectChain, Units
+from tests.support.direct_figures import differences
 
+MOST_EFFECTS = 8
 COUNTRIES = ("CN", "DE", "FR", "GB", "JP", "TH", "ZZ")
 
 
 class Player:
     """Plays on a chain. `told` is what happened so far, for whoever finds a difference."""
 
-    def __init__(self, chain: DirectChain, seed: int) -> None:
+    def __init__(self, chain: DirectChain, seed: int, killer: Killer) -> None:
         self.chain = chain
+        self.killer = killer
         self.rng = random.Random(seed)
         self.told: list[str] = []
         self._unregistered: list[tuple[str, RunIdentity]] = []
@@ -39,6 +45,8 @@ class Player:
             (1, self._end_badly),
             (1, self._register_late),
             (2, self._fail_a_call),
+            (1, self._die_extracting),
+            (2, self._die_in_a_consumer),
         ]
 
     def play(self, actions: int) -> None:
@@ -146,6 +154,27 @@ class Player:
                 self.chain.woken.add(plan.header.dag_id)  # by the sweep, once the table has rested
                 self._tell(f"{plan.table} fails in {country}")
 
+    def _die_extracting(self) -> None:
+        name = self._object()
+        run = self.rng.choice((self.chain.scheduled(name), self.chain.manual(name)))
+        self._die(f"extraction of {name}", lambda: self.chain.extract(name, run))
+
+    def _die_in_a_consumer(self) -> None:
+        due = self.chain.due()
+        if due:
+            dag_id = self.rng.choice(due)
+            run = self.chain.woken_run(dag_id)
+            self._die(dag_id, lambda: self.chain.run_consumer(dag_id, self._order, run))
+
+    def _die(self, what: str, work: Callable[[], object]) -> None:
+        """The process dies after its n-th effect; the run is tried again, and lives."""
+        last, seen = self.rng.randint(1, MOST_EFFECTS), itertools.count(1)
+        if self.killer.run(work, lambda _effect: next(seen) == last):
+            work()
+            self._tell(f"{what} dies after effect {last}: {self.killer.effects[-1]}")
+        else:
+            self._tell(f"{what} ends before effect {last}")
+
     # --- helpers
 
     def _tell(self, what: str) -> None:
@@ -167,6 +196,14 @@ class Player:
 
     def _order(self, units: Units) -> Units:
         return self.rng.sample(units, len(units))
+
+
+def assert_exact_at_rest(player: Player) -> None:
+    """Come to rest: nothing is pending, and every table is what the oracle makes of the reads that were loaded."""
+    player.come_to_rest()
+    assert player.chain.pending() == [], "\n".join(player.told)
+    found = differences(player.chain)
+    assert found == [], "\n".join([*map(str, found[:10]), *player.told])
 
 
 def _midnight(day: date) -> datetime:
