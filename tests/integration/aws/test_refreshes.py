@@ -143,6 +143,30 @@ def test_reference_data_makes_every_slice_stale(platform: Platform, day: Day) ->
     assert units_of(platform, day) == [["DE"], ["FR"], ["IT"], ["ZZ"]]
 
 
+def test_what_reference_data_is_made_of_makes_it_stale_and_nothing_else(platform: Platform, day: Day) -> None:
+    """marks: reference. A test has moved from DE to FR: slice ZZ is to be made anew."""
+    day.number += 1
+    consumer = ConsumerPlan(table=FACT, marks="reference")
+    with JobMetadata(psycopg2.connect(platform.job_dsn)) as metadata, metadata.transaction() as cursor:
+        marks = [Mark("change 1001", "FR", "DE"), Mark("change 1002", "IT", None)]
+        for _ in range(2):  # the same change again is the same mark
+            record_marks(cursor, "itg.test", consumer, RunKind.MANUAL, DAY_0, marks)
+        record_arrivals(cursor, "itg.test", [consumer], RunKind.MANUAL, DAY_0, "claim 1")
+    assert (
+        platform.job("select country_code, moved_from_country_code from job.slice_mark where claim_id is null")
+        == [("ZZ", None)] * 2
+    )
+    assert units_of(platform, day) == [["ZZ"]]
+
+
+def test_countries_of_such_an_input_are_no_slices_of_the_table(platform: Platform, first_day: Day) -> None:
+    """At the table's first refresh, all that it and its other inputs have are called."""
+    platform.job("delete from job.slice_mark")
+    plan = platform.refresh(FACT)
+    reference = plan.model_copy(update={"reference_inputs": ("itg.test",)})
+    assert refresher.claim_slices(reference, run_of(first_day)) == [["ZZ"]]
+
+
 def test_countries_joined_by_moves_are_one_unit(platform: Platform, day: Day) -> None:
     """DE → FR and FR → IT: all three are replaced in one transaction."""
     day.comes(("T1", "FR", "a"), ("T2", "IT", "a"))
