@@ -17,7 +17,7 @@ import boto3
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 from idiscover.aws.s3 import Bucket
-from idiscover.errors import ConfigError
+from idiscover.errors import ConfigError, RetriableError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchCounts, BatchManifest
 from idiscover.notify.failures import failure_of
@@ -54,7 +54,7 @@ class Played:
         for name, functions in {
             "extraction_run": ("open_extraction", "batch_stands", "close_extraction", "release_lock"),
             "loader": ("copy_pending", "reconcile", "finish_load"),
-            "refresher": ("claim_slices", "call_unit", "finish_refresh", "fail_refresh"),
+            "refresher": ("claim_slices", "call_units", "finish_refresh", "fail_refresh"),
             "sweep": ("due_dag_ids",),
         }.items():
             module = types.ModuleType(f"idiscover.aws.{name}")
@@ -67,6 +67,7 @@ class Played:
         self.request: ExtractionRequest | None = None
         self.units: list[list[str]] = []
         self.claimed = True
+        self.called: set[str] = set()
         self.faults: dict[str, list[Exception]] = {}
         self.lasting = True
 
@@ -117,11 +118,24 @@ class Played:
         self._asked("claim_slices", "claim")
         return self.units
 
-    def call_unit(self, plan: RefreshPlan, run: RunIdentity, unit: list[str]) -> dict[str, object]:
-        self._asked(f"call_unit {'+'.join(unit)}", f"call {'+'.join(unit)}")
-        if "XX" in unit:
-            raise ConfigError("no such country", got="XX")
-        return {"countries": unit}
+    def call_units(self, plan: RefreshPlan, run: RunIdentity, units: list[list[str]]) -> dict[str, object]:
+        errors = [error for unit in units if (error := self._call_unit("+".join(unit))) is not None]
+        if errors:
+            raise next((error for error in errors if not isinstance(error, RetriableError)), errors[0])
+        return {"calls": len(units)}
+
+    def _call_unit(self, unit: str) -> Exception | None:
+        """None if it is through, now or by an earlier try."""
+        if unit in self.called:
+            return None
+        try:
+            self._asked(f"call_unit {unit}", f"call {unit}")
+        except Exception as error:
+            return error
+        if unit == "XX":
+            return ConfigError("no such country", got="XX")
+        self.called.add(unit)
+        return None
 
     def finish_refresh(self, plan: RefreshPlan, run: RunIdentity) -> dict[str, object] | None:
         self._asked("finish_refresh", "finish")

@@ -54,12 +54,15 @@ CLEARED: dict[str, list[str]] = {
 }
 
 
-# Of a refresh: the units that are claimed, and whether anything is.
+# Of a refresh: the units that are claimed, at most ten to a task, and whether anything is.
 REFRESHES: dict[str, tuple[list[list[str]], bool]] = {
     "refreshed": ([["DE", "FR"], ["IT"]], True),
     "nothing_changed": ([], True),
     "nothing_claimed": ([], False),
-    "a_country_fails": ([["DE"], ["XX"], ["IT"]], True),
+    "a_country_fails": (
+        [[f"A{letter}"] for letter in "ABCDEFGHIJ"] + [["XX"]] + [[f"Z{letter}"] for letter in "ABCDEFGHIJ"],
+        True,
+    ),
 }
 
 

@@ -189,7 +189,7 @@ def test_end_alone_announces_the_outlet(compiled: Compiled) -> None:
 def test_refreshes_map_over_countries_and_end_after_an_empty_map(compiled: Compiled) -> None:
     for _, dag in compiled.of(RefreshPlan):
         call = dag.get_task("t1.call")
-        assert call.is_mapped and "unit" in call.partial_kwargs["map_index_template"]
+        assert call.is_mapped and "units" in call.partial_kwargs["map_index_template"]
         assert dag.get_task("end").trigger_rule == "none_failed"
 
 

@@ -179,9 +179,9 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def unit(index: int, others: dict[str, str | None], error: Exception | None = None) -> Ti:
-    """A unit of countries whose try ends now, with `error`; None: it is killed, or succeeds."""
+    """A task with units of countries whose try ends now, with `error`; None: it is killed, or succeeds."""
     ti = Ti("t1.call", {"t1.slices": "success", f"t1.call_{index}": "running", **others}, map_index=index)
-    ti.left["t1.slices", "return_value", -1] = [["FR", "DE"], ["IT"], ["JP"]]
+    ti.left["t1.slices", "return_value", -1] = [[["FR"], ["DE"]], [["IT"]], [["JP"]]]
     if error is not None:
         with suppress(type(error), AirflowFailException), failure_recorded(context(ti)):
             raise error

@@ -118,6 +118,13 @@ def record_units(metadata: JobMetadata, claim_id: int, units: Sequence[Sequence[
         )
 
 
+def countries_called(metadata: JobMetadata, claim_id: int) -> set[str]:
+    """The countries whose calls are booked: their transactions are committed."""
+    with metadata.transaction() as cursor:
+        cursor.execute("select distinct country_code from job.claim_call where claim_id = %s", [claim_id])
+        return {country for (country,) in cursor.fetchall()}
+
+
 def record_calls(metadata: JobMetadata, claim_id: int, calls: Iterable[tuple[str, str, float]]) -> None:
     """Books the statements that ran (country, text, seconds). Renews the lease, for the run is alive."""
     rows = [(claim_id, *call) for call in calls]

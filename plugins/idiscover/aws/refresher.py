@@ -21,6 +21,7 @@ from idiscover.aws.job_metadata_claims import (
     Claim,
     Statements,
     claim_of_run,
+    countries_called,
     finish_claim,
     marks_of_claim,
     record_calls,
@@ -35,7 +36,7 @@ from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.slices import dm_units, itg_units, marks_of_units
 from idiscover.aws.step_log import logged_step
-from idiscover.errors import ConfigError, FatalError, NextRunError
+from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.metadata.loading import parse_table
 from idiscover.plan.model import RefreshPlan, RunIdentity
 from idiscover.warehouse.statements import parse_statement
@@ -76,6 +77,41 @@ def claim_slices(plan: RefreshPlan, run: RunIdentity) -> list[list[str]]:
             "units": units,
         }
     return units
+
+
+def call_units(plan: RefreshPlan, run: RunIdentity, units: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Calls several units one after the other; those that an earlier try of this claim has called are left out.
+
+    A unit that fails leaves the others alone: they are called all the same, and its error is raised after them.
+
+    Returns:
+        `calls` and `seconds` of this try.
+
+    Raises:
+        What `call_unit` raises. Of several errors, one that no retry mends comes before one that a retry may mend.
+    """
+    with open_job_metadata(plan.context) as metadata:
+        claim = claim_of_run(metadata, plan.table, run.run_id)
+        called = countries_called(metadata, claim.claim_id) if claim is not None else set()
+    done: list[dict[str, Any]] = []
+    errors: list[Exception] = []
+    for unit in units:
+        if called.issuperset(unit):
+            log.info("%s: %s was called by an earlier try", plan.table, ", ".join(unit))
+            continue
+        try:
+            done.append(call_unit(plan, run, unit))
+        except Exception as error:
+            log.exception("%s: %s failed; the other countries are called all the same", plan.table, ", ".join(unit))
+            errors.append(error)
+    if errors:
+        raise next((error for error in errors if _is_final(error)), errors[0])
+    return {"calls": sum(unit["calls"] for unit in done), "seconds": round(sum(unit["seconds"] for unit in done), 3)}
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether another try would meet the same cause."""
+    return isinstance(error, IdiscoverError) and not isinstance(error, RetriableError)
 
 
 def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 from psycopg2.extensions import cursor as Cursor
@@ -61,6 +62,13 @@ def every_slice(cursor: Cursor, plan: RefreshPlan) -> set[str]:
         cursor.execute(f"select distinct {column} from {table}")
         found.update(country for (country,) in cursor.fetchall())
     return found
+
+
+def in_groups(units: Sequence[list[str]], at_most: int) -> list[list[list[str]]]:
+    """The units in as few groups as hold `at_most` of them each; their order stays, and their sizes differ by one."""
+    count = -(-len(units) // at_most)
+    ends = [len(units) * number // count for number in range(count + 1)] if count else []
+    return [list(units[start:end]) for start, end in itertools.pairwise(ends)]
 
 
 def marks_of_units(claim: Claim) -> list[Mark]:

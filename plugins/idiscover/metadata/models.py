@@ -300,6 +300,7 @@ class AirflowSettings(Model):
     retries: int = Field(ge=0, le=10)
     retry_delay_seconds: int = Field(ge=1, le=3600)
     emr_pool_slots: int = Field(ge=1, le=100)
+    units_per_task: int = Field(default=10, ge=1, le=100)  # of countries, in one task of a refresh
 
 
 class Context(Model):

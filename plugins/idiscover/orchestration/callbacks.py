@@ -151,9 +151,9 @@ def _failed_units(context: Context, states: dict[str, str | None]) -> list[Faile
 
 
 def _countries(context: Context, index: int) -> tuple[str, ...]:
-    """Of the unit with that map index; none if what was mapped over is not there any more."""
-    units = context["ti"].xcom_pull(task_ids=SLICES, map_indexes=-1) or []
-    return tuple(units[index]) if index < len(units) else ()
+    """Of the units with that map index; none if what was mapped over is not there any more."""
+    groups = context["ti"].xcom_pull(task_ids=SLICES, map_indexes=-1) or []
+    return tuple(country for unit in groups[index] for country in unit) if index < len(groups) else ()
 
 
 def _unit_index(ti: RuntimeTaskInstanceProtocol) -> int | None:

@@ -1,4 +1,4 @@
-"""`stg_to_itg__…`, `itg_to_dm__…`, `dm_to_dm__…`: the slices that changed, one mapped task per unit of countries."""
+"""`stg_to_itg__…`, `itg_to_dm__…`, `dm_to_dm__…`: the slices that changed, a few units of countries per mapped task."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from idiscover.orchestration.errors import failure_recorded
 from idiscover.orchestration.identity import run_identity
 from idiscover.plan.model import RefreshPlan
 
+# What the UI calls a mapped task: "DE, FR+GB, JP"; a move has joined two countries to one unit.
+_UNITS = "{{ units | default([]) | map('join', '+') | join(', ') }}"
+
 
 def build(plan: RefreshPlan) -> DAG:
     """The DAG of one table's refresh: `t1.slices >> t1.call` (mapped) `>> end`."""
@@ -20,29 +23,31 @@ def build(plan: RefreshPlan) -> DAG:
     failed = after_refresh_failure(plan)
 
     @task(task_id="slices", on_failure_callback=failed)
-    def slices() -> list[list[str]]:
-        """Claims what is pending for the table; returns the units of countries that are stale."""
+    def slices() -> list[list[list[str]]]:
+        """Claims what is pending for the table; returns the units of countries that are stale, in groups."""
         from idiscover.aws.refresher import claim_slices
+        from idiscover.aws.slices import in_groups
 
         context = get_current_context()
         with failure_recorded(context):
-            return claim_slices(plan, run_identity(context))
+            units = claim_slices(plan, run_identity(context))
+        return in_groups(units, plan.context.airflow.units_per_task)
 
     @task(
         task_id="call",
         pool=plan.target_pool,
-        map_index_template="{{ ', '.join(unit | default([])) }}",
+        map_index_template=_UNITS,
         on_failure_callback=failed,
         on_success_callback=after_refresh_unit(plan),
     )
-    def call(unit: list[str]) -> dict[str, Any]:
-        """Runs the table's statements for each country of the unit, in one transaction."""
-        from idiscover.aws.refresher import call_unit
+    def call(units: list[list[str]]) -> dict[str, Any]:
+        """Runs the table's statements for each country of these units, each unit in one transaction."""
+        from idiscover.aws.refresher import call_units
 
         context = get_current_context()
-        context["unit"] = unit
+        context["units"] = units
         with failure_recorded(context):
-            return call_unit(plan, run_identity(context), unit)
+            return call_units(plan, run_identity(context), units)
 
     @task(
         task_id="end",
@@ -63,6 +68,6 @@ def build(plan: RefreshPlan) -> DAG:
 
     with dag:
         with TaskGroup("t1", tooltip=f"Refresh of {plan.table}, by country") as t1:
-            call.expand(unit=slices())
+            call.expand(units=slices())
         t1 >> end()
     return dag

@@ -297,6 +297,49 @@ def test_a_failed_run_gives_back_and_the_next_takes_all_of_it(platform: Platform
     assert units_of(platform, day) == [["DE"], ["FR"]]
 
 
+def countries_in_log(platform: Platform, day: Day) -> list[str]:
+    rows = platform.warehouse("select country_code from dm.call_log where run_id = %s order by 1", run_of(day).run_id)
+    return [country for (country,) in rows]
+
+
+def test_a_country_that_fails_leaves_the_others_of_its_task_alone(platform: Platform, day: Day) -> None:
+    day.comes(("T1", "DE", "refuse me"), ("T2", "FR", "b"), ("T3", "IT", "b"))
+    plan = platform.refresh(FACT)
+    with pytest.raises(DataQualityError) as refused:
+        refresher.call_units(plan, run_of(day), units_of(platform, day))
+    assert refused.value.where == "dm.fact_test, country DE"
+    assert countries_in_log(platform, day) == ["FR", "IT"]
+
+
+def test_a_retry_calls_only_what_its_task_has_not_called(platform: Platform, day: Day) -> None:
+    day.comes(("T1", "DE", "refuse me"), ("T2", "FR", "b"), ("T3", "IT", "b"))
+    plan, units = platform.refresh(FACT), units_of(platform, day)
+    with pytest.raises(DataQualityError):
+        refresher.call_units(plan, run_of(day), units)
+    platform.warehouse("update itg.test set notes = 'mended' where id = 'T1'")
+    assert refresher.call_units(plan, run_of(day), units)["calls"] == 1
+    assert countries_in_log(platform, day) == ["DE", "FR", "IT"], "each once"
+    assert refresher.call_units(plan, run_of(day), units)["calls"] == 0
+    assert refresher.finish_refresh(plan, run_of(day)) is not None
+
+
+def test_of_several_errors_the_one_that_no_retry_mends_is_raised(
+    platform: Platform, day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day.comes(("T1", "DE", "b"), ("T2", "FR", "refuse me"))
+    real = refresher._call
+
+    def germany_is_locked(cursor: object, claim: object, run_id: str, unit: Sequence[str]) -> object:
+        if "DE" in unit:
+            raise RetriableError("a transaction did not get through", where="DE")
+        return real(cursor, claim, run_id, unit)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("idiscover.aws.redshift._FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(refresher, "_call", germany_is_locked)
+    with pytest.raises(DataQualityError):
+        refresher.call_units(platform.refresh(FACT), run_of(day), units_of(platform, day))
+
+
 def test_a_run_whose_claim_has_lapsed_passes_nothing_on(
     platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idiscover.aws.job_metadata_arrivals import EVERY_SLICE, Mark
 from idiscover.aws.job_metadata_claims import Claim, Statements
-from idiscover.aws.slices import is_every_slice_stale, marks_of_units, units_of_marks
+from idiscover.aws.slices import in_groups, is_every_slice_stale, marks_of_units, units_of_marks
 from idiscover.plan.model import RefreshPlan, RunKind
 
 CODES = ["AT", "CH", "DE", "ES", "FR", "IT", "ZZ"]
@@ -67,3 +67,13 @@ def test_when_every_slice_is_stale(
 ) -> None:
     plan = RefreshPlan.model_construct(uses_as_of_date=uses_as_of_date)
     assert is_every_slice_stale(plan, _claim(as_of=as_of, last=last), [Mark("key", country, None)]) is expected
+
+
+@given(st.integers(0, 60), st.integers(1, 12))
+def test_groups_hold_every_unit_once_in_order_and_are_few_and_even(count: int, at_most: int) -> None:
+    units = [[f"{number:02}"] for number in range(count)]
+    groups = in_groups(units, at_most)
+    assert [unit for group in groups for unit in group] == units
+    sizes = [len(group) for group in groups]
+    assert all(1 <= size <= at_most for size in sizes)
+    assert len(groups) == -(-count // at_most) and max(sizes, default=0) - min(sizes, default=0) <= 1
