@@ -96,7 +96,7 @@ def airflow_environment(layout: Layout, settings: Settings) -> dict[str, str]:
         },
         "dag_processor": {
             "refresh_interval": "5",
-            "min_file_process_interval": "120",  # a changed file is parsed at once; see dag_sync
+            "min_file_process_interval": "3600",  # a changed file is parsed at once; see dag_sync
             "parsing_processes": "1",
             "print_stats_interval": "300",
         },

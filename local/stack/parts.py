@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ DATABASES = ["airflow", "jobmeta", "warehouse"]
 SPARK_PYTHON = ROOT / ".venv" / "spark" / "bin" / "python"
 MAX_STEPS = "2"
 BEAT_SECONDS = 30
+_PRELOAD = Path(__file__).parent / "preload"
 # What runs on this machine is not asked over a proxy.
 _LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -53,6 +55,7 @@ class Part:
     patience_seconds: float = 20
     start_seconds: float = 120
     wave: int = 0  # parts of a wave start together; the next wave waits for them
+    holds_code: bool = False  # of plugins/, in memory: it has to be started anew once that has changed
     orphans: Callable[[], list[psutil.Process]] = list  # what a kill left and no mark shows
 
 
@@ -181,6 +184,7 @@ def _dag_sync(layout: Layout, settings: Settings) -> Part:
 
 def _airflow(layout: Layout, settings: Settings) -> list[Part]:
     environment = airflow_environment(layout, settings)
+    preloaded = {**environment, "PYTHONPATH": os.pathsep.join([environment["PYTHONPATH"], str(_PRELOAD)])}
     health = f"{airflow_url(settings)}/api/v2/monitor/health"
     python = str(Path(sys.executable))
 
@@ -188,15 +192,15 @@ def _airflow(layout: Layout, settings: Settings) -> list[Part]:
         return Part(
             name=name,
             command=[python, "-m", "airflow", *verb.split()],
-            environment=environment,
+            environment=preloaded if rest.get("holds_code") else environment,
             healthy=healthy,
             start_seconds=180,
             **rest,  # type: ignore[arg-type]
         )
 
-    def component(key: str, verb: str) -> Part:
+    def component(key: str, verb: str, *, holds_code: bool = False) -> Part:
         name = f"airflow-{key.replace('_', '-')}"
-        return part(name, verb, lambda: _beats(health, key, record_of(layout, name)), wave=3)
+        return part(name, verb, lambda: _beats(health, key, record_of(layout, name)), wave=3, holds_code=holds_code)
 
     return [
         part(
@@ -209,8 +213,8 @@ def _airflow(layout: Layout, settings: Settings) -> list[Part]:
             patience_seconds=8,  # it keeps nothing, and waits for browsers that keep their connections
         ),
         # Logs are read from their files: the servers for them take fixed ports, on every address of the machine.
-        component("scheduler", "scheduler --skip-serve-logs"),
-        component("dag_processor", "dag-processor"),
+        component("scheduler", "scheduler --skip-serve-logs", holds_code=True),
+        component("dag_processor", "dag-processor", holds_code=True),
         component("triggerer", "triggerer --skip-serve-logs"),
     ]
 

@@ -17,6 +17,7 @@ from local.postgres import ClusterError
 from local.postgres.cluster import RELOCATED_FILE
 from local.stack.errors import StackError
 from local.stack.layout import (
+    ROOT,
     Layout,
     Settings,
     ensure_settings,
@@ -182,7 +183,7 @@ def _waves(layout: Layout, settings: Settings) -> Iterator[list[Part]]:
 def _start_part(layout: Layout, settings: Settings, part: Part) -> bool:
     """Whether the part had to be started."""
     record = record_of(layout, part.name)
-    if record.find() is not None:
+    if record.find() is not None and not (part.holds_code and _is_older_than_code(record)):
         return False
     record.stop(part.stop_signal, part.patience_seconds)  # children that a kill -9 left behind hold its port and files
     layout.logs.mkdir(parents=True, exist_ok=True)
@@ -193,6 +194,12 @@ def _start_part(layout: Layout, settings: Settings, part: Part) -> bool:
     current = next(item for item in stack_parts(layout, settings) if item.name == part.name)
     record.start(current.command, current.environment, layout.home)
     return True
+
+
+def _is_older_than_code(record: ProcessRecord) -> bool:
+    """Whether code under plugins/ was changed after the process had started."""
+    started = record.started()
+    return started is not None and any(path.stat().st_mtime > started for path in (ROOT / "plugins").rglob("*.py"))
 
 
 def _await(layout: Layout, part: Part, say: Say, was_started: bool) -> bool:
