@@ -12,7 +12,8 @@ import json
 import os
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,19 @@ def mail_refused(agent: Agent, dag: Any) -> None:
     boto3.client("ses").delete_identity(Identity=dag.get_task("end").plan.context.mail.sender)
 
 
-SCENARIOS: tuple[Callable[[Agent, Any], None], ...] = (succeeds, step_fails, create_refused, mail_refused)
+def waits_deferred(agent: Agent, dag: Any) -> None:
+    """As where EMR takes minutes: every wait is the triggerer's."""
+    for name in ("create_cluster", "watch_steps", "watch_termination"):
+        dag.get_task(f"emr_tasks.{name}").patience_seconds = 0
+
+
+SCENARIOS: tuple[Callable[[Agent, Any], None], ...] = (
+    succeeds,
+    waits_deferred,
+    step_fails,
+    create_refused,
+    mail_refused,
+)
 # What a person clears once the run is over.
 CLEARED: dict[str, list[str]] = {
     "succeeds": ["emr_tasks.create_cluster", "emr_tasks.watch_steps"],
@@ -109,12 +122,14 @@ def _verify_sender(extraction: Any) -> None:
 def rehearse(dag: Any, day: datetime | None, played: Played) -> dict[str, Any]:
     """One run, of an org day or woken; what it did to Airflow, EMR, SES, S3 and the played parts."""
     mails, clusters = len(_inbox()), {item["Id"] for item in _clusters()}
-    run = dag.test(logical_date=day, run_conf={"order_date": f"{day:%Y-%m-%d}"} if day else None)
+    with _noted_deferrals() as deferrals:
+        run = dag.test(logical_date=day, run_conf={"order_date": f"{day:%Y-%m-%d}"} if day else None)
     tasks = run.get_task_instances()
     return {
         "run_state": str(run.state),
         "tasks": {_name(ti): str(ti.state) for ti in tasks},
         "tries": {_name(ti): ti.try_number for ti in tasks},
+        "deferrals": deferrals,
         "labels": sorted(ti.rendered_map_index for ti in tasks if ti.map_index >= 0),
         "clusters": [item["Status"]["State"] for item in _clusters() if item["Id"] not in clusters],
         "mails": _inbox()[mails:],
@@ -123,6 +138,25 @@ def rehearse(dag: Any, day: datetime | None, played: Played) -> dict[str, Any]:
         "statuses": _statuses(dag.dag_id, run.run_id, [*(ti.task_id for ti in tasks), "failure"]),
         "run_id": run.run_id,
     }
+
+
+@contextmanager
+def _noted_deferrals() -> Iterator[list[str]]:
+    """The task_ids of the tasks that defer meanwhile, in order."""
+    from airflow.sdk import BaseOperator
+
+    noted: list[str] = []
+    defer = BaseOperator.defer
+
+    def note(self: BaseOperator, **deferral: Any) -> None:
+        noted.append(self.task_id)
+        defer(self, **deferral)
+
+    BaseOperator.defer = note  # type: ignore[method-assign, assignment]
+    try:
+        yield noted
+    finally:
+        BaseOperator.defer = defer  # type: ignore[method-assign]
 
 
 def _name(ti: Any) -> str:

@@ -37,6 +37,16 @@ def test_a_run_that_succeeds(runs: dict[str, Any]) -> None:
     assert {document["state"] for document in run["statuses"].values()} == {"sent"}
 
 
+def test_short_waits_are_not_deferred_and_long_ones_are(runs: dict[str, Any]) -> None:
+    assert runs["succeeds"]["deferrals"] == [], "a laptop's clusters and steps take seconds"
+    deferred = runs["waits_deferred"]
+    waits = ["emr_tasks.create_cluster", "emr_tasks.watch_steps", "emr_tasks.watch_termination"]
+    assert deferred["deferrals"] == waits
+    for fact in ("run_state", "tasks", "clusters", "calls", "asset_events"):
+        written = json.dumps(runs["succeeds"][fact]).replace("20260105", "20260106")
+        assert deferred[fact] == json.loads(written), "the wait changes nothing else"
+
+
 def test_the_step_is_told_where_its_request_lies_and_nothing_else(runs: dict[str, Any]) -> None:
     arguments = runs["succeeds"]["step_arguments"]
     assert arguments[:3] == ["spark-submit", "--deploy-mode", "cluster"]
@@ -130,7 +140,9 @@ def test_a_task_whose_country_fails_leaves_the_others_alone_and_is_mailed_once(r
     countries = [label.split(", ") for label in run["labels"]]
     assert [len(group) for group in countries] == [7, 7, 7], "21 units, at most ten to a task"
     assert run["calls"][0] == "claim" and sorted(run["calls"][1:-1]) == [f"call {code}" for code in sum(countries, [])]
-    assert run["calls"][-1] == "give back" and len(run["calls"]) == 23, "once, when the last country has run, whichever that is"
+    assert run["calls"][-1] == "give back" and len(run["calls"]) == 23, (
+        "once, when the last country has run, whichever that is"
+    )
     assert run["asset_events"] == []
     assert len(run["mails"]) == 1
     assert "no such country" in run["mails"][0]["text"] and "XX" in run["mails"][0]["text"]

@@ -274,6 +274,7 @@ class EmrSettings(Model):
     idle_timeout_seconds: int = Field(ge=60, le=604800)
     step_timeout_minutes: int = Field(ge=1, le=1440)
     poll_seconds: int = Field(ge=1, le=300)
+    defer_after_seconds: int = Field(default=0, ge=0, le=3600)  # what is over sooner is waited for by the worker
 
 
 class SalesforceSettings(Model):

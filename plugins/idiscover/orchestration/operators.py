@@ -28,6 +28,7 @@ from idiscover.notify.run_failures import CLEAR_REMEDY
 from idiscover.orchestration.emr_faults import ENDED_STATES, LIVING_STATES, start_fault, step_fault
 from idiscover.orchestration.errors import airflow_errors, failure_recorded, tries_of
 from idiscover.orchestration.identity import plain_identity, run_identity
+from idiscover.orchestration.patience import WaitsBeforeDeferring
 from idiscover.orchestration.run_states import ADD_STEPS, CREATE, TERMINATE, cluster_is_done, faults, task_states
 from idiscover.plan.model import ExtractionPlan
 
@@ -108,8 +109,8 @@ class AdoptingEmrHook(EmrHook):
         return {"JobFlowId": living, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
 
-class CreateCluster(_ReportsFailure, EmrCreateJobFlowOperator):
-    """Makes the run's cluster and waits, deferred, until it takes steps. Makes none if the batch already stands.
+class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOperator):
+    """Makes the run's cluster and waits, at length deferred, until it takes steps. Makes none if its batch stands.
 
     It may be tried again, because a try takes over the cluster that an earlier one made. That matters: Airflow fails a
     deferred task that is due again before its first process has been seen to end.
@@ -130,6 +131,7 @@ class CreateCluster(_ReportsFailure, EmrCreateJobFlowOperator):
             **kwargs,
         )
         self.plan = plan
+        self.patience_seconds, self.patience_poll_seconds = emr.defer_after_seconds, emr.poll_seconds
 
     def execute(self, context: Context) -> str | None:
         """Returns the cluster's id, or None if none is needed."""
@@ -142,6 +144,11 @@ class CreateCluster(_ReportsFailure, EmrCreateJobFlowOperator):
             # A run that failed gave the object's lock back; cleared from here, it has to take it again.
             open_extraction(self.plan, run_identity(context))
         return super().execute(context)
+
+    def ended_well(self) -> bool | None:
+        """Whether the cluster takes steps."""
+        state = _described(self.hook, str(self._job_flow_id))["Status"]["State"]
+        return None if state in ("STARTING", "BOOTSTRAPPING") else state in LIVING_STATES
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Asks EMR anew how the cluster stands; the trigger's own words lack what a person needs.
@@ -177,8 +184,8 @@ class AddSteps(_ReportsFailure, EmrAddStepsOperator):
         return super().execute(context)
 
 
-class WatchSteps(EmrStepSensor):
-    """Waits, deferred, until the run's newest step has ended.
+class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
+    """Waits, at length deferred, until the run's newest step has ended.
 
     A step that failed for a passing reason is followed by another on the same cluster, at this task's next try: the
     cluster is terminated downstream, however many steps it ran. A step whose answer was lost is the newest one too, and
@@ -201,6 +208,7 @@ class WatchSteps(EmrStepSensor):
         )
         self.plan = plan
         self.steps = steps
+        self.patience_seconds, self.patience_poll_seconds = emr.defer_after_seconds, emr.poll_seconds
 
     def execute(self, context: Context) -> None:
         """Ends at once if nothing is left to do or the step has ended; else waits."""
@@ -213,18 +221,24 @@ class WatchSteps(EmrStepSensor):
                 self._replace_failed_step(context)
             if self._has_completed(context):
                 return
-        seconds = int(self.poke_interval * self.max_attempts)
-        self.defer(
-            timeout=timedelta(seconds=seconds + _GRACE_SECONDS),
-            trigger=EmrStepSensorTrigger(
-                job_flow_id=self.job_flow_id,
-                step_id=self.step_id,
-                waiter_delay=int(self.poke_interval),
-                waiter_max_attempts=self.max_attempts,
-                aws_conn_id=self.aws_conn_id,
-            ),
-            method_name="execute_complete",
-        )
+            seconds = int(self.poke_interval * self.max_attempts)
+            self.defer(
+                timeout=timedelta(seconds=seconds + _GRACE_SECONDS),
+                trigger=EmrStepSensorTrigger(
+                    job_flow_id=self.job_flow_id,
+                    step_id=self.step_id,
+                    waiter_delay=int(self.poke_interval),
+                    waiter_max_attempts=self.max_attempts,
+                    aws_conn_id=self.aws_conn_id,
+                ),
+                method_name="execute_complete",
+            )
+
+    def ended_well(self) -> bool | None:
+        """Whether the step is COMPLETED."""
+        step = self.hook.conn.describe_step(ClusterId=self.job_flow_id, StepId=self.step_id)["Step"]
+        state = str(step["Status"]["State"])
+        return None if state in ("PENDING", "RUNNING") else state in self.target_states
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Goes on with the newest step: what was rendered is the first one's id."""
@@ -321,26 +335,31 @@ class TerminateCluster(_ReportsFailure, EmrTerminateJobFlowOperator):
         return self.job_flow_id
 
 
-class WatchTermination(_ReportsFailure, EmrJobFlowSensor):
-    """Waits, deferred, until the cluster is gone, with or without errors; skips if there is none."""
+class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
+    """Waits, at length deferred, until the cluster is gone, with or without errors; skips if there is none."""
 
     def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
-        poll_seconds = plan.context.emr.poll_seconds
+        emr = plan.context.emr
         super().__init__(
             job_flow_id=GONE_CLUSTER_ID,
             aws_conn_id=None,
             region_name=plan.context.region,
             target_states=ENDED_STATES,
             deferrable=True,
-            poke_interval=poll_seconds,
-            max_attempts=attempts(TERMINATION_SECONDS, poll_seconds),
+            poke_interval=emr.poll_seconds,
+            max_attempts=attempts(TERMINATION_SECONDS, emr.poll_seconds),
             **kwargs,
         )
+        self.patience_seconds, self.patience_poll_seconds = emr.defer_after_seconds, emr.poll_seconds
 
     def execute(self, context: Context) -> None:
         """Ends at once if the cluster is gone."""
         _skip_without_cluster(self.job_flow_id)
         super().execute(context)
+
+    def ended_well(self) -> bool | None:
+        """Whether the cluster is gone."""
+        return _described(self.hook, str(self.job_flow_id))["Status"]["State"] in self.target_states or None
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
         """TERMINATED_WITH_ERRORS is an error to the trigger, but the cluster is gone, which is all that counts here."""
