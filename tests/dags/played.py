@@ -39,7 +39,7 @@ _SHARED = ("object", "salesforce_object", "operation", "columns", "key", "delta_
 
 
 class Played:
-    """Stands in for `idiscover.aws.extraction_run`, `.loader`, `.refresher` and `.sweep`; remembers what was asked.
+    """Stands in for `idiscover.aws.extraction_run`, `.loader`, `.refresher`, `.sweep`, `.wakes`; remembers all.
 
     Attributes:
         calls: what was asked, in order.
@@ -56,6 +56,7 @@ class Played:
             "loader": ("copy_pending", "reconcile", "finish_load"),
             "refresher": ("claim_slices", "call_units", "finish_refresh", "fail_refresh"),
             "sweep": ("due_dag_ids",),
+            "wakes": ("ready_consumers",),
         }.items():
             module = types.ModuleType(f"idiscover.aws.{name}")
             for function in functions:
@@ -140,6 +141,10 @@ class Played:
     def finish_refresh(self, plan: RefreshPlan, run: RunIdentity) -> dict[str, object] | None:
         self._asked("finish_refresh", "finish")
         return {"units": len(self.units)} if self.claimed else None
+
+    def ready_consumers(self, plan: LoadPlan | RefreshPlan) -> list[str]:
+        """The first of them alone."""
+        return sorted(consumer.table for consumer in plan.wakes)[:1]
 
     def fail_refresh(self, plan: RefreshPlan, run: RunIdentity) -> None:
         self.calls.append("give back")

@@ -169,20 +169,21 @@ def test_consumers_have_one_run_at_a_time_and_their_tables_pool(compiled: Compil
         assert used == set(plan.header.pools), "a pool that no plan names would not exist"
 
 
-def test_consumers_wake_on_any_of_their_inputs(compiled: Compiled) -> None:
+def test_loads_wake_on_a_batch_and_refreshes_once_something_is_ready_for_them(compiled: Compiled) -> None:
     for kind in (LoadPlan, RefreshPlan):
         for plan, dag in compiled.of(kind):
-            condition = dag.timetable.asset_condition
-            assert type(condition).__name__ == "AssetAny"
-            assert {asset.uri for asset in condition.objects} == set(plan.header.wakes_on)
-    uptake = compiled.bag.dags["dm_to_dm__dm_testing_uptake"].timetable.asset_condition
-    assert "x-idiscover://dm/fact_testing_volume" in {asset.uri for asset in uptake.objects}
+            awaited = f"source/{plan.object}" if isinstance(plan, LoadPlan) else f"ready/{plan.table}"
+            assert {asset.uri for asset in dag.timetable.asset_condition.objects} == {f"x-idiscover://{awaited}"}
 
 
-def test_end_alone_announces_the_outlet(compiled: Compiled) -> None:
+def test_end_alone_announces_the_outlet_and_wakes_consumers(compiled: Compiled) -> None:
     for dag_id, plan in compiled.plans.items():
-        outlets = {task.task_id: [asset.uri for asset in task.outlets] for task in compiled.bag.dags[dag_id].tasks}
-        assert outlets.pop("end") == [plan.header.outlet]
+        outlets = {task.task_id: task.outlets for task in compiled.bag.dags[dag_id].tasks}
+        announced, *wakes = outlets.pop("end")
+        assert announced.uri == plan.header.outlet
+        assert [alias.name for alias in wakes] == (
+            [] if isinstance(plan, ExtractionPlan) else [f"wakes of {plan.table}"]
+        )
         assert not any(outlets.values())
 
 

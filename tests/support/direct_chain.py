@@ -19,6 +19,7 @@ from typing import Any
 from idiscover.aws import extraction_run, loader, refresher
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.sweep import due_dag_ids
+from idiscover.aws.wakes import ready_consumers
 from idiscover.lake.keys import status_key
 from idiscover.lake.manifest import BatchManifest
 from idiscover.metadata.models import Catalog, Family
@@ -280,9 +281,10 @@ class DirectChain:
 
     def _finished(self, plan: Plan, run: RunIdentity) -> None:
         self.done.append(DoneRun(plan, run))
-        for dag_id, consumer in self.plans.items():
-            if plan.header.outlet in consumer.header.wakes_on:
-                self.woken.add(dag_id)
+        if isinstance(plan, ExtractionPlan):
+            self.woken.add(self.load_plan(plan.object).header.dag_id)
+        else:
+            self.woken.update(self.refresh_plan(table).header.dag_id for table in ready_consumers(plan))
 
     def first(self, dag_ids: Sequence[str]) -> str:
         """Of some consumers the one nearest to the extractions."""
@@ -290,7 +292,11 @@ class DirectChain:
 
     def _depth(self, plan: Plan) -> int:
         """The longest way from an extraction."""
-        sources = [other for other in self.plans.values() if other.header.outlet in plan.header.wakes_on]
+        sources: list[Plan] = []
+        if isinstance(plan, LoadPlan):
+            sources = [self.extraction_plan(plan.object)]
+        elif isinstance(plan, RefreshPlan):
+            sources = [other for other in self.plans.values() if getattr(other, "table", None) in plan.inputs]
         return 1 + max((self._depth(source) for source in sources), default=0)
 
     def _next(self) -> str:

@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from idiscover.plan.model import ConsumerPlan, RefreshPlan, RunKind
+from idiscover.plan.model import ConsumerPlan, ReadinessPlan, RefreshPlan, RunKind
 
 EVERY_SLICE = "*"
 REFERENCE_SLICE = "ZZ"
@@ -91,7 +91,7 @@ def record_marks(
         )
 
 
-def ready(cursor: Cursor, plan: RefreshPlan) -> list[tuple[RunKind, date]]:
+def ready(cursor: Cursor, plan: RefreshPlan | ReadinessPlan) -> list[tuple[RunKind, date]]:
     """Run kind and order date of the unclaimed arrivals that may be refreshed now, sorted."""
     cursor.execute(
         "select distinct run_kind, order_date from job.input_arrival where target = %s and claim_id is null",
@@ -135,13 +135,13 @@ def marks_of(cursor: Cursor, claim_id: int) -> list[Mark]:
     return [Mark(*row) for row in cursor.fetchall()]
 
 
-def _newest_ready_order_date(cursor: Cursor, plan: RefreshPlan) -> date | None:
+def _newest_ready_order_date(cursor: Cursor, plan: RefreshPlan | ReadinessPlan) -> date | None:
     """The newest order date for which all inputs have come, the cut-off has passed, or a refresh has been."""
     candidates = [_complete_until(cursor, plan), _cut_off_until(cursor, plan), _refreshed_until(cursor, plan)]
     return max((day for day in candidates if day is not None), default=None)
 
 
-def _complete_until(cursor: Cursor, plan: RefreshPlan) -> date | None:
+def _complete_until(cursor: Cursor, plan: RefreshPlan | ReadinessPlan) -> date | None:
     cursor.execute(
         "select input, max(order_date) from job.input_arrival"
         " where target = %s and run_kind = 'scheduled' group by input",
@@ -153,14 +153,14 @@ def _complete_until(cursor: Cursor, plan: RefreshPlan) -> date | None:
     return min(newest[name] for name in plan.inputs)
 
 
-def _cut_off_until(cursor: Cursor, plan: RefreshPlan) -> date | None:
+def _cut_off_until(cursor: Cursor, plan: RefreshPlan | ReadinessPlan) -> date | None:
     """By the org's clock as far as anybody has seen it; order date D ends at D + 1 day, its cut-off is later."""
     cursor.execute("select max(read_at_utc) at time zone 'UTC' from job.batch")
     org_now: datetime | None = cursor.fetchone()[0]
     return None if org_now is None else (org_now - timedelta(days=1, hours=plan.cut_off_hours)).date()
 
 
-def _refreshed_until(cursor: Cursor, plan: RefreshPlan) -> date | None:
+def _refreshed_until(cursor: Cursor, plan: RefreshPlan | ReadinessPlan) -> date | None:
     cursor.execute(
         "select max(order_date) from job.claim where target = %s and state = 'finished' and run_kind = 'scheduled'",
         [plan.table],

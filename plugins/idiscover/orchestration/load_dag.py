@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Asset, chain, get_current_context, task
+from airflow.sdk import DAG, chain, get_current_context, task
 
 from idiscover.orchestration.callbacks import after_load_failure
 from idiscover.orchestration.dag_settings import any_of, dag_arguments
 from idiscover.orchestration.errors import failure_recorded
 from idiscover.orchestration.identity import run_identity
+from idiscover.orchestration.wakes import outlets, wake_ready_consumers
 from idiscover.plan.build import target_pool
 from idiscover.plan.model import LoadPlan
 
@@ -37,14 +38,15 @@ def build(plan: LoadPlan) -> DAG:
         with failure_recorded(context):
             return compare(plan, run_identity(context))
 
-    @task(task_id="end", outlets=[Asset(plan.header.outlet)], on_failure_callback=failed)
+    @task(task_id="end", outlets=outlets(plan), on_failure_callback=failed)
     def end() -> dict[str, Any]:
-        """Marks the batches loaded and records their arrival at the consumers."""
+        """Marks the batches loaded, records their arrival at the consumers, and wakes those that are ready."""
         from idiscover.aws.loader import finish_load
 
         context = get_current_context()
         with failure_recorded(context):
-            return finish_load(plan, run_identity(context))
+            result = finish_load(plan, run_identity(context))
+            return {**result, "wakes": wake_ready_consumers(plan, context)}
 
     with dag:
         chain(copy(), reconcile(), end())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Asset, TaskGroup, get_current_context, task
+from airflow.sdk import DAG, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from idiscover.orchestration.callbacks import after_refresh_failure, after_refresh_unit
 from idiscover.orchestration.dag_settings import any_of, dag_arguments
 from idiscover.orchestration.errors import failure_recorded
 from idiscover.orchestration.identity import run_identity
+from idiscover.orchestration.wakes import outlets, wake_ready_consumers
 from idiscover.plan.model import RefreshPlan
 
 # What the UI calls a mapped task: "DE, FR+GB, JP"; a move has joined two countries to one unit.
@@ -52,19 +53,19 @@ def build(plan: RefreshPlan) -> DAG:
     @task(
         task_id="end",
         trigger_rule="none_failed",  # an empty map skips, and is no failure
-        outlets=[Asset(plan.header.outlet)],
+        outlets=outlets(plan),
         on_failure_callback=failed,
     )
     def end() -> dict[str, Any]:
-        """Finishes the claim and records the arrival of the table at its consumers."""
+        """Finishes the claim, records the arrival of the table at its consumers, and wakes those that are ready."""
         from idiscover.aws.refresher import finish_refresh
 
         context = get_current_context()
         with failure_recorded(context):
             result = finish_refresh(plan, run_identity(context))
-        if result is None:
-            raise AirflowSkipException("nothing was claimed")
-        return result
+            if result is None:
+                raise AirflowSkipException("nothing was claimed")
+            return {**result, "wakes": wake_ready_consumers(plan, context)}
 
     with dag:
         with TaskGroup("t1", tooltip=f"Refresh of {plan.table}, by country") as t1:

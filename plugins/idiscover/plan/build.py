@@ -16,6 +16,7 @@ from idiscover.plan.model import (
     ItgPlan,
     LoadPlan,
     Plan,
+    ReadinessPlan,
     RefreshPlan,
 )
 from idiscover.plan.reads import daily_read_mode
@@ -48,6 +49,11 @@ def asset_uri(table: str) -> str:
     """
     schema, name = table.split(".")
     return f"x-idiscover://{schema}/{name}"
+
+
+def ready_uri(table: str) -> str:
+    """URI of the asset that wakes the refresh of a table: something is ready for it."""
+    return f"x-idiscover://ready/{table}"
 
 
 def target_pool(table: str) -> str:
@@ -115,6 +121,7 @@ def _load(spec: ObjectSpec, catalog: Catalog, context: Context) -> LoadPlan:
         columns=(*(field.column for field in spec.fields), *BATCH_COLUMNS),
         key=spec.key,
         consumers=consumers,
+        wakes=_wakes(consumers, catalog),
     )
 
 
@@ -133,7 +140,7 @@ def _refresh(table: TableSpec, catalog: Catalog, context: Context) -> RefreshPla
         owner=table.owner,
         description=f"{table.table}, refreshed slice by slice",
         doc_md=describe_refresh(table, spec, consumers),
-        wakes_on=tuple(sorted(asset_uri(item.table) for item in table.inputs)),
+        wakes_on=(ready_uri(table.table),),
         outlet=asset_uri(table.table),
         pools={target_pool(table.table): 1},
         versions=_versions(catalog, files),
@@ -146,6 +153,7 @@ def _refresh(table: TableSpec, catalog: Catalog, context: Context) -> RefreshPla
         inputs=tuple(item.table for item in table.inputs),
         reference_inputs=tuple(item.table for item in table.inputs if item.marks == "reference"),
         consumers=consumers,
+        wakes=_wakes(consumers, catalog),
         uses_as_of_date=table.uses_as_of_date,
         cut_off_hours=table.cut_off_hours,
         metadata_key=f"metadata/{table_path(table.table)}",
@@ -200,6 +208,16 @@ def _consumers(table: str, catalog: Catalog) -> tuple[ConsumerPlan, ...]:
         for _, consumer in sorted(catalog.tables.items())
         for item in consumer.inputs
         if item.table == table
+    )
+
+
+def _wakes(consumers: Iterable[ConsumerPlan], catalog: Catalog) -> tuple[ReadinessPlan, ...]:
+    tables = [catalog.tables[consumer.table] for consumer in consumers]
+    return tuple(
+        ReadinessPlan(
+            table=table.table, inputs=tuple(item.table for item in table.inputs), cut_off_hours=table.cut_off_hours
+        )
+        for table in tables
     )
 
 

@@ -90,6 +90,14 @@ class ConsumerPlan(PlanModel):
     marks: Marks
 
 
+class ReadinessPlan(PlanModel):
+    """What has to have come before a table may be refreshed: its inputs, or its cut-off."""
+
+    table: str
+    inputs: tuple[str, ...]
+    cut_off_hours: int
+
+
 class ExtractionPlan(PlanModel):
     """`sfdc_to_s3__<object>`."""
 
@@ -121,6 +129,7 @@ class LoadPlan(PlanModel):
     columns: tuple[str, ...]  # as in the files: target columns, _read_at_utc, _batch_id
     key: str  # target column of the record Id
     consumers: tuple[ConsumerPlan, ...]
+    wakes: tuple[ReadinessPlan, ...]  # the consumers again: each is woken once something is ready for it
 
     @property
     def ids_table(self) -> str:
@@ -154,6 +163,7 @@ class RefreshPlan(PlanModel):
     inputs: tuple[str, ...]
     reference_inputs: tuple[str, ...]  # those of them that make slice ZZ stale and no other
     consumers: tuple[ConsumerPlan, ...]
+    wakes: tuple[ReadinessPlan, ...]  # the consumers again: each is woken once something is ready for it
     uses_as_of_date: bool
     cut_off_hours: int
     metadata_key: str

@@ -8,8 +8,8 @@ import pytest
 from idiscover.lake.keys import metadata_key
 from idiscover.metadata.loading import load_catalog
 from idiscover.metadata.paths import table_path
-from idiscover.plan.build import build_plans
-from idiscover.plan.model import ConsumerPlan, ExtractionPlan, LoadPlan, Plan, ReadMode, RefreshPlan
+from idiscover.plan.build import build_plans, ready_uri
+from idiscover.plan.model import ConsumerPlan, ExtractionPlan, LoadPlan, Plan, ReadinessPlan, ReadMode, RefreshPlan
 from idiscover.plan.reads import daily_read_mode
 
 from tests.unit.golden_files import check_golden
@@ -38,7 +38,8 @@ def test_the_exact_set_of_dags(plans: dict[str, Plan]) -> None:
 def test_every_asset_that_wakes_a_dag_is_emitted_by_one(plans: dict[str, Plan]) -> None:
     outlets = [plan.header.outlet for plan in plans.values()]
     assert len(set(outlets)) == len(outlets)
-    assert {uri for plan in plans.values() for uri in plan.header.wakes_on} <= set(outlets)
+    ready = {ready_uri(table.table) for plan in plans.values() for table in getattr(plan, "wakes", ())}
+    assert {uri for plan in plans.values() for uri in plan.header.wakes_on} <= {*outlets, *ready}
     assert all(plan.header.wakes_on for plan in plans.values() if not isinstance(plan, ExtractionPlan))
 
 
@@ -114,6 +115,7 @@ def test_load(plans: dict[str, Plan]) -> None:
     assert plan.columns[-3:] == ("system_modstamp", "_read_at_utc", "_batch_id")
     assert (plan.key, plan.ids_table) == ("id", "stg.test__ids")
     assert plan.consumers == (ConsumerPlan(table="itg.test", marks="same"),)
+    assert plan.wakes == (ReadinessPlan(table="itg.test", inputs=("stg.test", "itg.lab"), cut_off_hours=6),)
     assert plan.header.wakes_on == ("x-idiscover://source/test",)
     assert plan.header.outlet == "x-idiscover://stg/test"
     assert plan.header.pools == {"table__stg__test": 1}
@@ -125,7 +127,8 @@ def test_refresh_of_itg(plans: dict[str, Plan]) -> None:
     assert plan.itg.columns == ("id", "is_deleted", "lab_id", "notes", "count", "day", "system_modstamp")
     assert (plan.itg.key, plan.itg.version_column, plan.itg.country.rule) == ("id", "system_modstamp", "via")
     assert plan.inputs == ("stg.test", "itg.lab")
-    assert plan.header.wakes_on == ("x-idiscover://itg/lab", "x-idiscover://stg/test")
+    assert plan.header.wakes_on == ("x-idiscover://ready/itg.test",)
+    assert [table.table for table in plan.wakes] == [table.table for table in plan.consumers]
     assert plan.header.pools == {"table__itg__test": 1} == {plan.target_pool: 1}
     assert plan.metadata_key == metadata_key(table_path("itg.test"))
     assert set(plan.header.metadata_versions) == {"tables/itg.test.yaml", "objects/test.yaml", "objects/lab.yaml"}
