@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -135,6 +136,16 @@ class AirflowApi:
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Task instances of a run."""
         return list(self._pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances"))
+
+    def ended_tasks(self, since: datetime) -> list[dict[str, Any]]:
+        """Task instances that started since then and have ended, of any DAG."""
+        query = {"start_date_gte": since.isoformat(), "state": ["success", "failed", "skipped"]}
+        return list(self._pages("/dags/~/dagRuns/~/taskInstances", "task_instances", **query))
+
+    def waking_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The asset events that a run was woken by; none if it was made otherwise."""
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/upstreamAssetEvents"
+        return list(self.call("GET", path)["asset_events"])
 
     def running_tasks(self) -> list[dict[str, Any]]:
         """Task instances at work now, of any DAG."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime, timedelta
 
+import psutil
 from rich.console import Console
 
 from local.demo.progress import show_progress
@@ -12,7 +13,9 @@ from local.demo.report import print_addresses, print_mails, print_sample, print_
 from local.demo.runs import DayFailed, all_dags, create_runs, follow, is_under_way, wait_for_dags
 from local.demo.stand import Stand
 from local.demo.verification import verify_day
+from local.demo.where_time_went import print_where_time_went, record_of_day
 from local.provisioning import provision
+from local.stack.cpu import processor_time, spent
 from local.stack.layout import stack_layout
 from local.stack.stack import start
 
@@ -76,17 +79,19 @@ def _bring_up(stack: str, options: dict[str, str]) -> Stand:
 
 def _run_day(stand: Stand, order_date: date) -> int:
     since = datetime.now(UTC) - timedelta(seconds=5)
-    begun = time.monotonic()
+    begun, begun_at, used = time.monotonic(), datetime.now(UTC), processor_time(stand.layout)
     console.print(f"\n[bold]order date {order_date}[/bold]: {create_runs(stand, order_date)}", highlight=False)
     try:
         show_progress(console, follow(stand, order_date, since))
     except DayFailed as error:
         console.print(f"\n[red]the day failed[/red]\n{error}", highlight=False)
         return 1
-    console.print(f"through in {time.monotonic() - begun:.0f} s", highlight=False)
+    wall_seconds, seconds = time.monotonic() - begun, spent(used, processor_time(stand.layout))
+    console.print(f"through in {wall_seconds:.0f} s", highlight=False)
     code = print_verdict(console, verify_day(stand, order_date))
     print_mails(console, stand, since)
     print_sample(console, stand)
+    print_where_time_went(console, record_of_day(stand, begun_at), seconds, psutil.cpu_count() or 1, wall_seconds)
     return code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -65,16 +66,21 @@ def logged_step(plan: LoadPlan | RefreshPlan, run: RunIdentity, step: str) -> It
     """A step whose status is written at its end, however it ends. The block fills in the document.
 
     Yields:
-        The document of a step that succeeds.
+        The document of a step that succeeds. What is written says in addition how long it took (`step_seconds`).
     """
     document: dict[str, Any] = {}
+    begun = time.monotonic()
     try:
         yield document
     except Exception as error:
         told = {"error": redact(str(error)), "failure": failure_of(error).model_dump(mode="json")}
-        _write_failure(plan, run, step, {**document, "state": FAILED, **told})
+        _write_failure(plan, run, step, {**document, "state": FAILED, **told, **_lasted(begun)})
         raise
-    write_status(plan, run, step, document)
+    write_status(plan, run, step, {**document, **_lasted(begun)})
+
+
+def _lasted(begun: float) -> dict[str, float]:
+    return {"step_seconds": round(time.monotonic() - begun, 3)}
 
 
 def _write_failure(plan: LoadPlan | RefreshPlan, run: RunIdentity, step: str, document: Mapping[str, Any]) -> None:
