@@ -105,6 +105,7 @@ LOAD = LoadPlan(
     columns=("id", "_read_at_utc", "_batch_id"),
     key="id",
     consumers=(),
+    wakes=(),
 )
 REFRESH = RefreshPlan(
     header=header("stg_to_itg__account", Family.STG_TO_ITG),
@@ -121,6 +122,7 @@ REFRESH = RefreshPlan(
     inputs=("stg.account",),
     reference_inputs=(),
     consumers=(),
+    wakes=(),
     uses_as_of_date=False,
     cut_off_hours=6,
     metadata_key="metadata/tables/itg.account.yaml",
