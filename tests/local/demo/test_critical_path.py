@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -66,6 +67,6 @@ def test_a_path_is_in_order_and_adds_up_to_the_day(rows: list[tuple[int, int, st
     ]
     path = critical_path(tasks, {}, BEGUN)
     assert path[-1].task.ended_at == max(item.ended_at for item in tasks)
-    assert all(one.task.ended_at <= two.task.started_at for one, two in zip(path, path[1:], strict=False))
+    assert all(one.task.ended_at <= two.task.started_at for one, two in itertools.pairwise(path))
     total = sum(link.waited_seconds + link.ran_seconds for link in path)
     assert abs(total - (path[-1].task.ended_at - BEGUN).total_seconds()) < 1e-6
