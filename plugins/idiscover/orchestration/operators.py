@@ -336,7 +336,7 @@ class TerminateCluster(_ReportsFailure, EmrTerminateJobFlowOperator):
 
 
 class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
-    """Waits, at length deferred, until the cluster is gone, with or without errors; skips if there is none."""
+    """Waits, deferred, until the cluster is gone, with or without errors; skips if there is none."""
 
     def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
         emr = plan.context.emr
