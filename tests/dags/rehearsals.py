@@ -19,11 +19,13 @@ from tests.dags.compiled import compile_into, repository_plans
 from tests.dags.conftest import REPOSITORY
 
 
-def rehearsed(folder: Path, module: str, dag_ids: tuple[str, ...], timeout_seconds: int) -> dict[str, Any]:
+def rehearsed(
+    folder: Path, module: str, dag_ids: tuple[str, ...], timeout_seconds: int, units_per_task: int | None = None
+) -> dict[str, Any]:
     """What `python -m <module> <dag_ids> <results>` has found; one process, because importing Airflow is what costs."""
     for name in ("dags", "home", "state"):
         (folder / name).mkdir()
-    plans = repository_plans()
+    plans = repository_plans(units_per_task)
     compile_into(folder / "dags", {dag_id: plans[dag_id] for dag_id in dag_ids})
     environment = {
         **os.environ,

@@ -21,7 +21,7 @@ RETRIES = 2  # of context/local.yaml
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What came of every scene of `failing.py`."""
     folder = tmp_path_factory.mktemp("failing")
-    return rehearsed(folder, "tests.dags.failing", (EXTRACTION, LOAD, REFRESH), timeout_seconds=2400)
+    return rehearsed(folder, "tests.dags.failing", (EXTRACTION, LOAD, REFRESH), timeout_seconds=2400, units_per_task=1)
 
 
 def is_retried(error: Exception) -> bool:
