@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -43,7 +43,7 @@ class Scene:
     lasting: bool = True
     aws: dict[str, list[str]] = field(default_factory=dict)
     ends: list[StepEnd | Exception] = field(default_factory=lambda: [StepEnd.COMPLETED])
-    around: Callable[[], Any] | None = None
+    around: Callable[[], AbstractContextManager[None]] | None = None
 
 
 @contextmanager
@@ -65,6 +65,31 @@ def _killed_after_create() -> Iterator[None]:
         emr.EmrClusterLink.persist = persist
 
 
+def _killed(task_id: str, map_index: int = -1) -> Callable[[], AbstractContextManager[None]]:
+    """Every try of the task ends without having said or done anything."""
+
+    @contextmanager
+    def around() -> Iterator[None]:
+        from airflow.sdk.execution_time import task_runner
+
+        plain = task_runner.run
+
+        def run(ti: Any, context: Any, log: Any) -> Any:
+            if (ti.task_id, ti.map_index) != (task_id, map_index):
+                return plain(ti, context, log)
+            message, ti.state = task_runner._finalize_task_failure(ti)
+            task_runner.SUPERVISOR_COMMS.send(message)
+            return ti.state, message, None
+
+        task_runner.run = run
+        try:
+            yield
+        finally:
+            task_runner.run = plain
+
+    return around
+
+
 EXTRACTIONS: dict[str, Scene] = {
     **{f"start {name}": Scene(faults={"open_extraction": [error]}) for name, error in ERRORS.items()},
     "start passes": Scene(faults={"open_extraction": [ERRORS["retriable"]] * 2}, lasting=False),
@@ -77,6 +102,8 @@ EXTRACTIONS: dict[str, Scene] = {
     **{f"step {name}": Scene(ends=[error]) for name, error in ERRORS.items()},
     "step killed": Scene(ends=[StepEnd.KILLED]),
     "step wordless": Scene(ends=[StepEnd.WORDLESS]),
+    "watch killed": Scene(around=_killed("emr_tasks.watch_steps")),
+    "closing mail killed": Scene(ends=[ERRORS["config"]], around=_killed("send_email_cluster_termination")),
     "cluster terminated": Scene(ends=[StepEnd.CANCELLED]),
     "terminate throttled": Scene(aws={"TerminateJobFlows": ["ThrottlingException"] * 2}),
     "terminate refused": Scene(aws={"TerminateJobFlows": ["AccessDeniedException"] * 9}),
@@ -90,12 +117,14 @@ LOADS: dict[str, Scene] = {
     for name, error in ERRORS.items()
 }
 _REFRESH_CALLS = {"slices": "claim_slices", "call": "call_unit DE+FR", "end": "finish_refresh"}
+LOADS["copy killed"] = Scene(around=_killed("copy"))
 REFRESHES: dict[str, Scene] = {
     f"{task} {name}": Scene(faults={call: [error]})
     for task, call in _REFRESH_CALLS.items()
     for name, error in ERRORS.items()
 }
 REFRESHES["call passes"] = Scene(faults={"call_unit IT": [ERRORS["retriable"]] * 2}, lasting=False)
+REFRESHES["call killed"] = Scene(around=_killed("t1.call", 0))
 REFRESHES["call mixed"] = Scene(faults={"call_unit DE+FR": [ERRORS["retriable"]], "call_unit IT": [ERRORS["fatal"]]})
 
 

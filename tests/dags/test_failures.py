@@ -14,6 +14,7 @@ from tests.dags.rehearsals import rehearsed
 EXTRACTION, LOAD, REFRESH = "sfdc_to_s3__biomarker", "s3_to_redshift__biomarker", "stg_to_itg__biomarker"
 START, CREATE, ADD = "send_email_cluster_start", "emr_tasks.create_cluster", "emr_tasks.add_steps"
 WATCH, TERMINATE = "emr_tasks.watch_steps", "emr_tasks.terminate_cluster"
+WATCH_TERMINATION = "emr_tasks.watch_termination"
 RETRIES = 2  # of context/local.yaml
 
 
@@ -133,9 +134,35 @@ def test_emr(runs: dict[str, dict[str, Any]], scene: str, task: str, tries: int,
 
 def test_a_cluster_that_cannot_be_terminated_is_told_of(runs: dict[str, dict[str, Any]]) -> None:
     run = runs["extraction"]["terminate refused"]
-    assert run["tries"][TERMINATE] == 1 and run["clusters"] != ["TERMINATED"]
+    assert run["tries"][TERMINATE] == run["tries"][WATCH_TERMINATION] == 1 and run["clusters"] != ["TERMINATED"]
     check_told(run, "needs a person", "may be alive still: EMR ends it after 900 seconds", "not registered")
     assert run["calls"][-1] == "release"
+
+
+NO_WORD = "its process ended without a word"
+
+
+def test_a_task_whose_process_is_killed(runs: dict[str, dict[str, Any]]) -> None:
+    extraction, load, refresh = (
+        runs["extraction"]["watch killed"],
+        runs["load"]["copy killed"],
+        runs["refresh"]["call killed"],
+    )
+    for run, task, by_itself in (
+        (extraction, WATCH, "The object's lock is given back"),
+        (load, "copy", "The batches stay pending"),
+        (refresh, "t1.call[0]", "The claim is given back"),
+    ):
+        assert run["tries"][task] == RETRIES + 1
+        check_told(run, "passing", NO_WORD, by_itself)
+    assert extraction["clusters"] == ["TERMINATED"] and extraction["calls"][-1] == "release"
+    assert refresh["calls"].count("give back") == 1 and "t1.call (DE, FR)" in failure_mails(refresh)[0]["text"]
+
+
+def test_a_closing_mail_whose_process_is_killed_is_sent_by_the_last_task(runs: dict[str, dict[str, Any]]) -> None:
+    run = runs["extraction"]["closing mail killed"]
+    assert run["tasks"]["send_email_cluster_termination"] == "failed"
+    check_told(run, "needs a person", "the step failed with ConfigError: no such field")
 
 
 @pytest.mark.parametrize("name", ["retriable", "data_quality"])
@@ -152,7 +179,7 @@ def test_a_batch_that_cannot_be_registered(runs: dict[str, dict[str, Any]], name
 # -- load and refresh -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scene", LOADS)
+@pytest.mark.parametrize("scene", [scene for scene in LOADS if scene.split()[1] in ERRORS])
 def test_a_load(runs: dict[str, dict[str, Any]], scene: str) -> None:
     run, (task, name) = runs["load"][scene], scene.split()
     error = ERRORS[name]

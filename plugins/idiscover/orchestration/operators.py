@@ -336,7 +336,10 @@ class TerminateCluster(_ReportsFailure, EmrTerminateJobFlowOperator):
 
 
 class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
-    """Waits, deferred, until the cluster is gone, with or without errors; skips if there is none."""
+    """Waits, deferred, until the cluster is gone, with or without errors; skips if there is none.
+
+    Where the order to end could not be given, nobody should wait for EMR's idle time to be told of it.
+    """
 
     def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
         emr = plan.context.emr
@@ -353,8 +356,15 @@ class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
         self.patience_seconds, self.patience_poll_seconds = emr.defer_after_seconds, emr.poll_seconds
 
     def execute(self, context: Context) -> None:
-        """Ends at once if the cluster is gone."""
+        """Ends at once if the cluster is gone, or was not told to go."""
         _skip_without_cluster(self.job_flow_id)
+        with failure_recorded(context):
+            if task_states(context).get(TERMINATE) == "failed":
+                raise NextRunError(
+                    "the cluster was not told to end",
+                    where=f"cluster {self.job_flow_id}",
+                    remedy="terminate it in EMR, which else ends it when it has been idle for long enough",
+                )
         super().execute(context)
 
     def ended_well(self) -> bool | None:

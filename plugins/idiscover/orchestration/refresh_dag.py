@@ -38,8 +38,9 @@ def build(plan: RefreshPlan) -> DAG:
         task_id="call",
         pool=plan.target_pool,
         map_index_template=_UNITS,
-        on_failure_callback=failed,
-        on_success_callback=after_refresh_unit(plan),
+        # as lists, which Airflow makes of them only once the task is unmapped: a try may end before
+        on_failure_callback=[failed],
+        on_success_callback=[after_refresh_unit(plan)],
     )
     def call(units: list[list[str]]) -> dict[str, Any]:
         """Runs the table's statements for each country of these units, each unit in one transaction."""
