@@ -11,12 +11,11 @@ from datetime import datetime, time, timedelta
 
 from idiscover.metadata.models import Catalog, CountryColumn, CountryVia, ObjectSpec
 
-from tests.mutation.pools import AS_OF_DATES, GONE, NAMES, make_pools, row_id
+from tests.mutation.fixed_rows import fixed_values
+from tests.mutation.pools import AS_OF_DATES, make_pools, row_id
 from tests.oracle.shapes import Row, Tables
 
 NO_COUNTRY = "ZZ"
-QUIET_LABS = ((14, 15), (16, 17))  # accounts that nobody visits, and that are visited on no day
-_RECORD_TYPES = {"RT_LAB": "Lab", "RT_HCP": "HCP", "RT_HCO": "HCO", "RT_LOWER": "lab"}
 # How many rows of each object.
 _SIZES = {
     "account": 130, "testing_volume": 600, "lab_capability": 110, "test_offering": 260, "lab_hcp_affiliation": 260,
@@ -56,7 +55,7 @@ class _Maker:
         row: Row = {field.column: self._value(spec.object, field.column) for field in spec.fields}
         row |= {"id": row_id(spec.object, number), "system_modstamp": self._stamp(spec.object, number)}
         row |= {"_read_at_utc": datetime(2026, 5, 14, 2, number % 50), "_batch_id": f"b{number % 7}"}
-        return row | _fixed(spec.object, number)
+        return row | fixed_values(spec.object, number)
 
     def _value(self, name: str, column: str) -> object:
         pool = self._pools.get(f"{name}.{column}") or self._pools.get(column) or (None, "x")
@@ -98,7 +97,7 @@ class _Maker:
         """A column, and two values that it goes between."""
         if self._choice.random() < 0.3:
             return None
-        column = self._choice.choice(self._tracked(spec))
+        column = self._choice.choice((*self._tracked(spec), "owner_id", "owner_id"))
         return column, (self._value(spec.object, column), self._value(spec.object, column))
 
     def _changes(self, spec: ObjectSpec, restless: tuple[str, tuple[object, object]] | None) -> Row:
@@ -131,36 +130,6 @@ class _Maker:
 
 def _version_order(row: Row) -> tuple[str, ...]:
     return tuple(str(row[column]) for column in ("system_modstamp", "_read_at_utc", "_batch_id"))
-
-
-def _fixed(name: str, number: int) -> Row:
-    """What is not left to chance: kinds of accounts, and how territories hang together."""
-    if name == "record_type":
-        key, developer_name = list(_RECORD_TYPES.items())[number]
-        return {"id": key, "developer_name": developer_name}
-    if name == "account":
-        kinds = ("RT_HCP",) if number >= 60 else ("RT_LAB",) * 7 + ("RT_HCO", "RT_LOWER", None, GONE)
-        return {"record_type_id": kinds[number % len(kinds)]}
-    if name in ("therapeutic_area", "biomarker", "product"):
-        lost = {
-            3: {"therapeutic_area_id": None, "product_id": GONE},
-            5: {"therapeutic_area_id": GONE, "product_id": None},
-        }
-        return {"name": NAMES[number % len(NAMES)], "is_deleted": number == 1, **lost.get(number, {})}
-    if name == "object_territory_association" and number < 8:
-        # two territories whose only labs are never visited, or on nobody knows what day
-        quiet = number % 2
-        account, territory = row_id("account", QUIET_LABS[quiet][number // 4]), row_id("territory", 10 + quiet)
-        return {"object_id": account, "territory2_id": territory, "is_deleted": False}
-    if name == "lab_interaction" and number < 8:
-        return {"lab_id": row_id("account", QUIET_LABS[1][number % 2]), "interaction_at": None, "channel": "Visit"}
-    if name == "territory":
-        # 0 over 1 over 2; 3 over 4; 5 below one that nobody has; 6 its own parent; 7 and 8 a circle; 9 below it
-        parents = {1: 0, 2: 1, 4: 3, 6: 6, 7: 8, 8: 7, 9: 7}
-        parent = row_id("territory", parents[number]) if number in parents else GONE if number == 5 else None
-        name = None if number in (1, 3, 4) else f"Territory {number}"
-        return {"name": name, "parent_territory2_id": parent, "is_deleted": number in (2, 3)}
-    return {}
 
 
 def _parents_first(objects: Mapping[str, ObjectSpec]) -> list[str]:
