@@ -91,6 +91,16 @@ def fault_of(answer: Answer, what: str) -> IdiscoverError:
     return FatalError(f"Salesforce refused: {what}", got=got, remedy=remedy)
 
 
+def connection_fault(error: Exception, what: str, where: str | None = None) -> IdiscoverError:
+    """The error to raise where no answer came. A certificate that is not trusted will not be trusted later either."""
+    got = f"{type(error).__name__}: {error}"
+    if "CERTIFICATE_VERIFY_FAILED" in got:
+        remedy = "trust the authority that signed it (REQUESTS_CA_BUNDLE), or look for a proxy that signs anew"
+        return ConfigError(f"Salesforce's certificate is not trusted: {what}", where=where, got=got, remedy=remedy)
+    remedy = "check the network, and the secret's login_url"
+    return RetriableError(f"Salesforce cannot be reached: {what}", where=where, got=got, remedy=remedy)
+
+
 def job_fault(job_id: str, state: str, told: str) -> IdiscoverError:
     """The error to raise for a query job that ended as `state`, Failed or Aborted; `told` is its errorMessage."""
     if state == "Aborted":

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import jwt
 import requests
 
-from idiscover.errors import ConfigError, RetriableError
+from idiscover.errors import ConfigError
 from idiscover.salesforce import faults
 
 _TOKEN_PATH = "/services/oauth2/token"
@@ -44,9 +44,7 @@ def log_in(secret: Mapping[str, str], http: requests.Session) -> Token:
     try:
         answer = http.post(f"{login_url}{_TOKEN_PATH}", data=form, headers={"Accept": "application/json"})
     except requests.RequestException as error:
-        remedy = "check the secret's login_url, the network and the trusted certificates"
-        got = f"{type(error).__name__}: {error}"
-        raise RetriableError("Salesforce's login cannot be reached", where=login_url, got=got, remedy=remedy) from error
+        raise faults.connection_fault(error, "login", login_url) from error
     if answer.status_code != 200:
         raise faults.login_fault(faults.parse_answer(answer.status_code, answer.content), login_url)
     return _token(answer, login_url)

@@ -157,8 +157,7 @@ class SalesforceSession:
         except SalesforceError as error:
             return faults.fault_of(faults.parse_answer(error.status, error.content), what)
         except requests.RequestException as error:
-            got = f"{type(error).__name__}: {error}"
-            return RetriableError(f"Salesforce cannot be reached: {what}", got=got, remedy="check the network")
+            return faults.connection_fault(error, what)
 
     def _log_in(self) -> Token:
         attempt = 0

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
+import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.plan.model import BatchContent, ReadMode
 from idiscover.salesforce.counting import count_records
-from idiscover.salesforce.faults import NotFound, QueryTimeout
+from idiscover.salesforce.faults import NotFound, QueryTimeout, connection_fault
 from idiscover.salesforce.retry import RetryPolicy
 from idiscover.salesforce.session import SalesforceSession
 
@@ -227,3 +228,15 @@ def test_pauses_double_and_are_bounded() -> None:
     for attempt in range(8):
         policy.pause(attempt)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (requests.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate"), ConfigError),
+        (requests.exceptions.SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred"), RetriableError),
+        (requests.ConnectTimeout("timed out"), RetriableError),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_is_no_passing_fault(error: Exception, kind: type[IdiscoverError]) -> None:
+    assert type(connection_fault(error, "login", "https://login.example.com")) is kind
