@@ -1,6 +1,7 @@
 """`python -m local.salesforce serve|events`."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    # The records stay: no later search for cycles has to look at them.
+    gc.freeze()
     tls = ensure_tls(settings.state_dir)
     try:
         uvicorn.run(

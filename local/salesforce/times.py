@@ -1,12 +1,14 @@
 """Instants as the simulator writes them: UTC text with milliseconds, whose order is the order of time."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 ORG_DAY_ZERO = date(2026, 1, 5)
 WINDOW_OPENS_SECONDS = 2 * 3600
 WINDOW_CLOSES_SECONDS = 6 * 3600 - 1
 
 
+@lru_cache(maxsize=1 << 12)
 def to_iso(moment: datetime) -> str:
     """`2026-01-06T02:00:00.000Z` of an aware datetime; digits below a millisecond are cut."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
