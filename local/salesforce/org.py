@@ -125,7 +125,10 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _settle(store: Store, seed: int | None, scale: float | None) -> tuple[int, float]:
-    """Seed and scale of the state that stands there, or the given ones, or the defaults."""
+    """Seed and scale of the state that stands there, or the given ones, or the defaults.
+
+    Raises ValueError for a state that was made with others, or by a simulator that had fewer objects.
+    """
     stored_seed, stored_scale = store.get_meta("seed"), store.get_meta("scale")
     if stored_seed is None or stored_scale is None:
         return (DEFAULT_SEED if seed is None else seed, DEFAULT_SCALE if scale is None else float(scale))
@@ -135,5 +138,10 @@ def _settle(store: Store, seed: int | None, scale: float | None) -> tuple[int, f
         raise ValueError(
             f"state directory: got seed and scale {wanted}; expected {found}, with which it was made. "
             "Leave the options out, or take another directory."
+        )
+    if store.row("SELECT 1 FROM events WHERE object = ? LIMIT 1", (schema.USER.name,)) is None:
+        raise ValueError(
+            "state directory: its log was made by an older simulator, without users; expected all "
+            f"{len(schema.OBJECTS)} objects. Take another directory (a stack: `make reset`)."
         )
     return found

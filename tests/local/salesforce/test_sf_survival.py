@@ -89,6 +89,15 @@ def test_the_state_belongs_to_its_seed_and_scale(tmp_path: Path) -> None:
     store.close()
 
 
+def test_the_state_of_an_older_simulator_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    Org(store, scale=0.02)
+    store.execute("DELETE FROM events WHERE object NOT IN ('Account', 'Testing_Volume__c')")
+    with pytest.raises(ValueError, match="older simulator, without users; expected all 16 objects"):
+        Org(store)
+    store.close()
+
+
 def test_the_log_grows_past_its_first_end_as_if_made_at_once(tmp_path: Path) -> None:
     store = Store(tmp_path)
     org = Org(store, scale=0.02)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 from local.salesforce import schema
-from local.salesforce.events import EventKind, Record
+from local.salesforce.events import EventKind
 from local.salesforce.generate.history import HISTORY_ENDS, History, between
 from local.salesforce.generate.initial.cast import Cast, Party
 from local.salesforce.generate.phrases import REGIONS
@@ -97,18 +97,17 @@ def add_coverages(history: History, cast: Cast) -> None:
     """Most labs and some professionals lie in a territory, mostly of their country; a few organisations by mistake."""
     rng = history.world.rng("initial:coverages")
     for number in range(max(len(cast.labs), history.world.count(COVERAGES))):
-        account = _covered_account(history, cast, number, rng.randrange(1 << 30))
+        account = _covered_account(cast, number, rng.randrange(1 << 30))
         country = rng.choice(COUNTRIES) if rng.randrange(30) == 0 else account.country
         values = make.new_coverage(rng, account.id, cast.territory(rng, country))
-        stamp = between(
-            rng, min(account.created_at + timedelta(hours=1), HISTORY_ENDS - timedelta(days=1)), HISTORY_ENDS
-        )
-        record: Record = history.insert(schema.OBJECT_TERRITORY_ASSOCIATION, stamp, values)
+        stamp = between(rng, account.created_at + timedelta(hours=1), HISTORY_ENDS)
+        record = history.insert(schema.OBJECT_TERRITORY_ASSOCIATION, stamp, values)
         deleted = number % 55 == 21
         history.live_on(rng, schema.OBJECT_TERRITORY_ASSOCIATION, record, make.changed_coverage, deleted)
 
 
-def _covered_account(history: History, cast: Cast, number: int, draw: int) -> Party:
+def _covered_account(cast: Cast, number: int, draw: int) -> Party:
+    """The labs in their turn (in place of every twelfth, which nobody covers, the first), then anybody."""
     if number % 250 == 26:
         return cast.hospitals[draw % len(cast.hospitals)]
     if number < len(cast.labs):
