@@ -6,8 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
-from pyspark import SparkContext
-from pyspark.sql import SparkSession
+from pyspark import SparkConf, SparkContext
 
 from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
 
@@ -57,7 +56,8 @@ class SparkPages:
 
 
 def _start(app_name: str) -> SparkContext:
-    context = SparkSession.builder.appName(app_name).getOrCreate().sparkContext
+    # No session: nothing here is SQL, and one costs a fifth of what starting Spark does.
+    context = SparkContext.getOrCreate(SparkConf().setAppName(app_name))
     # The last line on stderr is shown to people when a step fails: let it be ours.
     context.setLogLevel("ERROR")
     return context

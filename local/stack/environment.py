@@ -65,7 +65,8 @@ def airflow_environment(layout: Layout, settings: Settings) -> dict[str, str]:
     sections: dict[str, dict[str, str]] = {
         "core": {
             "executor": "LocalExecutor",
-            "parallelism": "6",  # two cores: more at once only makes each slower
+            # two cores: more at once only makes each slower; but up to three wait for EMR, and use nothing
+            "parallelism": "8",
             "max_active_tasks_per_dag": "8",
             "dags_folder": str(layout.dags),
             "plugins_folder": str(ROOT / "plugins"),
@@ -87,7 +88,8 @@ def airflow_environment(layout: Layout, settings: Settings) -> dict[str, str]:
         },
         "api_auth": {"jwt_secret": settings.keys["jwt"]},
         "scheduler": {
-            "scheduler_idle_sleep_time": "0.1",
+            # each look costs PostgreSQL and the scheduler a few hundredths of a second; a task waits half of this
+            "scheduler_idle_sleep_time": "0.25",
             "enable_health_check": "False",
             "task_queued_timeout": "1200",
             # what a kill -9 cut short is taken up within a minute or two, not five
