@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -199,6 +200,29 @@ def test_a_mirror_that_has_stopped_beating_is_not_well(layout: Layout, settings:
     assert mirror.healthy()
     os.utime(beat, (time.time() - 120, time.time() - 120))
     assert not mirror.healthy()
+
+
+def test_what_forks_has_everything_in_memory_and_no_thread(layout: Layout, settings: Settings) -> None:
+    """Neither a thread nor a connection survives a fork; and nobody else pays for the imports."""
+    parts = {part.name: part for part in stack_parts(layout, settings)}
+    preloading = {name for name, part in parts.items() if "preload" in part.environment["PYTHONPATH"]}
+    assert preloading == {"airflow-scheduler", "airflow-dag-processor"}
+    assert preloading == {name for name, part in parts.items() if part.holds_code}
+    program = (
+        "import airflow_local_settings, sys, threading\n"
+        "assert airflow_local_settings.__all__ == [], 'Airflow takes every other name for a setting'\n"
+        "wanted = ('idiscover.aws.refresher', 'airflow.providers.amazon.aws.operators.emr', 'simple_salesforce')\n"
+        "print([name in sys.modules for name in wanted], threading.active_count())\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env=parts["airflow-scheduler"].environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert answer.stdout.splitlines()[-1] == "[True, True, True] 1"
 
 
 def test_a_migration_that_fails_shows_its_log(

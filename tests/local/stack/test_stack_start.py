@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -131,6 +132,29 @@ def test_a_part_that_follows_another_into_death_a_moment_later_comes_back_too(
     monkeypatch.setattr(stack_module, "stack_parts", small_parts)
     assert [state.word for state in look(layouts[0])] == ["healthy", "healthy"]
     assert not set(pids(layouts[0]).values()) & set(before.values())
+
+
+def test_a_part_that_holds_code_is_started_anew_once_it_has_changed(
+    layouts: list[Layout], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def holding(layout: Layout, settings: Settings) -> list[Part]:
+        return [replace(part, holds_code=part.name == "aws") for part in small_parts(layout, settings)]
+
+    code = tmp_path / "plugins" / "package" / "module.py"
+    code.parent.mkdir(parents=True)
+    code.touch()
+    os.utime(code, (time.time() - 60, time.time() - 60))
+    monkeypatch.setattr(stack_module, "ROOT", tmp_path)
+    monkeypatch.setattr(stack_module, "stack_parts", holding)
+    layout = layouts[0]
+    start(layout, print)
+    before = pids(layout)
+    start(layout, print)
+    assert pids(layout) == before
+    os.utime(code, (time.time() + 1, time.time() + 1))
+    start(layout, print)
+    after = pids(layout)
+    assert after["postgres"] == before["postgres"] and after["aws"] not in (before["aws"], None)
 
 
 def test_two_stacks_run_side_by_side(layouts: list[Layout]) -> None:
