@@ -29,7 +29,7 @@ def render_itg_procedure(spec: ObjectSpec, sql_root: Path) -> str:
         key=quoted(spec.key),
         columns=[quoted(field.column) for field in spec.fields],
         history=spec.history,
-        winner_ctes=winner_ctes(itg_plan(spec)),
+        winner_ctes=winner_ctes(itg_plan(spec), country="p_country_code"),
     )
 
 

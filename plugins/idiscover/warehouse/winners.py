@@ -7,9 +7,9 @@ values say which country owns it.
 A version is dead if it was changed and read before the newest read of every Id began, and that read does not have its
 Id. A record with only dead versions has no winner: it leaves itg, by the procedure of the country that holds it.
 
-What a call costs: it grows with stg, and with what the newest read of every Id has until its absences are applied
-(a search of the object's itg table, once per such read). For objects whose country is another's, it always grows with
-their itg table. It does not grow with history, nor with the number of batches that were.
+What a call costs: it grows with stg, and with the country's slice until the absences of the newest read of every Id
+are applied. Two narrow columns of the whole itg table are compared with stg's Ids, and for objects whose country is
+another's, with that other's table. It does not grow with history, nor with the number of batches that were.
 """
 
 from __future__ import annotations
@@ -36,26 +36,40 @@ def names_of(itg: ItgPlan) -> dict[str, str]:
     }
 
 
-def winner_ctes(itg: ItgPlan) -> str:
+def winner_ctes(itg: ItgPlan, country: str | None = None) -> str:
     """The common table expressions from `newest_read` to `winner`, without the leading `with`.
+
+    Args:
+        itg: the object.
+        country: SQL of the one country whose winners are wanted; what only others own is then not searched for.
 
     `winner` has one row per candidate Id: key, version column, `_read_at_utc`, `_batch_id`, `_is_held` (1: itg holds
     this very version), `_held_country_code` (null: itg does not know the Id), `_missed_by_batch_id` (null: the version
     is live; else the read that does not have the Id, and the record has to go), `_is_new_to_history` (1: history lacks
     a version of the Id that stg has; objects with history only) and `_owner_country_code`.
     """
-    parts = (NEWEST_READ, _UNAPPLIED_READ, _candidate(itg), _versions(itg), _JUDGED, _ranked(itg), _winner(itg))
+    parts = (
+        NEWEST_READ,
+        _UNAPPLIED_READ,
+        _candidate(itg, country),
+        _versions(itg),
+        _JUDGED,
+        _ranked(itg),
+        _winner(itg),
+    )
     return "\n\n".join(part.format(**names_of(itg)) for part in parts)
 
 
-def _candidate(itg: ItgPlan) -> str:
-    return _CANDIDATE.replace("{moved}", _moved(itg))
+def _candidate(itg: ItgPlan, country: str | None) -> str:
+    held = f"\n        and held._country_code = {country}" if country else ""
+    return _CANDIDATE.replace("{moved}", _moved(itg, country)).replace("{held_by}", held)
 
 
-def _moved(itg: ItgPlan) -> str:
+def _moved(itg: ItgPlan, country: str | None) -> str:
     if not isinstance(itg.country, CountryVia):
         return ""
     parent, reference = itg.country.object, quoted(itg.country.column)
+    moved_here = f"\n        and coalesce(parent._country_code, '{{zz}}') = {country}" if country else ""
     return f"""
     union
     -- Rows whose {parent} has moved to another country, has come to be known, or has gone since they were written.
@@ -63,7 +77,7 @@ def _moved(itg: ItgPlan) -> str:
     select held.{{key}}
     from {{itg}} as held
     left join itg.{parent} as parent on held.{reference} = parent.{{key}}
-    where held._country_code <> coalesce(parent._country_code, '{{zz}}')"""
+    where held._country_code <> coalesce(parent._country_code, '{{zz}}'){moved_here}"""
 
 
 def _versions(itg: ItgPlan) -> str:
@@ -154,7 +168,7 @@ _CANDIDATE = """candidate as (
             and held._read_at_utc < unapplied_read.absence_at_utc
     left join {ids} as present
         on unapplied_read.batch_id = present._batch_id and held.{key} = present.{key}
-    where present.{key} is null
+    where present.{key} is null{held_by}
 ),"""
 
 _VERSIONS = """all_versions as (

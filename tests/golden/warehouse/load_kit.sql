@@ -70,6 +70,7 @@ begin
         left join stg.kit__ids as present
             on unapplied_read.batch_id = present._batch_id and held."id" = present."id"
         where present."id" is null
+            and held._country_code = p_country_code
     ),
 
     all_versions as (

@@ -67,6 +67,7 @@ begin
         from itg.result as held
         left join itg.test as parent on held."test_id" = parent."id"
         where held._country_code <> coalesce(parent._country_code, 'ZZ')
+            and coalesce(parent._country_code, 'ZZ') = p_country_code
         union
         -- Rows that the newest read does not have: itg is searched once for each such read.
         select held."id"
@@ -78,6 +79,7 @@ begin
         left join stg.result__ids as present
             on unapplied_read.batch_id = present._batch_id and held."id" = present."id"
         where present."id" is null
+            and held._country_code = p_country_code
     ),
 
     all_versions as (
