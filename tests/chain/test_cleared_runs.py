@@ -14,12 +14,15 @@ from tests.support.direct_chain import DirectChain, DoneRun
 from tests.support.direct_figures import differences, fingerprint, work
 from tests.support.direct_stack import DirectStack
 
+# A table of each family, of each country rule, with history and without.
+TABLES = ["dm.dm_testing_uptake", "dm.bridge_objective_hcp", "dm.dim_hcp"]
+
 
 @pytest.fixture(scope="module")
 def chain(started_stack: DirectStack) -> Iterator[DirectChain]:
     """A chain that has run two days, a manual run, a backfill, and is quiet."""
     with beginning(started_stack) as begin_chain:
-        chain = begin_chain()
+        chain = begin_chain(TABLES)
         first = chain.run_day()
         chain.advance()
         chain.extract("account", chain.manual("account"))
