@@ -123,8 +123,10 @@ def _inside(stand: Stand, tasks: Iterable[EndedTask], since: datetime) -> dict[E
 def _spark_steps(stand: Stand, since: datetime) -> Iterator[tuple[RunKey, datetime, datetime]]:
     """Of each cluster's steps that have ended: the run that a cluster's name tells, and from when to when."""
     emr = client("emr", stand.context.region)
-    for page in emr.get_paginator("list_clusters").paginate(CreatedAfter=since):
+    for page in emr.get_paginator("list_clusters").paginate():
         for cluster in page["Clusters"]:
+            if cluster["Status"]["Timeline"]["CreationDateTime"] < since:
+                return  # the newest come first
             dag_id, _, run_id = cluster["Name"].partition(" ")
             for step in emr.list_steps(ClusterId=cluster["Id"])["Steps"]:
                 times = step["Status"]["Timeline"]
