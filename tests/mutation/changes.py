@@ -17,7 +17,7 @@ ITG_TEMPLATE = "itg.load_{object}"
 class Change:
     """One change of a text, and the mutants that it makes: one, or one of each shape that a template has.
 
-    `code` is the line that changes, with `{object}` in the place of the object.
+    `code` is the line that changes; it, `before` and `after` have `{object}` in the place of a template's object.
     """
 
     text: str
@@ -37,17 +37,19 @@ def changes(procedures: Iterable[Procedure]) -> list[Change]:
     for procedure in procedures:
         seen = Counter[tuple[str, ...]]()
         for mutant in mutants_of(procedure.name, procedure.sql):
-            key = (*_place(procedure, mutant), mutant.before, mutant.after)
+            key = _told(procedure, mutant)
             seen[key] += 1
             found.setdefault((*key, seen[key]), []).append(mutant)
     return [Change(*map(str, key[:-1]), tuple(mutants)) for key, mutants in found.items()]
 
 
-def _place(procedure: Procedure, mutant: Mutant) -> tuple[str, str, str]:
-    """Text, operator and line of code."""
+def _told(procedure: Procedure, mutant: Mutant) -> tuple[str, ...]:
+    """Text, operator, line of code, and what becomes of what."""
+    told = (mutant.code, mutant.before, mutant.after)
     if not procedure.name.startswith("itg."):
-        return procedure.name, mutant.operator, mutant.code
-    return ITG_TEMPLATE, mutant.operator, mutant.code.replace(procedure.table.split(".")[1], "{object}")
+        return procedure.name, mutant.operator, *told
+    table = procedure.table.split(".")[1]
+    return ITG_TEMPLATE, mutant.operator, *(part.replace(table, "{object}") for part in told)
 
 
 def by_text(found: Iterable[Change]) -> dict[str, list[Change]]:

@@ -119,8 +119,8 @@ def _fill_reads(cursor: Cursor, name: str, state: State) -> None:
     ledger += [("w1", name, 1, None, "r", time_of(60)), ("z9", "another", 1, time_of(99), "r", time_of(70))]
     columns = 'batch_id, object, "rows", absence_at_utc, run_id, loaded_at_utc'
     _insert(cursor, f"stg.batch_load ({columns})", ledger)
-    # as if applied: the newest read as it was loaded once before, and an older one when the newest was loaded
-    applied = [(NEWEST, time_of(40), EPOCH), ("r8", time_of(50), EPOCH)]
+    # as if applied: the newest read as it was loaded at other times, and an older one when the newest was loaded
+    applied = [(NEWEST, time_of(at), EPOCH) for at in (ABSENCE_AT, 40)] + [("r8", time_of(50), EPOCH)]
     _insert(cursor, f"itg.{name}__absence (batch_id, loaded_at_utc, applied_at_utc)", applied)
 
 
