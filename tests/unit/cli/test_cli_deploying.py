@@ -134,12 +134,12 @@ def test_an_edit_in_the_bucket_reaches_the_dags(environment: Environment) -> Non
 
 def test_a_table_that_is_gone_here_goes_there_with_its_dag(environment: Environment) -> None:
     environment.deploy()
-    for path in (environment.root / "metadata" / "tables").glob("dm.dm_testing_uptake.yaml"):
-        path.unlink()
+    # nothing is computed from this one
+    (environment.root / "metadata" / "tables" / "dm.dm_data_freshness.yaml").unlink()
     said = environment.deploy()
-    assert "1 deleted: tables/dm.dm_testing_uptake.yaml" in said and "2 deleted" in said
+    assert "1 deleted: tables/dm.dm_data_freshness.yaml" in said and "2 deleted" in said
     with pytest.raises(environment.client.exceptions.NoSuchKey):
-        environment.read("metadata/tables/dm.dm_testing_uptake.yaml")
+        environment.read("metadata/tables/dm.dm_data_freshness.yaml")
 
 
 def test_wrong_metadata_here_deploys_nothing(environment: Environment) -> None:
