@@ -52,6 +52,11 @@ class DmJudge:
                 cursor.execute(f"analyze {table}")
             for table in self.procedures:
                 self._call(cursor, table, AS_OF_DATES[0], self._slices_of(table))
+                # getdate() knows seconds only: without an older row, the newest time of a table would be its oldest too
+                cursor.execute(
+                    f"update {table} set _loaded_at_utc = dateadd(hour, -1, _loaded_at_utc)"
+                    f" where ctid = (select min(ctid) from {table})"
+                )
                 cursor.execute(f"analyze {table}")
             self._columns = {table: _columns(cursor, table) for table in self.procedures}
         self._loads = {table: max(_loaded_at(rows)) for table, rows in itg.items()}
