@@ -88,7 +88,7 @@ class AirflowApi:
         standing = {pool["name"]: (pool["slots"], pool["include_deferred"]) for pool in pools}
         changed = 0
         for name, slots in sorted(wanted.items()):
-            # a run that waits for its cluster is deferred, and still holds what the pool stands for
+            # a run that waits long for its cluster is deferred, and still holds what the pool stands for
             settings = {"slots": slots, "include_deferred": name == "emr"}
             if standing.get(name) == (settings["slots"], settings["include_deferred"]):
                 continue

@@ -104,8 +104,8 @@ def airflow_environment(layout: Layout, settings: Settings) -> dict[str, str]:
         },
         "triggerer": {"capacity": "200"},
         # A worker that sees its task's pipes close before its exit looks again after this many seconds only (default
-        # 5). Tasks would take that much longer, and a deferred one that is due again meanwhile, as here after a second
-        # or two, would be failed by the scheduler: the end of its first part comes in while its second part runs.
+        # 5). Tasks would take that much longer, and a deferred one that is due again meanwhile would be failed by the
+        # scheduler: the end of its first part comes in while its second part runs.
         "workers": {"min_heartbeat_interval": "1"},
         "logging": {
             "remote_logging": "True",

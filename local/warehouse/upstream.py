@@ -19,8 +19,6 @@ from local.warehouse.translation import parameter_status, short_sasl_list, trans
 
 log = logging.getLogger("local.warehouse")
 
-COPY_FRAME_BYTES = 128 * 1024
-
 
 class Asked(Enum):
     """What was sent up, by the answers it gets."""

@@ -25,13 +25,55 @@ from idiscover.plan.model import ExtractionPlan, LoadPlan, Plan, RefreshPlan
 from tests.dags.compiled import compile_into, repository_plans
 from tests.dags.conftest import REPOSITORY
 
-OBJECTS = ("account", "biomarker", "record_type", "testing_volume", "therapeutic_area")
+OBJECTS = (
+    "account",
+    "biomarker",
+    "lab_capability",
+    "lab_hcp_affiliation",
+    "lab_interaction",
+    "lab_objective",
+    "object_territory_association",
+    "objective_hcp",
+    "product",
+    "record_type",
+    "sf_user",
+    "territory",
+    "test_offering",
+    "testing_volume",
+    "therapeutic_area",
+    "user_territory_association",
+)
+FACTS_AND_DIMENSIONS = (
+    "bridge_lab_hcp",
+    "bridge_lab_territory",
+    "bridge_objective_hcp",
+    "dim_biomarker",
+    "dim_country",
+    "dim_date",
+    "dim_hcp",
+    "dim_lab",
+    "dim_territory",
+    "dim_therapeutic_area",
+    "dim_user",
+    "fact_interaction",
+    "fact_lab_capability",
+    "fact_lab_objective",
+    "fact_source_table",
+    "fact_test_offering",
+    "fact_testing_volume",
+)
+MARTS = (
+    "dm_data_freshness",
+    "dm_field_coverage",
+    "dm_lab_360",
+    "dm_lab_hcp_network",
+    "dm_objective_attainment",
+    "dm_testing_uptake",
+)
 DAG_IDS = {
     *(f"{family}__{name}" for family in ("sfdc_to_s3", "s3_to_redshift", "stg_to_itg") for name in OBJECTS),
-    "itg_to_dm__dim_biomarker",
-    "itg_to_dm__dim_lab",
-    "itg_to_dm__fact_testing_volume",
-    "dm_to_dm__dm_testing_uptake",
+    *(f"itg_to_dm__{name}" for name in FACTS_AND_DIMENSIONS),
+    *(f"dm_to_dm__{name}" for name in MARTS),
     "sweep_pending",
 }
 CHAIN = (

@@ -12,7 +12,6 @@ from tests.dags.rehearsals import rehearsed
 
 DAG_ID = "sfdc_to_s3__biomarker"
 REFRESH_ID = "stg_to_itg__biomarker"
-WORK = ("send_email_cluster_start", "emr_tasks.create_cluster", "emr_tasks.add_steps", "emr_tasks.watch_steps")
 CLEAN_UP = ("emr_tasks.terminate_cluster", "emr_tasks.watch_termination")
 
 

@@ -18,12 +18,11 @@ from idiscover.aws import redshift
 from local.stack.environment import REGION, aws_url
 from local.stack.stack import look
 from tests.e2e.chain import SCALE, Chain, patiently
-from tests.e2e.killing import KillingDay, kills_of, left_half_done
+from tests.e2e.killing import left_half_done
 
 DAYS = 2  # five further days are those of tests/chain, without Airflow
 MART = "dm.dm_testing_uptake"
 BACKFILLED = ("account", "lab_objective")
-SEED_OF_KILLS = 3
 SABOTAGED = "sfdc_to_s3__testing_volume"
 SABOTAGE = f'if "{SABOTAGED}" in " ".join(__import__("sys").argv):\n    raise RuntimeError("sabotaged by a test")\n\n'
 ENTRY = 'if __name__ == "__main__":'
@@ -118,7 +117,7 @@ def test_a_failed_step_leaves_no_batch_and_is_caught_up(chain: Chain) -> None:
     mails = stand.inbox()[before["mails"] :]
     subjects = [mail["subject"] for mail in mails if "FAILED" in mail["subject"]]
     assert len(subjects) == 1
-    assert subjects[0].endswith(f"testing_volume {failed_date}: extraction FAILED")
+    assert f"testing_volume {failed_date}: extraction FAILED (" in subjects[0]
     emr = boto3.client("emr", endpoint_url=aws_url(stand.settings), region_name=REGION)
     states = {cluster["Status"]["State"] for cluster in emr.list_clusters()["Clusters"]}
     assert states == {"TERMINATED"}
@@ -177,16 +176,6 @@ def test_a_manual_run_reads_on_from_the_watermark(chain: Chain) -> None:
     assert stand.job_metadata("select run_kind, state from job.batch where run_id = 'by_hand'") == [
         ("manual", "archived")
     ]
-    assert left_half_done(chain) == []
-    assert chain.differences() == []
-
-
-def test_kills_in_the_middle_of_each_family(chain: Chain) -> None:
-    day = KillingDay(chain, kills_of(SEED_OF_KILLS))
-
-    day.run()
-
-    assert day.done == day.kills, "a kill that met nobody proves nothing"
     assert left_half_done(chain) == []
     assert chain.differences() == []
 

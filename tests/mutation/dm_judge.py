@@ -27,7 +27,6 @@ RUN_ID, EARLIER_RUN_ID = "judged", "yesterday"
 LEFT_SLICE, OTHER_SLICE = "XX", "YY"  # one that had rows yesterday and has none now; one that nobody calls
 REFERENCE_SLICES = ("ZZ", "DE")  # for tables of slice ZZ: there is nothing to load in another
 _LOADED = datetime(2026, 5, 14, 3)
-_UNTOLD = "_loaded_at_utc"  # the one column that nobody compares: the time of the call
 
 
 class DmJudge:

@@ -22,7 +22,6 @@ from tests.oracle.shapes import Row, Tables
 BEGINNING, END = datetime(1900, 1, 1), datetime(9999, 12, 31)
 LAB, HCP, OBJECTIVE = "012LAB", "012HCP", "Lab_Objective__c"
 AS_OF = date(2026, 1, 9)
-LABEL = "2026-01-01T00:00:00.000Z"
 RECORD_TYPES = [record("RecordType", key, DeveloperName=name) for key, name in ((LAB, "Lab"), (HCP, "HCP"))]
 
 

@@ -224,6 +224,7 @@ def aws_client(endpoint: str, service: str) -> Any:
 
 
 def run_statement(dsn: str, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    """One statement in a transaction of its own; its rows, if it has any."""
     connection = psycopg2.connect(dsn)
     try:
         with connection, connection.cursor() as cursor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from idiscover.aws import extraction_run, loader, refresher
@@ -28,6 +28,7 @@ from idiscover.plan.model import ExtractionPlan, LoadPlan, Plan, RefreshPlan, Ru
 
 from emr_jobs import step
 from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
+from tests.support.aws_runs import midnight
 from tests.support.direct_stack import DirectStack
 
 Choose = Callable[[Sequence[str]], str]
@@ -111,12 +112,12 @@ class DirectChain:
 
     def scheduled(self, name: str, day: date | None = None) -> RunIdentity:
         """The scheduled run of an org day."""
-        start = _midnight(day or self.order_date())
+        start = midnight(day or self.order_date())
         return self._extraction_run(name, "scheduled", start, interval=(start, start + timedelta(days=1)))
 
     def backfill(self, name: str, day: date, days: int = 1) -> RunIdentity:
         """A run of a backfill over `days` days; the n-th of the same day is another run."""
-        start = _midnight(day)
+        start = midnight(day)
         return self._extraction_run(
             name, "backfill", start, interval=(start, start + timedelta(days=days)), suffix=self._next()
         )
@@ -330,7 +331,3 @@ begin
     end if;
 end;
 $$ language plpgsql;"""
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -9,9 +9,8 @@ from datetime import date
 
 from local.salesforce.request_log import LoggedRead
 from tests import oracle
-from tests.support.aws_platform import aws_client
+from tests.support.aws_platform import aws_client, run_statement
 from tests.support.direct_chain import DirectChain
-from tests.support.direct_stack import run_statement
 
 OUTCOMES = ("inserted", "updated", "unchanged", "superseded", "removed")
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from idiscover.aws import extraction_run
 from idiscover.errors import DataQualityError, RetriableError
 from idiscover.plan.model import RefreshPlan, RunIdentity
 
 from tests.integration.aws.kills import Killer
+from tests.support.aws_runs import midnight
 from tests.support.direct_chain import DirectChain, Units
 from tests.support.direct_figures import differences
 
@@ -89,7 +90,7 @@ class Player:
         self._tell(f"manual run of {name}")
 
     def _start_by_hand_with_a_window(self) -> None:
-        name, start = self._object(), _midnight(self._past_day()) + timedelta(hours=self.rng.randrange(24))
+        name, start = self._object(), midnight(self._past_day()) + timedelta(hours=self.rng.randrange(24))
         end = start + timedelta(hours=self.rng.randint(1, 40))
         self.chain.extract(name, self.chain.manual(name, (start, end)))
         self._tell(f"manual run of {name}, {start} to {end}")
@@ -204,7 +205,3 @@ def assert_exact_at_rest(player: Player) -> None:
     assert player.chain.pending() == [], "\n".join(player.told)
     found = differences(player.chain)
     assert found == [], "\n".join([*map(str, found[:10]), *player.told])
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

@@ -30,6 +30,7 @@ from tests.support.aws_platform import (
     create_job_metadata,
     database_secret,
     empty_job_metadata,
+    run_statement,
 )
 from tests.support.direct_org import DirectOrg, running_org
 from tests.support.warehouse_stack import DATABASE, REPOSITORY, running_front, running_postgres
@@ -175,16 +176,5 @@ def _release(stack: DirectStack) -> None:
         with connection, connection.cursor() as cursor:
             for statement in release(stack.catalog, REPOSITORY / "sql"):
                 cursor.execute(statement.sql)
-    finally:
-        connection.close()
-
-
-def run_statement(dsn: str, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-    """One statement in a transaction of its own; its rows, if it has any."""
-    connection = psycopg2.connect(dsn)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
-            return cursor.fetchall() if cursor.description else []
     finally:
         connection.close()

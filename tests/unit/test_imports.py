@@ -20,7 +20,6 @@ RANKS = {
     "lake": 3,
     "warehouse": 3,
     "emr": 3,
-    "calendars": 3,
     "notify": 3,
     "aws": 4,
     "orchestration": 5,

@@ -6,7 +6,6 @@ files (a folder or an `s3://` URI) and `validation.py` checks what spans several
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -325,8 +324,3 @@ class Catalog(Model):
     delta_filters: dict[str, DeltaFilter]
     tables: dict[str, TableSpec]  # by qualified name
     versions: dict[str, str]  # file (relative to metadata/) → S3 VersionId or content hash
-
-
-def is_identifier(text: str) -> bool:
-    """Whether `text` may stand as a column or table name in SQL of ours."""
-    return re.fullmatch(NAME_PATTERN, text) is not None

@@ -12,12 +12,12 @@ from idiscover.emr.cluster import job_flow_overrides
 from idiscover.emr.steps import extraction_step
 from idiscover.orchestration.callbacks import after_extraction_failure
 from idiscover.orchestration.dag_settings import dag_arguments
+from idiscover.orchestration.end_of_extraction import EndOfExtraction
 from idiscover.orchestration.identity import ORDER_DATE, WINDOW_END, WINDOW_START
 from idiscover.orchestration.mail import REQUEST_URI_KEY, ClosingMailOperator, StartMailOperator
 from idiscover.orchestration.operators import (
     AddSteps,
     CreateCluster,
-    EndOfExtraction,
     TerminateCluster,
     WatchSteps,
     WatchTermination,

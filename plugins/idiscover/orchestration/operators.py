@@ -20,7 +20,7 @@ from airflow.providers.amazon.aws.operators.emr import (
 )
 from airflow.providers.amazon.aws.sensors.emr import EmrJobFlowSensor, EmrStepSensor
 from airflow.providers.amazon.aws.triggers.emr import EmrStepSensorTrigger
-from airflow.sdk import Asset, BaseOperator
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from idiscover.errors import FatalError, IdiscoverError, NextRunError, RetriableError
@@ -29,7 +29,7 @@ from idiscover.orchestration.emr_faults import ENDED_STATES, LIVING_STATES, star
 from idiscover.orchestration.errors import airflow_errors, failure_recorded, tries_of
 from idiscover.orchestration.identity import plain_identity, run_identity
 from idiscover.orchestration.patience import WaitsBeforeDeferring
-from idiscover.orchestration.run_states import ADD_STEPS, CREATE, TERMINATE, cluster_is_done, faults, task_states
+from idiscover.orchestration.run_states import ADD_STEPS, CREATE, TERMINATE, cluster_is_done, task_states
 from idiscover.plan.model import ExtractionPlan
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ class TerminateCluster(_ReportsFailure, EmrTerminateJobFlowOperator):
 
 
 class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
-    """Waits, deferred, until the cluster is gone, with or without errors; skips if there is none.
+    """Waits, at length deferred, until the cluster is gone, with or without errors; skips if there is none.
 
     Where the order to end could not be given, nobody should wait for EMR's idle time to be told of it.
     """
@@ -380,28 +380,6 @@ class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
                 got=str((event or {}).get("message", "no event")),
                 remedy="look at it in EMR, and terminate it there",
             )
-
-
-class EndOfExtraction(BaseOperator):
-    """Fails the run if any task failed; else registers the batch, which the outlet's asset event announces."""
-
-    def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
-        super().__init__(outlets=[Asset(plan.header.outlet)], **kwargs)
-        self.plan = plan
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Returns the registered batch's id, rows and bytes."""
-        from idiscover.aws.extraction_run import close_extraction
-
-        with failure_recorded(context):
-            wrong = faults(task_states(context))
-            if wrong:
-                named = ", ".join(f"{task} is {state}" for task, state in wrong.items())
-                raise FatalError("no batch is registered", got=named, remedy="see the first task named")
-            manifest = close_extraction(self.plan, run_identity(context))
-        summary = {"batch_id": manifest.batch_id, "rows": manifest.rows, "bytes": manifest.bytes}
-        context["outlet_events"][Asset(self.plan.header.outlet)].extra = summary
-        return summary
 
 
 def _skip_without_cluster(job_flow_id: str | None) -> None:

@@ -2,12 +2,11 @@
 
 from datetime import date
 
-from tests.oracle.dm.countries import dim_country
-
 from tests.oracle.dm.accounts import dim_hcp, dim_lab
 from tests.oracle.dm.bridges import bridge_lab_hcp, bridge_objective_hcp
 from tests.oracle.dm.calendar import dim_date
 from tests.oracle.dm.common import FactKeys
+from tests.oracle.dm.countries import dim_country
 from tests.oracle.dm.data_freshness import dm_data_freshness
 from tests.oracle.dm.dimensions import dim_biomarker, dim_therapeutic_area, dim_user
 from tests.oracle.dm.facts import fact_interaction, fact_lab_capability, fact_test_offering, fact_testing_volume
