@@ -13,8 +13,8 @@ from idiscover.aws.batch_manifests import (
     stands,
     withdraw_if_refused,
 )
-from idiscover.aws.job_metadata import open_job_metadata
-from idiscover.aws.job_metadata_batches import PENDING, batch, register_batch
+from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
+from idiscover.aws.job_metadata_batches import PENDING, batch, ids_of_read_before, register_batch
 from idiscover.aws.job_metadata_windows import freeze_window, frozen_window
 from idiscover.aws.job_metadata_windows import release_lock as give_lock_back
 from idiscover.aws.s3 import Bucket
@@ -27,6 +27,7 @@ from idiscover.plan.model import ExtractionPlan, ExtractionRequest, ReadMode, Ru
 from idiscover.plan.reads import read_mode_of
 from idiscover.salesforce.session import open_session
 
+_FEW_GONE = 100  # so many records may go at once, whatever their share
 _LEASE_BESIDE_STEP = timedelta(minutes=90)  # for the cluster to come (45) and go (30)
 
 
@@ -148,7 +149,7 @@ def close_extraction(plan: ExtractionPlan, run: RunIdentity) -> BatchManifest:
         if registered is not None and registered.state != PENDING:  # perhaps long ago: it may lie in archive/
             give_lock_back(metadata, plan.object, run.run_id, run.run_type)
             return read_manifest(bucket, registered.manifest_key)
-        manifest = _checked_manifest(bucket, plan, window)
+        manifest = _checked_manifest(metadata, bucket, plan, window)
         key = manifest_key(source_prefix(plan.object, window.batch_id))
         register_batch(metadata, manifest, run.run_type, key, plan.start)
     write_status(plan, run, "end", _summary(manifest))
@@ -161,7 +162,7 @@ def release_lock(plan: ExtractionPlan, run: RunIdentity) -> None:
         give_lock_back(metadata, plan.object, run.run_id, run.run_type)
 
 
-def _checked_manifest(bucket: Bucket, plan: ExtractionPlan, window: Window) -> BatchManifest:
+def _checked_manifest(metadata: JobMetadata, bucket: Bucket, plan: ExtractionPlan, window: Window) -> BatchManifest:
     prefix = source_prefix(plan.object, window.batch_id)
     key = manifest_key(prefix)
     if not bucket.exists(key):
@@ -175,6 +176,7 @@ def _checked_manifest(bucket: Bucket, plan: ExtractionPlan, window: Window) -> B
         manifest = read_manifest(bucket, key)
         check_manifest(manifest, window, key)
         _check_files(manifest, bucket)
+        check_gone(manifest, ids_of_read_before(metadata, manifest), plan.most_gone_percent, key)
     except DataQualityError:
         move_aside(bucket, prefix)
         raise
@@ -255,6 +257,37 @@ def _check_counts(manifest: BatchManifest, counts: BatchCounts, listed: int, whe
             got=", ".join(f"{name} {count}" for name, count in numbers.items()),
             expected="the same number everywhere",
             remedy=f"read the step's log; {read_again(manifest.object, manifest.run_id)}",
+        )
+
+
+def check_gone(manifest: BatchManifest, before: int | None, most_gone_percent: int, where: str) -> None:
+    """The org may delete records, but a read that lacks a good part of those before has rather lost sight of them.
+
+    Before the batch is registered, because the watermark moves with it: records that come into sight again keep their
+    SystemModstamp, and no later window would read what changed in between.
+
+    Args:
+        manifest: of the batch.
+        before: how many Ids the read of every Id before it had; None where there was none.
+        most_gone_percent: the delta filter's.
+        where: for the message.
+
+    Raises:
+        DataQualityError: names both numbers.
+    """
+    now = manifest.id_count
+    if now is None or before is None:
+        return
+    gone = before - now
+    if gone > _FEW_GONE and gone * 100 > most_gone_percent * before:
+        raise DataQualityError(
+            "a read of every Id has far fewer records than the one before it",
+            where=where,
+            got=f"{now} Ids",
+            expected=f"about {before}, at least {100 - most_gone_percent} % of them",
+            remedy="can the integration user still see all records (View All, sharing rules), and is the delta filter"
+            f" the same? Mend that, and {read_again(manifest.object, manifest.run_id)}. If they are really gone: raise"
+            " most_gone_percent in the delta filter, deploy, and do the same",
         )
 
 

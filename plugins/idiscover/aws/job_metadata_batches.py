@@ -69,6 +69,18 @@ def batches(metadata: JobMetadata, object_name: str, state: str) -> list[BatchRo
     return _select(metadata, "object = %s and state = %s", [object_name, state])
 
 
+def ids_of_read_before(metadata: JobMetadata, manifest: BatchManifest) -> int | None:
+    """How many Ids the newest read of every Id before the manifest's had; None where there was none."""
+    with metadata.transaction() as cursor:
+        cursor.execute(
+            "select ids from job.batch where object = %s and batch_id <> %s and absence_at_utc <= %s"
+            " order by absence_at_utc desc, batch_id desc limit 1",
+            [manifest.object, manifest.batch_id, manifest.absence_at_utc],
+        )
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
 def archived_among(metadata: JobMetadata, batch_ids: Sequence[str]) -> set[str]:
     """Those of `batch_ids` that are archived."""
     if not batch_ids:

@@ -92,7 +92,8 @@ def database_errors(where: str, key: str | None = None) -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
-        raise _translated(error, where, key) from error
+        # without its cause, whose DETAIL quotes whole rows: a task's log prints causes
+        raise _translated(error, where, key) from None
 
 
 def is_retriable(error: psycopg2.Error) -> bool:

@@ -79,7 +79,7 @@ def _run_copy(plan: LoadPlan, bucket: Bucket, cursor: Cursor, copy: StgCopy) -> 
             raise
         rows = _load_errors(plan, session)
         with refusing(bucket, plan.object, sorted({row[0].split("/")[-2] for row in rows})):
-            raise _refused(plan, copy.table, rows, error) from error
+            raise _refused(plan, copy.table, rows, error) from None  # see postgres.database_errors
 
 
 LoadErrorRow = tuple[str, int, str, str, str, str | None, str]  # as `_load_error` takes them

@@ -171,7 +171,8 @@ class DeltaFilter(Model):
     """What a delta of an object is, and what a day's run reads beside it: `metadata/delta_filter/<object>.yaml`.
 
     `sweep`: how often the Id of every record is read, to see which there are no more; `formula_refresh`: how often
-    every record is read, whatever its SystemModstamp.
+    every record is read, whatever its SystemModstamp; `most_gone_percent`: a read of every Id that lacks more of those
+    that the one before it had is refused.
     """
 
     object: Name
@@ -181,6 +182,7 @@ class DeltaFilter(Model):
     filter: tuple[FilterCondition, ...] = ()
     sweep: Interval = "never"
     formula_refresh: Interval = "never"
+    most_gone_percent: int = Field(default=20, ge=0, le=100)
 
 
 class Family(StrEnum):

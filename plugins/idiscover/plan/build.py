@@ -90,6 +90,7 @@ def _extraction(spec: ObjectSpec, catalog: Catalog, context: Context, code_sha: 
         columns=tuple(ColumnPlan(salesforce=f.salesforce, type=f.type, column=f.column) for f in spec.fields),
         key=spec.key,
         daily_read_mode=daily_read_mode(spec, delta),
+        most_gone_percent=delta.most_gone_percent,
         delta_field=delta.field,
         lookback_minutes=delta.lookback_minutes,
         start=_as_utc(delta.start),

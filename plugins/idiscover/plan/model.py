@@ -111,6 +111,7 @@ class ExtractionPlan(PlanModel):
     columns: tuple[ColumnPlan, ...]
     key: str  # target column of the record Id
     daily_read_mode: ReadMode  # of scheduled and manual runs; see plan/reads.py
+    most_gone_percent: int  # a read of every Id that lacks more of those before is refused
     delta_field: str
     lookback_minutes: int
     start: datetime

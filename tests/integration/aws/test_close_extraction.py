@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from idiscover.aws import extraction_run
@@ -208,3 +210,33 @@ def test_a_pending_batch_whose_window_is_read_again_takes_on_the_new_rows(platfo
     assert (first.rows, second.rows) == (3, 2)
     assert platform.job("select rows, state from job.batch") == [(2, "pending")]
     assert platform.job("select count(*), sum(rows) from job.batch_file") == [(2, 2)]
+
+
+def test_a_read_that_has_lost_sight_of_records_is_refused(platform: Platform, org: Org) -> None:
+    """Every count agrees, yet a third is missing: nothing is registered, the watermark stays, and it is read again."""
+    plan = platform.extraction("result")
+    first, second = (scheduled_run(plan.header.dag_id, DAY_0 + timedelta(days=day)) for day in (0, 1))
+    every_id = [f"R{number}" for number in range(700)]
+    extract(platform, org, "result", first, [], every_id)
+    watermark = platform.job("select watermark_at_utc from job.watermark")
+    org.now += timedelta(days=1)
+
+    request = open_extraction(plan, second)
+    play_step(request, [], org.now, every_id[:500])
+    with pytest.raises(DataQualityError, match="far fewer records") as refused:
+        close_extraction(plan, second)
+
+    assert "got: 500 Ids" in str(refused.value) and "about 700, at least 80 %" in str(refused.value)
+    assert platform.job("select watermark_at_utc from job.watermark") == watermark
+    assert platform.job("select count(*) from job.batch") == [(1,)]
+    assert open_extraction(plan, second) == request
+    play_step(request, [], org.now, every_id[:560])
+    assert close_extraction(plan, second).id_count == 560, "a fifth may go"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "most_gone_percent"), [(100, 0, 20), (None, 0, 20), (1000, 800, 20), (1000, 0, 100), (5, 900, 0)]
+)
+def test_what_may_go(before: int | None, now: int, most_gone_percent: int) -> None:
+    manifest = cast(BatchManifest, SimpleNamespace(id_count=now))
+    extraction_run.check_gone(manifest, before, most_gone_percent, "here")

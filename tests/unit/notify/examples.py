@@ -91,6 +91,7 @@ EXTRACTION = ExtractionPlan(
     columns=COLUMNS,
     key="id",
     daily_read_mode=ReadMode.WINDOW,
+    most_gone_percent=20,
     delta_field="SystemModstamp",
     lookback_minutes=10,
     start=datetime(2025, 1, 1, tzinfo=UTC),
