@@ -108,6 +108,8 @@ def moto() -> Iterator[Aws]:
     try:
         host, port = server.get_host_and_port()
         aws = Aws(f"http://{host}:{port}")
+        # all servers of a process share one memory, and what an earlier module left there is in the way
+        requests.post(f"{aws.endpoint}/moto-api/reset", timeout=30).raise_for_status()
         aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         yield aws
     finally:

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import boto3
 import psycopg2
+import requests
 from idiscover.metadata.models import Context
 from idiscover.plan.build import build_plans
 from idiscover.plan.model import ExtractionPlan, LoadPlan, Plan, RefreshPlan
@@ -141,6 +142,8 @@ def running_platform(folder: Path) -> Iterator[Platform]:
     moto.start()
     try:
         endpoint = "http://{}:{}".format(*moto.get_host_and_port())
+        # all servers of a process share one memory, and what an earlier module left there is in the way
+        requests.post(f"{endpoint}/moto-api/reset", timeout=30).raise_for_status()
         environment = {**AWS_KEYS, "AWS_ENDPOINT_URL": endpoint}
         with running_postgres(folder) as cluster, running_front(folder, cluster, environment) as front_dsn:
             job_dsn = create_job_metadata(cluster)
