@@ -38,7 +38,7 @@ class Chain:
         """Where its state lies."""
         return Layout(name=STACK, home=self.home / STACK)
 
-    def verb(self, *words: str, timeout_seconds: float = 600) -> subprocess.CompletedProcess[str]:
+    def verb(self, *words: str, timeout_seconds: float = 1200) -> subprocess.CompletedProcess[str]:
         """Runs `idiscover <words>`; output of both streams in `stdout`."""
         environment = {**os.environ, "IDISCOVER_STACKS": str(self.home)}
         return subprocess.run(

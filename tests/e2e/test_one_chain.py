@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import boto3
@@ -18,11 +18,9 @@ from idiscover.aws import redshift
 from local.stack.environment import REGION, aws_url
 from local.stack.stack import look
 from tests.e2e.chain import SCALE, Chain, patiently
-from tests.e2e.killing import left_half_done
 
 DAYS = 2  # five further days are those of tests/chain, without Airflow
 MART = "dm.dm_testing_uptake"
-BACKFILLED = ("account", "lab_objective")
 SABOTAGED = "sfdc_to_s3__testing_volume"
 SABOTAGE = f'if "{SABOTAGED}" in " ".join(__import__("sys").argv):\n    raise RuntimeError("sabotaged by a test")\n\n'
 ENTRY = 'if __name__ == "__main__":'
@@ -50,7 +48,7 @@ def refreshes(chain: Chain, order_date: date) -> dict[str, int]:
 
 
 def test_demo_brings_the_first_day_to_the_mart(chain: Chain) -> None:
-    result = chain.verb("demo", "--scale", SCALE, timeout_seconds=900)
+    result = chain.verb("demo", "--scale", SCALE, timeout_seconds=1500)
 
     assert result.returncode == 0, result.stdout
     assert "hops agree" in result.stdout
@@ -139,44 +137,6 @@ def test_a_cleared_run_changes_nothing(chain: Chain) -> None:
 
     assert {name: count for name, count in chain.counts().items() if name in before} == before
     assert stand.inbox()[-1]["subject"].endswith("extraction OK"), "the batch stands, in archive/"
-    assert chain.differences() == []
-
-
-def test_backfills_beside_the_daily_run_change_nothing(chain: Chain) -> None:
-    stand, last = chain.stand(), chain.order_date()
-    days = [last - timedelta(days=2), last - timedelta(days=1)]  # the day's own window begins half a day before its end
-    before = chain.counts()
-
-    with chain.in_background("day") as day:
-        dag_ids = [f"sfdc_to_s3__{name}" for name in BACKFILLED]
-        for dag_id in dag_ids:
-            stand.api.backfill(dag_id, days[0], days[-1])
-        patiently(lambda: not any(map(stand.api.open_backfills, dag_ids)), 600, "the backfills")
-    chain.wait_until_idle()
-
-    assert day.result().returncode == 0, day.result().stdout
-    rows = stand.job_metadata(
-        "select object, order_date, count(*) from job.batch where run_kind = 'backfill' group by object, order_date"
-    )
-    assert sorted(rows) == sorted((name, date_, 1) for name in BACKFILLED for date_ in days), "one extraction each"
-    assert chain.counts()["batches"] == before["batches"] + len(stand.catalog.objects) + len(rows)
-    assert left_half_done(chain) == []
-    assert chain.differences() == []
-
-
-def test_a_manual_run_reads_on_from_the_watermark(chain: Chain) -> None:
-    stand = chain.stand()
-    before = chain.counts()
-
-    assert stand.api.create_run("sfdc_to_s3__account", {"dag_run_id": "by_hand", "logical_date": None})
-    patiently(lambda: stand.api.run_state("sfdc_to_s3__account", "by_hand") == "success", 300, "the manual run")
-    chain.wait_until_idle()
-
-    assert chain.counts()["batches"] == before["batches"] + 1
-    assert stand.job_metadata("select run_kind, state from job.batch where run_id = 'by_hand'") == [
-        ("manual", "archived")
-    ]
-    assert left_half_done(chain) == []
     assert chain.differences() == []
 
 
