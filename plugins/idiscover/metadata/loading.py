@@ -14,7 +14,7 @@ from idiscover.errors import ConfigError
 from idiscover.metadata.explain import explain
 from idiscover.metadata.models import Catalog, Context, DeltaFilter, Model, ObjectSpec, TableSpec
 from idiscover.metadata.validation import problems as cross_file_problems
-from idiscover.metadata.yaml_text import Document, read_yaml
+from idiscover.metadata.yaml_text import Document, Place, read_yaml
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -31,6 +31,11 @@ class CatalogError(ConfigError):
         count = len(self.problems)
         head = f"the metadata has {count} problem{'s' if count != 1 else ''}"
         super().__init__("\n\n".join([head, *(str(problem) for problem in self.problems)]))
+
+
+def file_of(problem: ConfigError) -> str | None:
+    """The file that a problem was found in, as its reader names it (`objects/lab.yaml`); None if it concerns none."""
+    return Place.parse(problem.where).file if problem.where else None
 
 
 class Reader(Protocol):
@@ -71,6 +76,7 @@ class FolderReader:
 class _Files:
     """What reading has found so far, by path."""
 
+    paths: list[str]
     models: dict[str, Model] = field(default_factory=dict)
     documents: dict[str, Document] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -87,17 +93,16 @@ def load_catalog(reader: Reader) -> Catalog:
     Raises:
         CatalogError: something is wrong; it lists every problem of every file with file, line and column.
     """
-    files = _Files()
-    for path in sorted(reader.list()):
-        if path.endswith((".yaml", ".yml")):
-            _read(path, reader, files)
+    files = _Files(paths=[path for path in sorted(reader.list()) if path.endswith((".yaml", ".yml"))])
+    for path in files.paths:
+        _read(path, reader, files)
     catalog = Catalog(
         objects={spec.object: spec for spec in files.of(ObjectSpec)},
         delta_filters={spec.object: spec for spec in files.of(DeltaFilter)},
         tables={spec.table: spec for spec in files.of(TableSpec)},
         versions=dict(sorted(files.versions.items())),
     )
-    unread = {path for path in files.versions if path not in files.models}
+    unread = {path for path in files.paths if path not in files.models}
     found = files.problems + [_placed(problem, files) for problem in cross_file_problems(catalog, unread)]
     if found:
         raise CatalogError(found)
@@ -133,8 +138,7 @@ def _read(path: str, reader: Reader, files: _Files) -> None:
     """Read one file into `files`: its model, or its problems."""
     folder, _, name = path.rpartition("/")
     try:
-        text, version = reader.read(path)
-        files.versions[path] = version
+        text, files.versions[path] = _text(path, reader)
         kind = _kind(path, folder)
         files.documents[path] = read_yaml(text, path)
         model = _parse(kind, files.documents[path])
@@ -145,6 +149,16 @@ def _read(path: str, reader: Reader, files: _Files) -> None:
         files.problems.append(error)
     else:
         files.models[path] = model
+
+
+def _text(path: str, reader: Reader) -> tuple[str, str]:
+    """Text and version of a file; what is wrong with it is told of `path`, whatever the reader calls the file."""
+    try:
+        return reader.read(path)
+    except ConfigError as error:
+        raise ConfigError(
+            error.what, where=path, key=error.key, got=error.got, expected=error.expected, remedy=error.remedy
+        ) from error
 
 
 def _kind(path: str, folder: str) -> type[Model]:

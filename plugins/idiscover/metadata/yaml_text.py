@@ -26,6 +26,23 @@ class Mark:
     column: int
 
 
+@dataclass(frozen=True)
+class Place:
+    """`file`, `file:line` or `file:line:column`, as an error's `where` has it; lines and columns count from 1."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """The place that `text` names; every text names one, at least a file."""
+        match = re.fullmatch(r"(.+?)(?::(\d+)(?::(\d+))?)?", text, re.DOTALL)
+        if match is None:
+            return cls(text)
+        return cls(match[1], *(int(number) if number else None for number in match.groups()[1:]))
+
+
 @dataclass
 class Document:
     """The data of one file, and where each key and value of it stands."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from idiscover.errors import ConfigError
-from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog, parse_context, parse_table
+from idiscover.metadata.loading import CatalogError, FolderReader, file_of, load_catalog, parse_context, parse_table
 from idiscover.metadata.yaml_text import read_yaml
 
 from tests.unit.golden_files import check_golden
@@ -89,6 +89,22 @@ def test_place_and_remedy(path: str, old: str, new: str, place: str, remedy: str
     assert remedy in [problem.remedy for problem in hits]
 
 
+def test_each_problem_names_its_file() -> None:
+    files = sample_files()
+    error = broken(
+        **{
+            "objects/lab.yaml": files["objects/lab.yaml"].replace("key: id", "key: name"),
+            "objects/test.yaml": "object: [",
+            "delta_filter/unit.yaml": None,
+            "notes/wrong.yml": "a: 1",
+        }
+    )
+    named = {file_of(problem) for problem in error.problems}
+    assert named == {"objects/lab.yaml", "objects/test.yaml", "objects/unit.yaml", "notes/wrong.yml"}
+    assert file_of(ConfigError("no place")) is None
+    assert file_of(ConfigError("of a bucket", where="s3://b/context/x.yaml:3:1")) == "s3://b/context/x.yaml"
+
+
 def test_norway_is_a_country() -> None:
     text = sample_files()["delta_filter/lab.yaml"].replace(
         "filter: []", "filter: [{field: Country_Code__c, op: in, value: [NO, ON, Y, SE]}]"
@@ -123,8 +139,9 @@ def test_text_that_is_not_utf_8_is_one_problem_among_others(tmp_path: Path) -> N
         (tmp_path / path).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / path).write_bytes(text.encode("utf-8"))
     (tmp_path / "objects" / "lab.yaml").write_bytes(LAB.replace("Labs.", "Präzision").encode("latin-1"))
-    with pytest.raises(CatalogError, match="not UTF-8"):
+    with pytest.raises(CatalogError, match="not UTF-8") as caught:
         load_catalog(FolderReader(tmp_path))
+    assert [file_of(problem) for problem in caught.value.problems] == ["objects/lab.yaml"], "nothing is called missing"
 
 
 def test_one_table_and_one_context_can_be_read_alone() -> None:
