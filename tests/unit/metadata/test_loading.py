@@ -93,7 +93,7 @@ def test_each_problem_names_its_file() -> None:
     files = sample_files()
     error = broken(
         **{
-            "objects/lab.yaml": files["objects/lab.yaml"].replace("key: id", "key: name"),
+            "objects/lab.yaml": files["objects/lab.yaml"].replace('"0 0 * * *"', "daily"),
             "objects/test.yaml": "object: [",
             "delta_filter/unit.yaml": None,
             "notes/wrong.yml": "a: 1",
