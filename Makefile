@@ -5,7 +5,7 @@ SETUP := sh local/setup.sh
 IDISCOVER := .venv/airflow/bin/idiscover
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up day down reset status test soak lint
+.PHONY: help setup demo up day down reset stack status test soak lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -28,7 +28,10 @@ down: setup ## stop the stack; its state stays
 reset: setup ## stop the stack and forget its state
 	@$(IDISCOVER) reset --yes
 
-status: setup ## the stack's parts: state, port, log
+stack: setup ## the stack's parts: state, port, log
+	@$(IDISCOVER) stack
+
+status: setup ## what runs, what waits, what failed, object by object
 	@$(IDISCOVER) status
 
 test: setup ## set up and run all tests

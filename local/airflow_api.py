@@ -64,7 +64,7 @@ class AirflowApi:
                 if left == 0:
                     raise AirflowApiError(
                         f"Airflow does not answer\n  where: {method} {path}\n  got: {error}\n"
-                        "  remedy: idiscover status shows what runs; idiscover up starts what is dead"
+                        "  remedy: idiscover stack shows what runs; idiscover up starts what is dead"
                     ) from error
                 time.sleep(1)
 

@@ -21,7 +21,7 @@ ScaleOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs to `app`."""
-    for verb in (up, demo, day, down, reset, status, logs, verify):
+    for verb in (up, demo, day, down, reset, stack, logs, verify):
         app.command()(verb)
 
 
@@ -98,8 +98,8 @@ def reset(
     _guarded(action)
 
 
-def status(stack: StackOption = "default") -> None:
-    """The stack's parts: state, pid, port, log; exit status 1 if one is not healthy."""
+def stack(stack: StackOption = "default") -> None:
+    """Show the stack's parts: state, pid, port, log; exit status 1 if one is not healthy."""
 
     def action() -> int:
         from local.stack.layout import stack_layout
@@ -122,7 +122,7 @@ def status(stack: StackOption = "default") -> None:
 
 
 def logs(
-    part: Annotated[str, typer.Argument(help="A part's name; `idiscover status` lists them.")],
+    part: Annotated[str, typer.Argument(help="A part's name; `idiscover stack` lists them.")],
     stack: StackOption = "default",
 ) -> None:
     """Print a part's log."""
@@ -156,12 +156,12 @@ def _guarded(action: Callable[[], int | None]) -> None:
     try:
         code = action()
     except Exception as error:
-        # known by name: to import them all costs a second that `status` does not have
+        # known by name: to import them all costs a second that `stack` does not have
         if type(error).__name__ in _MESSAGES:
             typer.echo(f"\n{error}", err=True)
         elif type(error).__module__.partition(".")[0] in _CLIENTS:
             typer.echo(f"\na part of the stack does not answer\n  got: {error}", err=True)
-            typer.echo("  remedy: idiscover status shows which; idiscover up starts what is dead", err=True)
+            typer.echo("  remedy: idiscover stack shows which; idiscover up starts what is dead", err=True)
         else:
             raise
         raise typer.Exit(1) from None

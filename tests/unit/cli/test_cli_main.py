@@ -58,7 +58,7 @@ def idiscover(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 def test_help_names_every_verb(idiscover: Command) -> None:
     result = idiscover("--help")
     assert result.code == 0
-    for verb in ("compile", "deploy", "up", "demo", "day", "down", "reset", "status", "logs", "verify"):
+    for verb in ("compile", "deploy", "up", "demo", "day", "down", "reset", "stack", "logs", "verify"):
         assert f" {verb} " in result.out
 
 
@@ -71,8 +71,8 @@ def test_help_names_every_verb(idiscover: Command) -> None:
         (("deploy", "--dry-run"), "s3://idiscover-local"),
         (("deploy", "--root", "docs"), "not the repository"),
         (("down", "--stack", "none/"), "cannot be called 'none/'"),
-        (("status", "--stack", "none"), "there is no stack none"),
-        (("status", "--stack", "../.."), "cannot be called '../..'"),
+        (("stack", "--stack", "none"), "there is no stack none"),
+        (("stack", "--stack", "../.."), "cannot be called '../..'"),
         (("reset", "--yes", "--stack", ".."), "cannot be called '..'"),
         (("logs", "postgres", "--stack", "none"), "there are: none"),
     ],
@@ -125,6 +125,6 @@ def test_a_dry_run_of_compile_writes_nothing(idiscover: Command, tmp_path: Path)
 def test_the_installed_command_has_the_verbs_of_local() -> None:
     """As a user calls it: a process, the script of the environment, the entry points of the installed package."""
     script = Path(sys.executable).with_name("idiscover")
-    result = subprocess.run([script, "status", "--help"], capture_output=True, text=True, timeout=60)
+    result = subprocess.run([script, "stack", "--help"], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     assert "--stack" in result.stdout
