@@ -56,7 +56,7 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
         )
         registered = batch(metadata, window.batch_id)
     # Last, and from the frozen window alone: killed before this, the next try writes the very same request.
-    request = _request(plan, run, window)
+    request = extraction_request(plan, run, window)
     bucket = Bucket(plan.context.buckets.data, plan.context.region)
     if registered is None or registered.state == PENDING:
         withdraw_if_refused(bucket, request.target_prefix)
@@ -320,7 +320,8 @@ def _org_now(plan: ExtractionPlan) -> datetime:
     return open_session(secret, plan.context.salesforce.api_version).org_now().astimezone(UTC)
 
 
-def _request(plan: ExtractionPlan, run: RunIdentity, window: Window) -> ExtractionRequest:
+def extraction_request(plan: ExtractionPlan, run: RunIdentity, window: Window) -> ExtractionRequest:
+    """What the step of a run is told; pure."""
     return ExtractionRequest(
         window=window,
         object=plan.object,
