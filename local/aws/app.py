@@ -1,4 +1,4 @@
-"""The WSGI application: AWS requests go through the engine to moto, /idiscover/… to our own pages."""
+"""The WSGI application: AWS requests go to moto through the engine, MWAA's to Airflow, /idiscover/… to our own pages."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from local.aws import (
     determinism,
     emr_service,
     mail,
+    mwaa,
     pages,
     snapshot,
     wire,
@@ -56,6 +57,7 @@ class StandIn:
         self._moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
         self.engine = Engine(folder, self._answer)
         self.heartbeats = agent_api.Heartbeats()
+        self._mwaa = mwaa.Environment(mwaa.Airflow.from_environment())
         self._started = time.monotonic()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -72,6 +74,8 @@ class StandIn:
             return json_response({"error": "served to this machine only"}, "403 Forbidden")
         if not signed and path.startswith(_CLOSED):
             return json_response({"error": "not served here"}, "404 Not Found")
+        if mwaa.is_for_mwaa(environ):
+            return self._mwaa.answer(environ)
         if ours and not path.startswith(agent_api.PREFIX):
             return self._page(environ, path)
         request = wire.read_request(environ, self.engine.blobs)

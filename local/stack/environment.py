@@ -7,11 +7,13 @@ import os
 import sys
 from pathlib import Path
 
+from local.aws import MWAA_VARIABLE
 from local.stack.layout import HOST, ROOT, Layout, Settings
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 ADMIN = "admin"
+MWAA_ENVIRONMENT = "idiscover-local"  # as context/local.yaml calls it
 LOG_GROUP = "airflow-idiscover-local-Task"
 VARIABLES_PREFIX = "airflow/variables"
 
@@ -54,6 +56,17 @@ def salesforce_url(settings: Settings) -> str:
 def airflow_url(settings: Settings) -> str:
     """Address of Airflow's UI and REST API."""
     return f"http://{HOST}:{settings.ports['airflow']}"
+
+
+def aws_environment(layout: Layout, settings: Settings) -> dict[str, str]:
+    """The AWS stand-in's: MWAA's API is answered by the stack's Airflow."""
+    airflow = {
+        "name": MWAA_ENVIRONMENT,
+        "url": airflow_url(settings),
+        "user": ADMIN,
+        "password": settings.passwords["admin"],
+    }
+    return {**base_environment(layout, settings), MWAA_VARIABLE: json.dumps(airflow)}
 
 
 def airflow_environment(layout: Layout, settings: Settings) -> dict[str, str]:

@@ -21,7 +21,15 @@ import psycopg2
 import requests
 
 from local.postgres import PostgresCluster
-from local.stack.environment import ADMIN, airflow_environment, airflow_url, aws_url, base_environment, salesforce_url
+from local.stack.environment import (
+    ADMIN,
+    airflow_environment,
+    airflow_url,
+    aws_environment,
+    aws_url,
+    base_environment,
+    salesforce_url,
+)
 from local.stack.errors import StackError
 from local.stack.layout import HOST, ROOT, Layout, Settings, write_secret
 from local.stack.process import ProcessRecord, is_alive, log_tail
@@ -113,7 +121,7 @@ def _aws(layout: Layout, settings: Settings) -> Part:
     return Part(
         name="aws",
         command=_module("local.aws.server", "--port", settings.ports["aws"], "--state-dir", layout.state("aws")),
-        environment=base_environment(layout, settings),
+        environment=aws_environment(layout, settings),
         healthy=lambda: _answers(f"{aws_url(settings)}/idiscover/health"),
         port=settings.ports["aws"],
     )

@@ -68,9 +68,12 @@ def client(service: str, region: str) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _made(service: str, region: str, _endpoint: str | None) -> Any:
-    """`_endpoint` is only there to tell clients apart; boto3 takes it from the environment itself."""
-    return boto3.client(service, region_name=region, config=CLIENT_CONFIG)
+def _made(service: str, region: str, endpoint: str | None) -> Any:
+    """boto3 takes the endpoint from the environment itself; one that is given is the whole address, without prefixes
+    such as MWAA's `env.`.
+    """
+    config = CLIENT_CONFIG if endpoint is None else CLIENT_CONFIG.merge(Config(inject_host_prefix=False))
+    return boto3.client(service, region_name=region, config=config)
 
 
 @contextmanager

@@ -294,8 +294,9 @@ class RedshiftSettings(Model):
 
 
 class AirflowSettings(Model):
-    """How the DAGs behave in this environment."""
+    """Which MWAA environment this is, and how the DAGs behave in it."""
 
+    environment_name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][0-9a-zA-Z_-]{0,79}$")]
     schedules_start_runs: bool
     start_date: datetime
     sweep_schedule: Text

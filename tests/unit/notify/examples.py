@@ -54,6 +54,7 @@ CONTEXT = Context(
     salesforce=SalesforceSettings(api_version="62.0", page_rows=1000, parallel_pages=2, job_timeout_minutes=30),
     redshift=RedshiftSettings(copy_role_arn="arn:aws:iam::123456789012:role/copy"),
     airflow=AirflowSettings(
+        environment_name="idiscover-test",
         schedules_start_runs=True,
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         sweep_schedule="*/5 * * * *",
