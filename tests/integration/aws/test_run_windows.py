@@ -215,4 +215,4 @@ def _request(platform: Platform, number: int, start: datetime, end: datetime) ->
         end_utc=end,
         read_mode=ReadMode.WINDOW,
     )
-    return extraction_run._request(platform.extraction("lab"), run, window)
+    return extraction_run.extraction_request(platform.extraction("lab"), run, window)
