@@ -20,7 +20,7 @@ _SOAP_TYPES: Mapping[FieldType, str] = {
 
 def describe(sobject: SObject, version: str) -> Json:
     """The whole answer of `/sobjects/X/describe` for an API version such as `59.0`."""
-    return {
+    whole: Json = {
         **summary(sobject, version),
         "actionOverrides": [],
         "childRelationships": _child_relationships(sobject),
@@ -35,6 +35,14 @@ def describe(sobject: SObject, version: str) -> Json:
         "sobjectDescribeOption": "FULL",
         "supportedScopes": [{"label": f"All {sobject.label_plural}", "name": "everything"}],
     }
+    return whole if sobject.described is None else _as_given(whole, sobject.described)
+
+
+def _as_given(whole: Json, described: Mapping[str, object]) -> Json:
+    """What was given of an added object's describe, and for the rest what objects have."""
+    given: list[Json] = described["fields"]  # type: ignore[assignment]
+    fields: list[Json] = whole["fields"]  # type: ignore[assignment]
+    return {**whole, **described, "fields": [{**ours, **theirs} for ours, theirs in zip(fields, given, strict=True)]}
 
 
 def summary(sobject: SObject, version: str) -> Json:
@@ -162,7 +170,7 @@ def _picklist_value(value: str) -> Json:
 
 def _child_relationships(sobject: SObject) -> list[Json]:
     found: list[Json] = []
-    for child in schema.OBJECTS.values():
+    for child in schema.every_object():
         for field in child.fields:
             if sobject.name in field.reference_to:
                 plural = child.label_plural.replace(" ", "_")

@@ -16,6 +16,9 @@ class FieldType(Enum):
     MULTIPICKLIST = "multipicklist"
     BOOLEAN = "boolean"
     DOUBLE = "double"
+    CURRENCY = "currency"
+    PERCENT = "percent"
+    INT = "int"
     DATE = "date"
     DATETIME = "datetime"
     PHONE = "phone"
@@ -23,6 +26,18 @@ class FieldType(Enum):
     EMAIL = "email"
     TEXTAREA = "textarea"
     ADDRESS = "address"
+    # of added objects only (see `added`)
+    LOCATION = "location"
+    BASE64 = "base64"
+    ENCRYPTED = "encryptedstring"
+    COMBOBOX = "combobox"
+    TIME = "time"
+    ANY = "anyType"
+
+    @property
+    def is_decimal(self) -> bool:
+        """Whether its values have decimals, which Java prints."""
+        return self in (FieldType.DOUBLE, FieldType.CURRENCY, FieldType.PERCENT)
 
     @property
     def is_text(self) -> bool:
@@ -81,12 +96,15 @@ class Field:
     @property
     def is_compound(self) -> bool:
         """Whether it is made of other fields, which Bulk refuses."""
-        return self.type is FieldType.ADDRESS
+        return self.type in (FieldType.ADDRESS, FieldType.LOCATION)
 
 
 @dataclass(frozen=True)
 class SObject:
-    """One object: its fields in describe's order, and the first three characters of its ids."""
+    """One object: its fields in describe's order, and the first three characters of its ids.
+
+    `described` is the describe of an added object, as somebody gave it.
+    """
 
     name: str
     label: str
@@ -96,6 +114,7 @@ class SObject:
     updateable: bool = True
     pk_chunking: bool = True
     record_type_ids: tuple[tuple[str, str], ...] = field(default=())
+    described: Mapping[str, object] | None = field(default=None, compare=False)
 
     @property
     def custom(self) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from local.salesforce import generate, schema
+from local.salesforce.added import AddedObject, keep_object, kept_objects
 from local.salesforce.clock import OrgClock
 from local.salesforce.events import Event, EventLog, fold_into, insert_events
 from local.salesforce.generate.world import World
@@ -46,7 +47,12 @@ class Org:
         self.seed, self.scale = _settle(store, seed, scale)
         self.clock = clock(store)
         self._seen = ""
-        self._records: Mapping[str, Mapping[str, Row]] = {name: {} for name in schema.OBJECTS}
+        added = kept_objects(store)
+        schema.set_added(item.sobject for item in added)
+        self._records: Mapping[str, Mapping[str, Row]] = {
+            **{name: {} for name in schema.OBJECTS},
+            **{item.sobject.name: item.records for item in added},
+        }
         with _collector_paused():
             self._make_log_through(DAYS_AHEAD)
             self._view_to(self.clock.now())
@@ -69,6 +75,14 @@ class Org:
             with self._store.transaction() as connection:
                 insert_events(connection, decide(connection, OrgView(moment, self._records)))
                 self.clock.kept(connection, moment)
+
+    def add(self, item: AddedObject) -> None:
+        """Add an object with its records, or replace an added one whole; every read that begins later sees it."""
+        with self._lock:
+            keep_object(self._store, item)
+            others = (one for one in schema.every_object() if one.described and one.name != item.sobject.name)
+            schema.set_added([*others, item.sobject])
+            self._records = MappingProxyType({**self._records, item.sobject.name: item.records})
 
     def advance(self, days: int) -> datetime:
         """Move the clock `days` on and make more of the log when it runs out. Raises ValueError for days < 1."""

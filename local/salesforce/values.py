@@ -26,7 +26,7 @@ def csv_writer(field: Field) -> Callable[[Value], str]:
     """How values of a field look in a Bulk result, unquoted; null is the empty text. Datetimes end in `.000Z` there."""
     if field.type is FieldType.BOOLEAN:
         return lambda value: "" if value is None else "true" if value else "false"
-    if field.type is FieldType.DOUBLE:
+    if field.type.is_decimal:
         return lambda value: double_text(value) if isinstance(value, (int, float)) else ""
     return lambda value: "" if value is None else str(value)
 
@@ -35,7 +35,7 @@ def json_value(field: Field, value: Value) -> Value:
     """A value in a REST answer: numbers are doubles, datetimes end in `+0000`."""
     if field.type is FieldType.DATETIME and isinstance(value, str):
         return rest_datetime(value)
-    if field.type is FieldType.DOUBLE and isinstance(value, (int, float)):
+    if field.type.is_decimal and isinstance(value, (int, float)):
         return float(value)
     return value
 

@@ -16,7 +16,7 @@ from local.salesforce import schema
 from local.salesforce.clock import http_date
 from local.salesforce.describe import describe, summary
 from local.salesforce.fields import SObject
-from local.salesforce.http import bulk_routes, live_routes
+from local.salesforce.http import added_routes, bulk_routes, live_routes
 from local.salesforce.http.answers import (
     VERSIONS,
     ApiError,
@@ -44,6 +44,7 @@ def create_app(service: Service) -> ASGIApp:
         _route(service, "/idiscover/clock", {"GET": _clock}, public=True),
         _route(service, "/idiscover/advance", {"POST": _advance}, public=True),
         _route(service, "/idiscover/live", {"GET": _live, "POST": _plan_live, "DELETE": _forget_live}, public=True),
+        _route(service, "/idiscover/objects", {"GET": _added, "POST": _add}, public=True),
         _route(service, "/services/oauth2/token", {"POST": _token}, public=True),
         _route(service, "/services/data", {"GET": _versions}, public=True),
         _route(service, "/services/data/", {"GET": _versions}, public=True),
@@ -179,6 +180,14 @@ def _forget_live(service: Service, request: Request, body: bytes) -> Response:
     return live_routes.forget(service)
 
 
+def _added(service: Service, request: Request, body: bytes) -> Response:
+    return added_routes.listing(service)
+
+
+def _add(service: Service, request: Request, body: bytes) -> Response:
+    return added_routes.add(service, body)
+
+
 # --- OAuth and the data API
 
 
@@ -218,7 +227,7 @@ def _limits(service: Service, request: Request, body: bytes) -> Response:
 
 def _sobjects(service: Service, request: Request, body: bytes) -> Response:
     version = _version(request)
-    entries = [summary(sobject, version) for sobject in schema.OBJECTS.values()]
+    entries = [summary(sobject, version) for sobject in schema.every_object()]
     return json_response({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries})
 
 

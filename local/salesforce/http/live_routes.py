@@ -84,8 +84,8 @@ def _instant(value: object) -> str:
 def _object(content: Json, default: SObject | None = None) -> SObject:
     name = content.get("object", None if default is None else default.name)
     found = schema.find_object(name) if isinstance(name, str) else None
-    if found is None:
-        raise _invalid("object", name, "an object of the org")
+    if found is None or found.name not in schema.OBJECTS:
+        raise _invalid("object", name, "an object of the org, and not an added one")
     return found
 
 

@@ -1,6 +1,6 @@
 """The org's objects and fields, as data: drives describe, SOQL validation and generation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from local.salesforce.fields import SObject
 from local.salesforce.ids import make_id
@@ -48,7 +48,9 @@ __all__ = [
     "USER",
     "USER_IDS",
     "USER_TERRITORY_ASSOCIATION",
+    "every_object",
     "find_object",
+    "set_added",
     "user_id",
 ]
 
@@ -75,8 +77,21 @@ OBJECTS: Mapping[str, SObject] = {
     )
 }
 _BY_LOWER_NAME = {name.lower(): item for name, item in OBJECTS.items()}
+# What somebody has added to the org that this process serves (see `added`).
+_ADDED: dict[str, SObject] = {}
 
 
 def find_object(name: str) -> SObject | None:
     """The object of this name in any case, or None."""
-    return _BY_LOWER_NAME.get(name.lower())
+    return _BY_LOWER_NAME.get(name.lower()) or _ADDED.get(name.lower())
+
+
+def every_object() -> list[SObject]:
+    """The org's own objects, and the added ones."""
+    return [*OBJECTS.values(), *_ADDED.values()]
+
+
+def set_added(sobjects: Iterable[SObject]) -> None:
+    """These are the added objects of the org, and no others."""
+    _ADDED.clear()
+    _ADDED.update({item.name.lower(): item for item in sobjects})

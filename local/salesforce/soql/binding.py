@@ -203,7 +203,7 @@ def sort_key(field: Field) -> Callable[[Value], Key]:
         return lambda value: str(value)[:SHORT_LENGTH]
     if field.type is FieldType.DATETIME:
         return lambda value: str(value).rstrip("Z")
-    if field.type is FieldType.DOUBLE:
+    if field.type.is_decimal or field.type is FieldType.INT:
         return lambda value: Decimal(str(value))
     if field.type is FieldType.BOOLEAN:
         return bool
@@ -248,6 +248,9 @@ _TYPE_WORDS = {
 def _expected_literal(field: Field) -> LiteralKind:
     by_type = {
         FieldType.DOUBLE: LiteralKind.NUMBER,
+        FieldType.CURRENCY: LiteralKind.NUMBER,
+        FieldType.PERCENT: LiteralKind.NUMBER,
+        FieldType.INT: LiteralKind.NUMBER,
         FieldType.BOOLEAN: LiteralKind.BOOLEAN,
         FieldType.DATE: LiteralKind.DATE,
         FieldType.DATETIME: LiteralKind.DATETIME,

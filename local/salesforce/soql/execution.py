@@ -124,7 +124,7 @@ def _sorter(query: Query, sobject: SObject) -> Callable[[list[Row], OrgView], No
 
 def _order_key(query: Query, sobject: SObject, item: OrderItem) -> tuple[OrderItem, Getter, Callable[[Value], object]]:
     column = bind_path(query, sobject, item.path)
-    if column.field.type in (FieldType.MULTIPICKLIST, FieldType.ADDRESS):
+    if column.field.type is FieldType.MULTIPICKLIST or column.field.is_compound:
         detail = f"field '{column.field.name}' can not be sorted in a query call"
         raise error_at(MALFORMED_QUERY, query.text, item.path.position, detail)
     return item, column.getter(), sort_key(column.field)

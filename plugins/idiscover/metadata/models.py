@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 SALESFORCE_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"
+READ_AT_COLUMN = "_read_at_utc"  # system column: when a row was read
+VERSION_COLUMN_PATTERN = rf"^([a-z][a-z0-9_]{{0,62}}|{READ_AT_COLUMN})$"
 QUALIFIED_NAME_PATTERN = r"^(stg|itg|dm)\.[a-z][a-z0-9_]{0,62}$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 SalesforceName = Annotated[str, StringConstraints(pattern=SALESFORCE_NAME_PATTERN)]
 QualifiedName = Annotated[str, StringConstraints(pattern=QUALIFIED_NAME_PATTERN)]
+VersionColumn = Annotated[str, StringConstraints(pattern=VERSION_COLUMN_PATTERN)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
@@ -139,7 +142,8 @@ class ObjectSpec(Model):
     owner: Owner
     schedule: Text  # five-field cron in UTC; the data interval is what lies between two ticks
     key: Name  # target column of the record Id
-    version_column: Name = "system_modstamp"
+    # _read_at_utc: the object has no time of its last change; what was read later is newer
+    version_column: VersionColumn = "system_modstamp"
     country: CountryRule
     load_mode: Literal["delta", "full"]  # full: scheduled and manual runs read the whole object
     history: bool = False  # keep every version that was read, in itg.<object>__history
@@ -149,6 +153,11 @@ class ObjectSpec(Model):
     def has_is_deleted(self) -> bool:
         """Whether deleted rows can be seen (queryAll) or only missed."""
         return any(field.salesforce == "IsDeleted" for field in self.fields)
+
+    @property
+    def has_version_of_its_own(self) -> bool:
+        """Whether records carry the time of their last change; else the time they were read stands in for it."""
+        return self.version_column != READ_AT_COLUMN
 
     @property
     def calculated_columns(self) -> tuple[str, ...]:
@@ -176,7 +185,7 @@ class DeltaFilter(Model):
     """
 
     object: Name
-    field: SalesforceName
+    field: SalesforceName | None = None  # None: the object has no time of its last change, and is read whole
     lookback_minutes: int = Field(ge=0, le=60 * 24 * 31)
     start: datetime  # where the first window begins; UTC
     filter: tuple[FilterCondition, ...] = ()

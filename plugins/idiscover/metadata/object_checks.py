@@ -42,13 +42,15 @@ def _has_delta_filter(spec: ObjectSpec, catalog: Catalog, unread: Collection[str
                 "an object has no delta filter", where=object_path(spec.object), expected=path, remedy=f"add {path}"
             )
         return
+    if delta.field is None and spec.load_mode == "full":
+        return  # no window is ever cut
     field = next((item for item in spec.fields if item.salesforce == delta.field), None)
     if field is None or field.type is not FieldType.DATETIME:
         yield ConfigError(
             "the delta field is not one of the object's datetime fields",
             where=path,
             key="field",
-            got=delta.field,
+            got=delta.field or "no field, with load_mode: delta",
             expected=names(item.salesforce for item in spec.fields if item.type is FieldType.DATETIME),
             remedy=f"list it under fields of {object_path(spec.object)}, or name another",
         )
@@ -113,7 +115,8 @@ def _columns_are_not_reserved(spec: ObjectSpec, _catalog: Catalog, _unread: Coll
 
 def _key_and_version_fit(spec: ObjectSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
     yield from _column_is(spec, "key", spec.key, {FieldType.ID})
-    yield from _column_is(spec, "version_column", spec.version_column, {FieldType.DATETIME})
+    if spec.has_version_of_its_own:
+        yield from _column_is(spec, "version_column", spec.version_column, {FieldType.DATETIME})
 
 
 def _country_rule_fits(spec: ObjectSpec, catalog: Catalog, unread: Collection[str]) -> Problems:

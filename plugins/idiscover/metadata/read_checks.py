@@ -88,9 +88,25 @@ def _deletions_are_seen(spec: ObjectSpec, catalog: Catalog, _unread: Collection[
     )
 
 
+def _read_time_is_a_version_of_whole_reads_only(
+    spec: ObjectSpec, _catalog: Catalog, _unread: Collection[str]
+) -> Problems:
+    """A window shows what changed in it: without a time of the change there is none to cut."""
+    if not spec.has_version_of_its_own and spec.load_mode != "full":
+        yield ConfigError(
+            "an object without a time of its last change is read by windows",
+            where=object_path(spec.object),
+            key="version_column",
+            got=f"version_column: {spec.version_column} with load_mode: {spec.load_mode}",
+            expected="load_mode: full, or a datetime column that every change touches",
+            remedy="write load_mode: full, or name the column of SystemModstamp or LastModifiedDate",
+        )
+
+
 READ_CHECKS: tuple[Callable[[ObjectSpec, Catalog, Collection[str]], Problems], ...] = (
     _history_grows_with_changes_only,
     _formulas_are_read_again,
     _nothing_is_read_twice,
     _deletions_are_seen,
+    _read_time_is_a_version_of_whole_reads_only,
 )

@@ -26,7 +26,7 @@ def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
         ("Grain", spec.grain),
         ("Owner", _owner(spec)),
         ("Schedule", f"`{spec.schedule}` (UTC)"),
-        ("Delta", f"`{delta.field}`, read again for {delta.lookback_minutes} minutes back"),
+        ("Delta", _delta(delta)),
         ("Filter", conditions),
         ("A day's run reads", describe_read(daily_read_mode(spec, delta))),
         ("Records in the bin", deleted),
@@ -97,6 +97,12 @@ def _country(spec: ObjectSpec) -> str:
 
 def _consumers(consumers: Sequence[ConsumerPlan]) -> str:
     return ", ".join(f"`{consumer.table}`" for consumer in consumers) or "none"
+
+
+def _delta(delta: DeltaFilter) -> str:
+    if delta.field is None:
+        return "none: the records have no time of their last change"
+    return f"`{delta.field}`, read again for {delta.lookback_minutes} minutes back"
 
 
 def _owner(spec: ObjectSpec | TableSpec) -> str:

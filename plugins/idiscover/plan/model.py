@@ -112,7 +112,7 @@ class ExtractionPlan(PlanModel):
     key: str  # target column of the record Id
     daily_read_mode: ReadMode  # of scheduled and manual runs; see plan/reads.py
     most_gone_percent: int  # a read of every Id that lacks more of those before is refused
-    delta_field: str
+    delta_field: str | None  # None: no window can be cut, every run reads every record
     lookback_minutes: int
     start: datetime
     filter: tuple[FilterCondition, ...]
@@ -219,7 +219,7 @@ class ExtractionRequest(PlanModel):
     operation: Literal["query", "queryAll"]
     columns: tuple[ColumnPlan, ...]
     key: str  # target column of the record Id, one of `columns`
-    delta_field: str
+    delta_field: str | None
     filter: tuple[FilterCondition, ...]
     data_bucket: str
     target_prefix: str  # source/<object>/<batch_id>/

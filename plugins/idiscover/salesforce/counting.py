@@ -20,12 +20,14 @@ def count_records(
     """`SELECT COUNT()` of what the request reads; where that times out, the sum over ranges of the delta field.
 
     Raises:
-        QueryTimeout: even one second of the window cannot be counted.
+        QueryTimeout: even one second of the window cannot be counted, or the object has no delta field.
     """
     try:
         return session.count(soql.count(request, content), include_deleted=request.operation == "queryAll")
     except QueryTimeout:
         window = request.window
+        if request.delta_field is None:
+            raise  # there is nothing to part it by
         if content is BatchContent.IDS or window.read_mode is ReadMode.WHOLE:
             every = {"start_utc": _FIRST_RECORD, "end_utc": session.org_now() + _AHEAD, "read_mode": ReadMode.WINDOW}
             window = window.model_copy(update=every)

@@ -56,8 +56,11 @@ def columns_of(request: ExtractionRequest, content: BatchContent) -> tuple[Colum
 
 def _from(request: ExtractionRequest, content: BatchContent) -> str:
     """Rows lie in the window, unless the whole object is read; Ids are those of every record. Both pass the filter."""
-    field, window, conditions = _path(request.delta_field), request.window, []
+    window, conditions = request.window, []
     if content is BatchContent.ROWS and window.read_mode is not ReadMode.WHOLE:
+        if request.delta_field is None:
+            raise ConfigError("The object has no field to cut a window on", where=request.object)
+        field = _path(request.delta_field)
         conditions.append(f"{field} >= {datetime_literal(window.start_utc)}")
         conditions.append(f"{field} < {datetime_literal(window.end_utc)}")
     types = {column.salesforce: column.type for column in request.columns}

@@ -14,7 +14,7 @@ another's, with that other's table. It does not grow with history, nor with the 
 
 from __future__ import annotations
 
-from idiscover.metadata.models import CountryColumn, CountryNone, CountryVia
+from idiscover.metadata.models import READ_AT_COLUMN, CountryColumn, CountryNone, CountryVia
 from idiscover.plan.model import ItgPlan
 from idiscover.warehouse.types import quoted
 
@@ -91,8 +91,15 @@ def _versions(itg: ItgPlan) -> str:
     return (
         _VERSIONS.replace("{staged_source}", _line(source.format(alias="staged")) + _line(news))
         .replace("{held_source}", _line(source.format(alias="held")) + _line(no_news))
+        .replace("{staged_version}", _version(itg, "staged"))
+        .replace("{held_version}", _version(itg, "held"))
         .replace("{history_join}", join)
     )
+
+
+def _version(itg: ItgPlan, alias: str) -> str:
+    """The version column as one more line; none where the time of the read, listed anyway, stands in for it."""
+    return "" if itg.version_column == READ_AT_COLUMN else _line(f"{alias}.{{version}},")
 
 
 def _ranked(itg: ItgPlan) -> str:
@@ -123,7 +130,8 @@ def _winner(itg: ItgPlan) -> str:
         end as varchar(2))"""
         join = f"\n    left join itg.{itg.country.object} as parent on ranked._country_source = parent.{{key}}"
     news = "ranked._has_news as _is_new_to_history," if itg.history else ""
-    return _WINNER.replace("{owner}", owner).replace("{join}", join).replace("{news}", _line(news))
+    text = _WINNER.replace("{owner}", owner).replace("{join}", join).replace("{news}", _line(news))
+    return text.replace("{ranked_version}", _version(itg, "ranked"))
 
 
 NEWEST_READ = """newest_read as (
@@ -173,8 +181,7 @@ _CANDIDATE = """candidate as (
 
 _VERSIONS = """all_versions as (
     select
-        staged.{key},
-        staged.{version},
+        staged.{key},{staged_version}
         staged._read_at_utc,
         staged._batch_id,{staged_source}
         cast(null as varchar(2)) as _held_country_code,
@@ -182,8 +189,7 @@ _VERSIONS = """all_versions as (
     from {stg} as staged{history_join}
     union all
     select
-        held.{key},
-        held.{version},
+        held.{key},{held_version}
         held._read_at_utc,
         held._batch_id,{held_source}
         held._country_code as _held_country_code,
@@ -226,8 +232,7 @@ _RANKED = """ranked as (
 
 _WINNER = """winner as (
     select
-        ranked.{key},
-        ranked.{version},
+        ranked.{key},{ranked_version}
         ranked._read_at_utc,
         ranked._batch_id,
         ranked._is_held,

@@ -40,6 +40,7 @@ DOCUMENTED: dict[str, type[BaseModel]] = {
 
 _PATTERNS = {
     models.NAME_PATTERN: "name",
+    models.VERSION_COLUMN_PATTERN: "name, or _read_at_utc",
     models.SALESFORCE_NAME_PATTERN: "Salesforce name",
     models.QUALIFIED_NAME_PATTERN: "schema.name",
     r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "e-mail address",
