@@ -309,6 +309,8 @@ class AirflowSettings(Model):
     schedules_start_runs: bool
     start_date: datetime
     sweep_schedule: Text
+    publish_schedule: Text = "*/5 * * * *"
+    most_deleted_percent: int = Field(default=50, ge=0, le=100)  # of DAGs, by one publication
     retries: int = Field(ge=0, le=10)
     retry_delay_seconds: int = Field(ge=1, le=3600)
     emr_pool_slots: int = Field(ge=1, le=100)
