@@ -26,6 +26,7 @@ from idiscover.metadata.models import Context
 from idiscover.warehouse.release import ReleaseStatement, release
 
 RELEASE_KEY = "status/deploy/release.json"
+STATEMENTS_KEY = "status/deploy/statements.json"  # name → SQL of the last release: `idiscover plan --diff` reads it
 JOB_METADATA_DDL = "sql/job_metadata/ddl.sql"
 
 
@@ -63,6 +64,7 @@ def deploy(root: Path, context_place: str, dry_run: bool = False, overwrite: boo
         yield f"tables and procedures: unchanged ({len(statements)} statements)"
     else:
         yield _apply_sql(context, statements, job_ddl, dry_run)
+    _record_statements(bucket, statements, dry_run)
     # what is written names the versions that the bucket gave to the files
     metadata = preview if dry_run else S3Reader(bucket)
     report = compile_dags(metadata, context_place, _dags(context), sha, dry_run)
@@ -103,6 +105,12 @@ def _last_release(bucket: Bucket) -> dict[str, Any]:
 def _record(bucket: Bucket, last: dict[str, Any], now: dict[str, Any], dry_run: bool) -> None:
     if not dry_run and last != now:
         bucket.write_text(RELEASE_KEY, json.dumps(now, indent=2, sort_keys=True))
+
+
+def _record_statements(bucket: Bucket, statements: list[ReleaseStatement], dry_run: bool) -> None:
+    text = json.dumps({statement.name: statement.sql for statement in statements}, indent=1, ensure_ascii=False)
+    if not dry_run and not (bucket.exists(STATEMENTS_KEY) and bucket.read_text(STATEMENTS_KEY) == text):
+        bucket.write_text(STATEMENTS_KEY, text)
 
 
 def _upload_script(script: dict[str, bytes], bucket: Bucket, sha: str, dry_run: bool) -> str:
