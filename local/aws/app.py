@@ -1,4 +1,4 @@
-"""The WSGI application: AWS requests go to moto through the engine, MWAA's to Airflow, /idiscover/… to our own pages."""
+"""The WSGI application: AWS requests go through the engine to moto, MWAA's to Airflow, /idiscover/… to our pages."""
 
 from __future__ import annotations
 
