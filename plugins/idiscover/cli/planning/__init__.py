@@ -1,0 +1,1 @@
+"""`idiscover plan`: everything that would run for an object or a table, and what of it runs already."""
