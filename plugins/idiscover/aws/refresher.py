@@ -24,20 +24,23 @@ from idiscover.aws.job_metadata_claims import (
     countries_called,
     finish_claim,
     marks_of_claim,
+    pending_marks,
     record_calls,
     record_units,
     release_claim,
     renewed_claim,
     take_claim,
+    take_claim_of_slices,
 )
 from idiscover.aws.job_metadata_steps import SKIPPED
 from idiscover.aws.postgres import database_errors
 from idiscover.aws.redshift import run_transaction
-from idiscover.aws.s3 import Bucket
-from idiscover.aws.slices import dm_units, itg_units, marks_of_units
+from idiscover.aws.s3 import Bucket, utf8
+from idiscover.aws.slices import dm_units, itg_units, marks_of_units, units_of_countries
 from idiscover.aws.step_log import logged_step
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.metadata.loading import parse_table
+from idiscover.metadata.statements import parse_call
 from idiscover.plan.model import RefreshPlan, RunIdentity
 from idiscover.warehouse.statements import parse_statement
 
@@ -47,25 +50,28 @@ _OUTCOMES = ("inserted", "updated", "unchanged", "superseded", "removed")
 
 
 def claim_slices(plan: RefreshPlan, run: RunIdentity) -> list[list[str]]:
-    """Claims what is ready for the table, and finds which countries are stale.
+    """Claims what is ready for the table, and finds which countries are stale; or claims the slices that the run names.
 
     Returns:
         Units of country codes; the countries of a unit belong into one transaction. Empty where nothing was claimed, or
         nothing changed. A retry gets the units of the first try.
 
-    Raises:
-        ConfigError: the table's metadata file in S3 is wrong.
+    A faulty edit of the table's metadata file stops nothing: the run goes by the statements that were published last,
+    and its log and its status document (`refused_edit`) say so.
     """
     with logged_step(plan, run, "slices") as document:
         statements = current_statements(plan)
+        if statements.fault is not None:
+            document["refused_edit"] = statements.fault
         with open_job_metadata(plan.context) as metadata:
-            claim = take_claim(metadata, plan, run.run_id, statements)
+            take = take_claim_of_slices if run.countries else take_claim
+            claim = take(metadata, plan, run.run_id, statements)
             if claim is None or claim.is_finished:
                 state = "nothing is ready" if claim is None else f"claim {claim.claim_id} of this run is finished"
                 log.info("%s: %s", plan.table, state)
                 document["claimed"] = state
                 return []
-            units = claim.units if claim.units is not None else _new_units(metadata, plan, claim)
+            units = claim.units if claim.units is not None else _new_units(metadata, plan, run, claim)
         log.info("claim %d of %s: order date %s, units %s", claim.claim_id, plan.table, claim.order_date, units)
         document |= {
             "claim_id": claim.claim_id,
@@ -146,7 +152,7 @@ def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[
             calls = run_transaction(
                 plan.context.secrets.redshift,
                 plan.context.region,
-                lambda cursor: _call(cursor, claim, run.run_id, unit),
+                lambda cursor: call_statements(cursor, claim, run.run_id, unit),
             )
             record_calls(metadata, claim.claim_id, calls)
         document |= {"calls": len(calls), "seconds": round(sum(call[2] for call in calls), 3)}
@@ -162,6 +168,9 @@ def finish_refresh(plan: RefreshPlan, run: RunIdentity) -> dict[str, Any] | None
     Returns:
         `claim_id`, `order_date`, `units`, `changes` and, for itg, `ids` (by outcome) and `archived`; None where nothing
         was claimed, or the claim has lapsed and another run has it.
+
+    Raises:
+        NextRunError: a country of the claim was never called, because somebody marked a task as success.
     """
     with logged_step(plan, run, "end") as document:
         with open_job_metadata(plan.context) as metadata:
@@ -172,6 +181,7 @@ def finish_refresh(plan: RefreshPlan, run: RunIdentity) -> dict[str, Any] | None
             if claim.is_finished:
                 document |= claim.result or {}
                 return claim.result
+            _require_all_called(metadata, claim)
             changes = _changes(plan)
             marks = [mark for _, mark in changes] if plan.itg else marks_of_units(claim)
             result = _result(metadata, plan, run, claim, len(marks))
@@ -195,31 +205,51 @@ def fail_refresh(plan: RefreshPlan, run: RunIdentity) -> None:
 def current_statements(plan: RefreshPlan) -> Statements:
     """The statements as the table's file in S3 says now: an edit there changes the next run.
 
-    Raises:
-        ConfigError: the file is missing or wrong, or describes another table.
+    A file that is missing or wrong changes nothing: the statements are those of the plan, the last that were published,
+    and their `fault` says what is wrong.
     """
     bucket = Bucket(plan.context.buckets.data, plan.context.region)
+    where = bucket.uri(plan.metadata_key)
     try:
-        text, version = bucket.read_text_version(plan.metadata_key)
-    except FatalError as error:
-        raise ConfigError(
-            "the table's metadata file cannot be read",
-            where=bucket.uri(plan.metadata_key),
-            got=error.what,
-            remedy="put it back: the bucket keeps its versions",
-        ) from error
-    spec = parse_table(text, bucket.uri(plan.metadata_key))
+        content, version = bucket.read_bytes_version(plan.metadata_key)
+    except FatalError as error:  # there is no such file
+        return _published(plan, error)
+    try:
+        return Statements(_statements(plan, utf8(content, where), where), version)
+    except ConfigError as error:
+        return _published(plan, error)
+
+
+def _published(plan: RefreshPlan, fault: IdiscoverError) -> Statements:
+    version = plan.header.metadata_versions.get(plan.metadata_key.removeprefix("metadata/"), "as compiled")
+    log.warning("an edit is refused, the statements are those that were published last: %s", fault)
+    return Statements(tuple(plan.statements), version, str(fault))
+
+
+def _statements(plan: RefreshPlan, text: str, where: str) -> tuple[str, ...]:
+    """The statements of a table file.
+
+    Raises:
+        ConfigError: the file is wrong, or describes another table.
+    """
+    spec = parse_table(text, where)
     if spec.table != plan.table:
         raise ConfigError(
-            "the file describes another table",
-            where=bucket.uri(plan.metadata_key),
-            key="table",
-            got=spec.table,
-            expected=plan.table,
+            "the file describes another table", where=where, key="table", got=spec.table, expected=plan.table
         )
+    schema = plan.table.split(".")[0]
     for statement in spec.statements:
         parse_statement(statement)
-    return Statements(tuple(spec.statements), version)
+        if parse_call(statement).schema != schema:
+            raise ConfigError(
+                "a statement calls a procedure of another schema",
+                where=where,
+                key="statements",
+                got=statement,
+                expected=f"a procedure of schema {schema}",
+                remedy="a procedure lies in the schema it writes to",
+            )
+    return tuple(spec.statements)
 
 
 def _is_finished(metadata: JobMetadata, plan: RefreshPlan, run: RunIdentity) -> bool:
@@ -227,19 +257,26 @@ def _is_finished(metadata: JobMetadata, plan: RefreshPlan, run: RunIdentity) -> 
     return claim is not None and claim.is_finished
 
 
-def _new_units(metadata: JobMetadata, plan: RefreshPlan, claim: Claim) -> list[list[str]]:
-    marks = marks_of_claim(metadata, claim.claim_id)
-    units = run_transaction(
-        plan.context.secrets.redshift,
-        plan.context.region,
-        lambda cursor: itg_units(cursor, plan.itg) if plan.itg else dm_units(cursor, plan, claim, marks),
-    )
+def _new_units(metadata: JobMetadata, plan: RefreshPlan, run: RunIdentity, claim: Claim) -> list[list[str]]:
+    marks = pending_marks(metadata, plan.table) if run.countries else marks_of_claim(metadata, claim.claim_id)
+    units = find_units(plan, run, claim, marks)
     record_units(metadata, claim.claim_id, units)
     return units
 
 
-def _call(cursor: Cursor, claim: Claim, run_id: str, unit: Sequence[str]) -> list[tuple[str, str, float]]:
-    """Country, statement and seconds of each call."""
+def find_units(plan: RefreshPlan, run: RunIdentity, claim: Claim, marks: Sequence[Mark]) -> list[list[str]]:
+    """The units of countries that a run with this claim calls: those that it names, or those that are stale."""
+
+    def find(cursor: Cursor) -> list[list[str]]:
+        if run.countries:
+            return units_of_countries(cursor, plan, run.countries, marks)
+        return itg_units(cursor, plan.itg) if plan.itg else dm_units(cursor, plan, claim, marks)
+
+    return run_transaction(plan.context.secrets.redshift, plan.context.region, find)
+
+
+def call_statements(cursor: Cursor, claim: Claim, run_id: str, unit: Sequence[str]) -> list[tuple[str, str, float]]:
+    """Runs the claim's statements for each country of `unit`; country, statement and seconds of each call."""
     calls: list[tuple[str, str, float]] = []
     for country in unit:
         for text in claim.statements.texts:

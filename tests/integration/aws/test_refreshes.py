@@ -11,7 +11,7 @@ import pytest
 from idiscover.aws import refresher
 from idiscover.aws.job_metadata import JobMetadata
 from idiscover.aws.job_metadata_arrivals import Mark, record_arrivals, record_marks
-from idiscover.errors import ConfigError, DataQualityError, FatalError, NextRunError, RetriableError
+from idiscover.errors import DataQualityError, FatalError, NextRunError, RetriableError
 from idiscover.plan.model import ConsumerPlan, RunIdentity, RunKind
 
 from tests.support.aws_platform import Platform
@@ -193,6 +193,18 @@ def test_a_finished_run_claims_nothing_again(platform: Platform, day: Day) -> No
     assert units_of(platform, day) == [["FR"]]
 
 
+def test_a_claim_whose_countries_nobody_called_does_not_end(platform: Platform, day: Day) -> None:
+    """As when a person marks a task as success: the country would stay stale for ever."""
+    day.comes(("T2", "FR", "new"), ("T3", "IT", "new"))
+    plan, run = platform.refresh(FACT), run_of(day)
+    assert units_of(platform, day) == [["FR"], ["IT"]]
+    refresher.call_unit(plan, run, ["FR"])
+    with pytest.raises(NextRunError, match=r"no call of \['IT'\]"):
+        refresher.finish_refresh(plan, run)
+    refresher.call_unit(plan, run, ["IT"])
+    assert refresher.finish_refresh(plan, run) is not None
+
+
 def test_a_run_that_finds_nothing_ready_has_nothing_to_finish(platform: Platform, day: Day) -> None:
     day.number += 1
     assert units_of(platform, day) == []
@@ -258,30 +270,40 @@ WRONG = {
     "not a table": "object: lab\n",
     "another table's": DM.replace("dm.fact_test", "dm.fact_other"),
     "a statement that is no CALL": DM.replace(CALL, "DELETE FROM dm.fact_test"),
+    "a procedure of another schema": DM.replace("CALL dm.", "CALL itg."),
     "two statements in one": DM.replace(CALL, f"{CALL}; CALL dm.remark(:country_code)"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_file_in_the_bucket_claims_nothing(platform: Platform, day: Day, name: str) -> None:
+def test_a_wrong_file_in_the_bucket_stops_nothing(platform: Platform, day: Day, name: str) -> None:
+    """The run goes by the statements that were published last, and says so."""
     day.comes(("T2", "FR", "new"))
     write_metadata(platform, WRONG[name])
-    with pytest.raises(ConfigError):
-        units_of(platform, day)
-    assert platform.job("select 1 from job.claim where target = %s and state = 'open'", FACT) == []
-    write_metadata(platform, DM)
     assert units_of(platform, day) == [["FR"]]
+    claimed = platform.job(
+        "select statements, metadata_version from job.claim where target = %s and state = 'open'", FACT
+    )
+    plan = platform.refresh(FACT)
+    published = plan.header.metadata_versions["tables/dm.fact_test.yaml"]
+    assert claimed == [(list(plan.statements), published)]
+    told = platform.job("select document from job.step_log where run_id = %s and step = 'slices'", run_of(day).run_id)
+    assert told[-1][0]["refused_edit"]
+    refresher.call_unit(plan, run_of(day), ["FR"])
+    refresher.finish_refresh(plan, run_of(day))
+    write_metadata(platform, DM)
 
 
-def test_a_file_that_is_missing_or_unreadable_is_the_metadata_at_fault(platform: Platform, day: Day) -> None:
-    key, bucket = platform.refresh(FACT).metadata_key, platform.context.buckets.data
+def test_a_file_that_is_missing_or_unreadable_is_told(platform: Platform, day: Day) -> None:
+    plan, key, bucket = platform.refresh(FACT), platform.refresh(FACT).metadata_key, platform.context.buckets.data
     platform.client("s3").put_object(Bucket=bucket, Key=key, Body="Präzision".encode("latin-1"))
-    with pytest.raises(ConfigError, match="UTF-8"):
-        refresher.current_statements(platform.refresh(FACT))
+    statements = refresher.current_statements(plan)
+    assert statements.texts == plan.statements and "UTF-8" in str(statements.fault)
     platform.client("s3").delete_object(Bucket=bucket, Key=key)
-    with pytest.raises(ConfigError, match="missing") as refused:
-        refresher.current_statements(platform.refresh(FACT))
-    assert key in str(refused.value)
+    statements = refresher.current_statements(plan)
+    assert statements.texts == plan.statements and "missing" in str(statements.fault) and key in str(statements.fault)
+    write_metadata(platform, DM)
+    assert refresher.current_statements(plan).fault is None
 
 
 def test_a_failed_run_gives_back_and_the_next_takes_all_of_it(platform: Platform, day: Day) -> None:
