@@ -28,6 +28,9 @@ create table if not exists job.run_window (
 );
 alter table job.run_window add column if not exists read_mode text not null default 'window'
     check (read_mode in ('window', 'window_and_ids', 'whole'));
+-- countries: only records of these are read, of all where there are none; reason: why a person started the run.
+alter table job.run_window add column if not exists countries text[] not null default '{}';
+alter table job.run_window add column if not exists reason text;
 
 -- What an extraction wrote. grain: batch_id.
 -- pending: in source/; loaded: in stg, or empty; archived: every row is in itg, files in archive/.
@@ -59,6 +62,8 @@ alter table job.batch add column if not exists read_mode text not null default '
     check (read_mode in ('window', 'window_and_ids', 'whole'));
 alter table job.batch add column if not exists absence_at_utc timestamptz;
 alter table job.batch add column if not exists ids bigint;
+alter table job.batch add column if not exists countries text[] not null default '{}';
+alter table job.batch add column if not exists reason text;
 create index if not exists batch_by_object_and_state on job.batch (object, state);
 
 -- Files of a batch, where they lie now. grain: key.
@@ -73,6 +78,16 @@ create table if not exists job.batch_file (
 );
 alter table job.batch_file add column if not exists content text not null default 'rows'
     check (content in ('rows', 'ids'));
+
+-- An archived batch was made pending again. grain: batch_id, replay (1, 2, …).
+create table if not exists job.replay (
+    batch_id text not null references job.batch,
+    replay integer not null,
+    reason text,
+    requested_by text not null,
+    replayed_at_utc timestamptz not null default now(),
+    primary key (batch_id, replay)
+);
 
 -- One refresh of a table: what it took from the pending things. grain: claim_id.
 create table if not exists job.claim (

@@ -17,6 +17,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from idiscover.aws import extraction_run, loader, refresher
+from idiscover.aws.replay import batches_to_replay, replay
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.sweep import due_dag_ids
 from idiscover.aws.wakes import ready_consumers
@@ -263,20 +264,10 @@ class DirectChain:
 
     def replay(self, batch_id: str) -> None:
         """An archived batch lies in source/ again, pending, and stg's ledger does not know it: its load is woken."""
-        [(name,)] = self.stack.job("select object from job.batch where batch_id = %s and state = 'archived'", batch_id)
-        bucket = self.bucket
-        archive, source = f"archive/{name}/{batch_id}/", f"source/{name}/{batch_id}/"
-        for key in bucket.list(archive):
-            bucket.copy(key, source + key.removeprefix(archive))
-        manifest = bucket.read_text(f"{source}manifest.json").replace(archive, source)
-        bucket.write_text(f"{source}manifest.json", manifest)
-        self.stack.warehouse("delete from stg.batch_load where batch_id = %s", batch_id)
-        self.stack.job(
-            "update job.batch set state = 'pending', manifest_key = %s where batch_id = %s",
-            f"{source}manifest.json",
-            batch_id,
-        )
-        self.woken.add(self.load_plan(name).header.dag_id)
+        [(name,)] = self.stack.job("select object from job.batch where batch_id = %s", batch_id)
+        plan = self.load_plan(name)
+        replay(plan, batches_to_replay(plan, [batch_id]), "a test", "somebody")
+        self.woken.add(plan.header.dag_id)
 
     # --- helpers
 

@@ -18,9 +18,9 @@ from collections.abc import Collection
 
 from psycopg2.extensions import cursor as Cursor
 
-from idiscover.aws.batch_manifests import read_manifest
+from idiscover.aws.batch_manifests import copy_batch, read_manifest
 from idiscover.aws.job_metadata import JobMetadata
-from idiscover.aws.job_metadata_batches import LOADED, BatchRow, archived_among, batches, mark_archived
+from idiscover.aws.job_metadata_batches import FILES, LOADED, BatchRow, archived_among, batches, mark_archived
 from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.errors import DataQualityError
@@ -38,7 +38,7 @@ def archive_applied_batches(metadata: JobMetadata, context: Context, itg: ItgPla
     """
     bucket = Bucket(context.buckets.data, context.region)
     # One at a time per object: a run that lost its claim may still be here, and would miss files that another moves.
-    with metadata.exclusive("archive", itg.object):
+    with metadata.exclusive(FILES, itg.object):
         loaded = batches(metadata, itg.object, LOADED)  # before the question: what is loaded later is not judged by it
         staged, unapplied = run_transaction(
             context.secrets.redshift, context.region, lambda cursor: (_staged(cursor, itg), _unapplied(cursor, itg))
@@ -93,22 +93,8 @@ def _move(metadata: JobMetadata, bucket: Bucket, batch: BatchRow) -> None:
     source, target = source_prefix(batch.object, batch.batch_id), archive_prefix(batch.object, batch.batch_id)
     manifest = read_manifest(bucket, manifest_key(source))
     moved = manifest.moved(source, target)
-    for old, new in zip(manifest.all_files, moved.all_files, strict=True):
-        bucket.copy(old.key, new.key)
-        _require_size(bucket, new.key, new.bytes)
-    bucket.write_text(manifest_key(target), moved.model_dump_json(indent=2))
+    copy_batch(bucket, manifest, moved, manifest_key(target))
     mark_archived(metadata, moved, manifest_key(target))
-
-
-def _require_size(bucket: Bucket, key: str, expected: int) -> None:
-    size = bucket.size(key)
-    if size != expected:
-        raise DataQualityError(
-            "a copy is not like its original; the original stays",
-            where=bucket.uri(key),
-            got="no object" if size is None else f"{size} bytes",
-            expected=f"{expected} bytes",
-        )
 
 
 def _sweep(metadata: JobMetadata, context: Context, bucket: Bucket, itg: ItgPlan, staged: list[str]) -> None:

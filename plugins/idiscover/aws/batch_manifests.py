@@ -71,3 +71,26 @@ def read_again(object_name: str, run_id: str) -> str:
         f"clear run {run_id} of sfdc_to_s3__{object_name} from emr_tasks.create_cluster with downstream: it reads the"
         " window again"
     )
+
+
+def copy_batch(bucket: Bucket, manifest: BatchManifest, moved: BatchManifest, key: str) -> None:
+    """Copies the files of a batch to where `moved` has them, and then writes that manifest to `key`.
+
+    Raises:
+        DataQualityError: a copy has another size than its original; no manifest is written then.
+    """
+    for old, new in zip(manifest.all_files, moved.all_files, strict=True):
+        bucket.copy(old.key, new.key)
+        _require_size(bucket, new.key, new.bytes)
+    bucket.write_text(key, moved.model_dump_json(indent=2))
+
+
+def _require_size(bucket: Bucket, key: str, expected: int) -> None:
+    size = bucket.size(key)
+    if size != expected:
+        raise DataQualityError(
+            "a copy is not like its original; the original stays",
+            where=bucket.uri(key),
+            got="no object" if size is None else f"{size} bytes",
+            expected=f"{expected} bytes",
+        )

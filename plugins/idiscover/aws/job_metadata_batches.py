@@ -20,6 +20,7 @@ from idiscover.plan.model import BatchContent, ConsumerPlan, RunKind
 PENDING = "pending"  # in source/
 LOADED = "loaded"  # in stg, or empty
 ARCHIVED = "archived"  # every row is in itg; files in archive/
+FILES = "archive"  # for `JobMetadata.exclusive`: who loads, moves or rewrites the files of an object's batches is alone
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class BatchRow:
     manifest_key: str
     state: str
     ids: int | None  # how many Ids it read; None where it did not read every Id
+    replays: int = 0  # how often it was made pending again
+
+    @property
+    def arrival_id(self) -> str:
+        """What its arrival at the consumers is known by: a replay arrives anew."""
+        return f"{self.batch_id} replay {self.replays}" if self.replays else self.batch_id
 
     @property
     def goes_to_stg(self) -> bool:
@@ -69,6 +76,11 @@ def batches(metadata: JobMetadata, object_name: str, state: str) -> list[BatchRo
     return _select(metadata, "object = %s and state = %s", [object_name, state])
 
 
+def batches_of_days(metadata: JobMetadata, object_name: str, first: date, last: date) -> list[BatchRow]:
+    """Batches of an object whose order date lies in first…last, both included, oldest first."""
+    return _select(metadata, "object = %s and order_date between %s and %s", [object_name, first, last])
+
+
 def ids_of_read_before(metadata: JobMetadata, manifest: BatchManifest) -> int | None:
     """How many Ids the newest read of every Id before the manifest's had; None where there was none."""
     with metadata.transaction() as cursor:
@@ -99,7 +111,7 @@ def mark_loaded(
                 "update job.batch set state = %s, loaded_at_utc = now() where batch_id = %s and state = %s",
                 [LOADED, row.batch_id, PENDING],
             )
-            record_arrivals(cursor, table, consumers, row.run_kind, row.order_date, row.batch_id)
+            record_arrivals(cursor, table, consumers, row.run_kind, row.order_date, row.arrival_id)
 
 
 def mark_archived(metadata: JobMetadata, manifest: BatchManifest, manifest_key: str) -> None:
@@ -113,10 +125,30 @@ def mark_archived(metadata: JobMetadata, manifest: BatchManifest, manifest_key: 
         _insert_files(cursor, manifest)
 
 
+def mark_replayed(
+    metadata: JobMetadata, manifest: BatchManifest, manifest_key: str, reason: str | None, requested_by: str
+) -> None:
+    """An archived batch is pending again, its files under source/ as its new manifest says."""
+    with metadata.transaction() as cursor:
+        cursor.execute(
+            "update job.batch set state = %s, loaded_at_utc = null, archived_at_utc = null, manifest_key = %s"
+            " where batch_id = %s and state = %s",
+            [PENDING, manifest_key, manifest.batch_id, ARCHIVED],
+        )
+        cursor.execute(
+            "insert into job.replay (batch_id, replay, reason, requested_by)"
+            " select %s, count(*) + 1, %s, %s from job.replay where batch_id = %s",
+            [manifest.batch_id, reason, requested_by, manifest.batch_id],
+        )
+        cursor.execute("delete from job.batch_file where batch_id = %s", [manifest.batch_id])
+        _insert_files(cursor, manifest)
+
+
 def _select(metadata: JobMetadata, condition: str, values: Sequence[object]) -> list[BatchRow]:
     with metadata.transaction() as cursor:
         cursor.execute(
-            "select batch_id, object, run_kind, order_date, rows, bytes, manifest_key, state, ids from job.batch"
+            "select batch_id, object, run_kind, order_date, rows, bytes, manifest_key, state, ids,"
+            " (select count(*) from job.replay where replay.batch_id = batch.batch_id) from job.batch"
             f" where {condition} order by order_date, registered_at_utc, batch_id",
             values,
         )
@@ -135,6 +167,8 @@ def _write_batch(cursor: Cursor, manifest: BatchManifest, manifest_key: str) -> 
         "window_end_utc": manifest.window_end_utc,
         "read_at_utc": manifest.read_at_utc,
         "read_mode": manifest.read_mode.value,
+        "countries": list(manifest.countries),
+        "reason": manifest.reason,
         "absence_at_utc": manifest.absence_at_utc,
         "job_id": manifest.job_id,
         "rows": manifest.rows,

@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.batch_manifests import read_again, read_manifest
 from idiscover.aws.job_metadata import open_job_metadata
-from idiscover.aws.job_metadata_batches import PENDING, BatchRow, batches, mark_loaded
+from idiscover.aws.job_metadata_batches import FILES, PENDING, BatchRow, batches, mark_loaded
 from idiscover.aws.redshift import run_transaction, transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.step_log import logged_step
@@ -38,8 +38,13 @@ def copy_pending(plan: LoadPlan, run: RunIdentity) -> dict[str, Any]:
         DataQualityError: a row cannot be loaded, or counts differ; nothing is loaded then.
         RetriableError: the transaction lost against another.
     """
-    with logged_step(plan, run, "copy") as result:
-        pending = _pending(plan)
+    # alone with the files: a replay or an erasure may be at them
+    with (
+        logged_step(plan, run, "copy") as result,
+        open_job_metadata(plan.context) as metadata,
+        metadata.exclusive(FILES, plan.object),
+    ):
+        pending = batches(metadata, plan.object, PENDING)
         wanted = [batch for batch in pending if batch.goes_to_stg]
         copied = _copy_missing(plan, run, wanted) if wanted else []
         result |= {
@@ -61,8 +66,12 @@ def reconcile(plan: LoadPlan, run: RunIdentity) -> dict[str, Any]:
     Raises:
         DataQualityError: names batch and counts.
     """
-    with logged_step(plan, run, "reconcile") as result:
-        pending = [batch for batch in _pending(plan) if batch.goes_to_stg]
+    with (
+        logged_step(plan, run, "reconcile") as result,
+        open_job_metadata(plan.context) as metadata,
+        metadata.exclusive(FILES, plan.object),
+    ):
+        pending = [batch for batch in batches(metadata, plan.object, PENDING) if batch.goes_to_stg]
         bucket = Bucket(plan.context.buckets.data, plan.context.region)
         found = _in_stg(plan, pending)
         # one that came after this run's COPY is not in the ledger, and the next run's business
@@ -71,7 +80,7 @@ def reconcile(plan: LoadPlan, run: RunIdentity) -> dict[str, Any]:
         result["counts"] = counts
         for batch_id, kinds in counts.items():
             for numbers in kinds.values():
-                _require_equal(batch_id, numbers, f"compare {plan.table} and stg.batch_load with the batch's manifest")
+                require_equal(batch_id, numbers, f"compare {plan.table} and stg.batch_load with the batch's manifest")
     return {"batches": sorted(counts)}
 
 
@@ -143,18 +152,21 @@ def _copy(plan: LoadPlan, run: RunIdentity, bucket: Bucket, cursor: Cursor, mani
         status_key(run.dag_id, run.run_id, "copy_manifest"),
     )
     copied = copy_files(plan, bucket, cursor, rows)
-    copied_ids = _copy_ids(plan, run, bucket, cursor, manifests)
+    copied_ids = copy_ids(plan, run, bucket, cursor, manifests)
     _write_ledger(plan, run, bucket, cursor, manifests)
     total = {"COPY": copied, "manifests": sum(manifest.rows for manifest in manifests)}
-    _require_equal(f"COPY into {plan.table}", total, "see which rows carry another _batch_id than their file's batch")
+    require_equal(f"COPY into {plan.table}", total, "see which rows carry another _batch_id than their file's batch")
     total = {"COPY": copied_ids, "manifests": sum(manifest.id_count or 0 for manifest in manifests)}
-    _require_equal(
-        f"COPY into {plan.ids_table}", total, "see which Ids carry another _batch_id than their file's batch"
-    )
+    require_equal(f"COPY into {plan.ids_table}", total, "see which Ids carry another _batch_id than their file's batch")
 
 
-def _copy_ids(
-    plan: LoadPlan, run: RunIdentity, bucket: Bucket, cursor: Cursor, manifests: Sequence[BatchManifest]
+def copy_ids(
+    plan: LoadPlan,
+    run: RunIdentity,
+    bucket: Bucket,
+    cursor: Cursor,
+    manifests: Sequence[BatchManifest],
+    in_source: bool = True,
 ) -> int:
     """Ids of sweeps from their files, of whole reads from the rows that came just now; how many."""
     telling = [manifest for manifest in manifests if manifest.id_count is not None]
@@ -169,6 +181,7 @@ def _copy_ids(
         (plan.key, "_batch_id"),
         tuple(file for manifest in telling for file in manifest.id_files),
         status_key(run.dag_id, run.run_id, "copy_manifest_ids"),
+        in_source,
     )
     copied = copy_files(plan, bucket, cursor, ids)
     whole = tuple(manifest.batch_id for manifest in telling if manifest.ids is None)
@@ -189,26 +202,31 @@ def _write_ledger(
 ) -> None:
     """A row per batch, once what stands in stg is what its manifest says."""
     ids = [manifest.batch_id for manifest in manifests]
-    staged, staged_ids = _staged(cursor, plan.table, ids), _staged(cursor, plan.ids_table, ids)
+    rows_of, ids_of = staged(cursor, plan.table, ids), staged(cursor, plan.ids_table, ids)
     for manifest in manifests:
         with refusing(bucket, plan.object, [manifest.batch_id]):
             remedy = read_again(plan.object, manifest.run_id)
-            numbers = {"manifest": manifest.rows, "stg": staged.get(manifest.batch_id, 0)}
-            _require_equal(manifest.batch_id, numbers, remedy)
-            numbers = {"Ids in manifest": manifest.id_count or 0, "in stg": staged_ids.get(manifest.batch_id, 0)}
-            _require_equal(manifest.batch_id, numbers, remedy)
-        cursor.execute(
-            'insert into stg.batch_load (batch_id, object, "rows", ids, absence_at_utc, run_id, loaded_at_utc)'
-            " values (%s, %s, %s, %s, %s, %s, getdate())",
-            [
-                manifest.batch_id,
-                plan.object,
-                manifest.rows,
-                manifest.id_count,
-                manifest.absence_at_utc and manifest.absence_at_utc.astimezone(UTC).replace(tzinfo=None),
-                run.run_id,
-            ],
-        )
+            numbers = {"manifest": manifest.rows, "stg": rows_of.get(manifest.batch_id, 0)}
+            require_equal(manifest.batch_id, numbers, remedy)
+            numbers = {"Ids in manifest": manifest.id_count or 0, "in stg": ids_of.get(manifest.batch_id, 0)}
+            require_equal(manifest.batch_id, numbers, remedy)
+        insert_into_ledger(cursor, manifest, run.run_id)
+
+
+def insert_into_ledger(cursor: Cursor, manifest: BatchManifest, run_id: str) -> None:
+    """stg has the batch from now on."""
+    cursor.execute(
+        'insert into stg.batch_load (batch_id, object, "rows", ids, absence_at_utc, run_id, loaded_at_utc)'
+        " values (%s, %s, %s, %s, %s, %s, getdate())",
+        [
+            manifest.batch_id,
+            manifest.object,
+            manifest.rows,
+            manifest.id_count,
+            manifest.absence_at_utc and manifest.absence_at_utc.astimezone(UTC).replace(tzinfo=None),
+            run_id,
+        ],
+    )
 
 
 def _manifest(bucket: Bucket, batch: BatchRow) -> BatchManifest:
@@ -237,7 +255,8 @@ def _require_columns(plan: LoadPlan, manifest: BatchManifest) -> None:
         )
 
 
-def _require_equal(where: str, numbers: Mapping[str, int], remedy: str) -> None:
+def require_equal(where: str, numbers: Mapping[str, int], remedy: str) -> None:
+    """Raises DataQualityError, which names all of them, if two of the numbers differ."""
     if len(set(numbers.values())) > 1:
         raise DataQualityError(
             "row counts of the load differ",
@@ -265,7 +284,7 @@ def _in_stg(plan: LoadPlan, pending: Sequence[BatchRow]) -> InStg:
         plan.context.secrets.redshift,
         plan.context.region,
         lambda cursor: InStg(
-            _ledger(cursor, ids), _staged(cursor, plan.table, ids), _staged(cursor, plan.ids_table, ids)
+            _ledger(cursor, ids), staged(cursor, plan.table, ids), staged(cursor, plan.ids_table, ids)
         ),
     )
 
@@ -275,7 +294,8 @@ def _ledger(cursor: Cursor, batch_ids: Sequence[str]) -> dict[str, tuple[int, in
     return {batch_id: (rows, ids) for batch_id, rows, ids in cursor.fetchall()}
 
 
-def _staged(cursor: Cursor, table: str, batch_ids: Sequence[str]) -> dict[str, int]:
+def staged(cursor: Cursor, table: str, batch_ids: Sequence[str]) -> dict[str, int]:
+    """How many rows a table of stg has of each batch; those that it has none of are left out."""
     cursor.execute(
         f"select _batch_id, count(*) from {table} where _batch_id in %s group by _batch_id", [tuple(batch_ids)]
     )

@@ -29,12 +29,16 @@ _LOAD_ERROR_TABLES = ("stl_load_errors", "sys_load_error_detail")  # one of them
 
 @dataclass(frozen=True)
 class StgCopy:
-    """One COPY: which files into which columns of which table, by the COPY manifest at `manifest_key`."""
+    """One COPY: which files into which columns of which table, by the COPY manifest at `manifest_key`.
+
+    Batches `in_source` are refused if COPY refuses their rows; what lies in archive/ was loaded once.
+    """
 
     table: str
     columns: tuple[str, ...]
     files: tuple[BatchFile, ...]
     manifest_key: str
+    in_source: bool = True
 
 
 def copy_files(plan: LoadPlan, bucket: Bucket, cursor: Cursor, copy: StgCopy) -> int:
@@ -78,7 +82,8 @@ def _run_copy(plan: LoadPlan, bucket: Bucket, cursor: Cursor, copy: StgCopy) -> 
         if not any(table in str(error) for table in _LOAD_ERROR_TABLES):
             raise
         rows = _load_errors(plan, session)
-        with refusing(bucket, plan.object, sorted({row[0].split("/")[-2] for row in rows})):
+        to_blame = sorted({row[0].split("/")[-2] for row in rows}) if copy.in_source else []
+        with refusing(bucket, plan.object, to_blame):
             raise _refused(plan, copy.table, rows, error) from None  # see postgres.database_errors
 
 
