@@ -12,6 +12,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
+DETAILS = ("where", "key", "got", "expected", "did_you_mean", "remedy")  # of an error, in the order of its text
+
 
 class FailureKind(StrEnum):
     """Whether a failure goes away by itself."""
@@ -31,6 +33,7 @@ class IdiscoverError(Exception):
         key: the key or column inside `where`.
         got: what was found.
         expected: what should have been there.
+        did_you_mean: the known name that is nearest to what was found.
         remedy: what a person can do now.
     """
 
@@ -44,23 +47,29 @@ class IdiscoverError(Exception):
         key: str | None = None,
         got: object = None,
         expected: object = None,
+        did_you_mean: str | None = None,
         remedy: str | None = None,
     ) -> None:
         self.what, self.where, self.key = what, where, key
-        self.got, self.expected, self.remedy = got, expected, remedy
+        self.got, self.expected, self.did_you_mean, self.remedy = got, expected, did_you_mean, remedy
         super().__init__(self._text())
 
     def _text(self) -> str:
         parts = [self.what]
-        for name in ("where", "key", "got", "expected", "remedy"):
+        for name in DETAILS:
             value = getattr(self, name)
             if value is not None:
-                parts.append(f"  {name}: {value}")
+                parts.append(f"  {name.replace('_', ' ')}: {value}")
         return "\n".join(parts)
 
 
 class ConfigError(IdiscoverError):
     """Metadata, context or a parameter is wrong; a person has to change it."""
+
+    def at(self, where: str, key: str | None = None) -> ConfigError:
+        """The same fault, told of another place."""
+        details = {name: getattr(self, name) for name in DETAILS}
+        return ConfigError(self.what, **{**details, "where": where, "key": key or self.key})
 
 
 class RetriableError(IdiscoverError):

@@ -1,69 +1,136 @@
-"""Pydantic's errors as errors that a person can act on: place, key, got, expected, remedy."""
+"""Pydantic's errors as errors that a person can act on: place, key, got, expected, did you mean, remedy."""
 
 from __future__ import annotations
 
-import difflib
+import copy
 import types
 from collections.abc import Sequence
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from idiscover.errors import ConfigError
-from idiscover.metadata.yaml_text import Document
+from idiscover.metadata.expectations import choices, expected, got, remedy
+from idiscover.metadata.spelling import nearest
+from idiscover.metadata.yaml_text import Document, Path
 
-Step = str | int
-
-
-def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[ConfigError]:
-    """One ConfigError per fault that pydantic found, in the order of the file's lines."""
-    found = [_explain_one(dict(detail), model, document) for detail in error.errors(include_url=False)]
-    unique = {str(problem): problem for _, problem in sorted(found, key=lambda pair: pair[0])}
-    return list(unique.values())
+UNKNOWN_KEY, MISSING_KEY = "a key is unknown", "a key is missing"
 
 
-def _explain_one(
-    detail: dict[str, Any], model: type[BaseModel], document: Document
-) -> tuple[tuple[int, int], ConfigError]:
-    kind, location = detail["type"], tuple(detail["loc"])
-    if kind == "union_tag_invalid":  # the fault is the value of the key that tells the union's members apart
-        discriminator = detail["ctx"]["discriminator"].strip("'")
-        location, detail["input"] = (*location, discriminator), detail["ctx"]["tag"]
-    path = _path_in_file(location, document.data)
-    key = ".".join(str(step) for step in path) or None
-    place = document.place(path, of_key=kind == "extra_forbidden")
-    if kind == "extra_forbidden":
-        problem = _unknown_key(place, path, _keys_of(model, location[:-1]))
-    elif kind == "missing":
-        problem = ConfigError("a key is missing", where=place, key=key, remedy=f"add {path[-1]}:")
-    else:
-        problem = ConfigError(
-            "a value is not allowed",
-            where=place,
-            key=key,
-            got=_short(detail.get("input")),
-            expected=_expected(detail),
-            remedy=_remedy(detail),
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a file's content.
+
+    Attributes:
+        path: of the key or value in the file.
+        takes: what may stand there; several for a value that may be of several types.
+        meant: the path that an unknown key stands for, or the value that a wrong one stands for.
+    """
+
+    path: Path
+    what: str
+    got: str | None = None
+    takes: tuple[str, ...] = ()
+    did_you_mean: str | None = None
+    meant: object = None
+    remedy: str | None = None
+
+    def problem(self, document: Document) -> ConfigError:
+        """The fault with its place."""
+        return ConfigError(
+            self.what,
+            where=document.place(self.path, of_key=self.what == UNKNOWN_KEY),
+            key=".".join(str(step) for step in self.path) or None,
+            got=self.got,
+            expected=", or ".join(self.takes) or None,
+            did_you_mean=self.did_you_mean,
+            remedy=self.remedy,
         )
-    line, column = place.rsplit(":", 2)[1:]
-    return (int(line), int(column)), problem
 
 
-def _unknown_key(place: str, path: Sequence[Step], allowed: Sequence[str]) -> ConfigError:
-    near = difflib.get_close_matches(str(path[-1]), allowed, n=1, cutoff=0.6)
-    return ConfigError(
-        "a key is unknown",
-        where=place,
-        key=".".join(str(step) for step in path),
-        expected=", ".join(allowed) or None,
-        remedy=f"did you mean {near[0]}?" if near else "remove it",
+def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[Fault]:
+    """What pydantic found, a fault each.
+
+    Left out are values that the document refuses already, and a missing key that stands there with a slip in it.
+    """
+    found = [_fault(dict(detail), model, document) for detail in error.errors(include_url=False)]
+    slips = {fault.meant for fault in found if fault.what == UNKNOWN_KEY}
+    merged: dict[tuple[Path, str], Fault] = {}
+    for fault in found:
+        if not document.was_read(fault.path) or (fault.what == MISSING_KEY and fault.path in slips):
+            continue
+        known = merged.setdefault((fault.path, fault.what), fault)
+        if not set(fault.takes) <= set(known.takes):  # members of a union: each says what it would take
+            merged[fault.path, fault.what] = replace(known, takes=known.takes + fault.takes)
+    return list(merged.values())
+
+
+def as_meant(data: object, faults: Sequence[Fault]) -> object:
+    """A copy of `data` in which every suggestion is taken, and unknown keys that resemble none are gone.
+
+    With it the checks between files go on, so that a slip hides no other mistake of its file.
+    """
+    data = copy.deepcopy(data)
+    for fault in faults:
+        parent = _at(data, fault.path[:-1])
+        if fault.what == UNKNOWN_KEY and isinstance(parent, dict):
+            value = parent.pop(str(fault.path[-1]), None)
+            if isinstance(fault.meant, tuple):
+                parent.setdefault(str(fault.meant[-1]), value)
+        elif fault.meant is not None and isinstance(parent, dict | list):
+            parent[fault.path[-1]] = fault.meant  # type: ignore[index]
+    return data
+
+
+def _at(data: object, path: Path) -> object:
+    for step in path:
+        if isinstance(data, dict):
+            data = data.get(step)
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+    return data
+
+
+def _fault(detail: dict[str, Any], model: type[BaseModel], document: Document) -> Fault:
+    kind, location = detail["type"], tuple(detail["loc"])
+    if kind in ("union_tag_invalid", "union_tag_not_found"):  # the key that tells the union's members apart
+        location = (*location, detail["ctx"]["discriminator"].strip("'"))
+        detail["input"] = detail["ctx"].get("tag")
+    path = _path_in_file(location, document.data)
+    if kind == "extra_forbidden":
+        return _unknown_key(path, _keys_of(model, location[:-1]))
+    if kind in ("missing", "union_tag_not_found"):
+        return Fault(path, MISSING_KEY, remedy=f"add {path[-1]}:")
+    value = detail.get("input")
+    near = nearest(value, choices(detail))
+    text, meant = remedy(detail, _keys_of(model, location))
+    return Fault(
+        path,
+        "keys do not go together" if kind == "unfit" else "a value is not allowed",
+        got=got(value),
+        takes=(expected(detail),),
+        did_you_mean=near,
+        meant=near or meant,
+        remedy=text,
     )
 
 
-def _path_in_file(location: Sequence[Step], data: object) -> tuple[Step, ...]:
+def _unknown_key(path: Path, allowed: Sequence[str]) -> Fault:
+    near = nearest(path[-1], allowed)
+    return Fault(
+        path,
+        UNKNOWN_KEY,
+        takes=(", ".join(allowed),) if allowed else (),
+        did_you_mean=near,
+        meant=(*path[:-1], near) if near else None,
+        remedy="correct the key, or remove it" if near else "remove it",
+    )
+
+
+def _path_in_file(location: Sequence[str | int], data: object) -> Path:
     """The location without the steps that are pydantic's own (names of union members)."""
-    path: list[Step] = []
+    path: list[str | int] = []
     for position, step in enumerate(location):
         is_last = position == len(location) - 1
         if isinstance(data, dict) and (step in data or is_last):
@@ -76,15 +143,16 @@ def _path_in_file(location: Sequence[Step], data: object) -> tuple[Step, ...]:
     return tuple(path)
 
 
-def _keys_of(model: type[BaseModel], location: Sequence[Step]) -> list[str]:
-    """Keys that the model at `location` knows."""
+def _keys_of(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """Keys that the model at `location` knows; none if no model is there."""
     current: object = model
     for step in location:
         current = _member(current, step)
+    current = _bare(current)
     return list(current.model_fields) if _is_model(current) else []
 
 
-def _member(annotation: object, step: Step) -> object:
+def _member(annotation: object, step: str | int) -> object:
     annotation = _bare(annotation)
     if _is_model(annotation):
         return annotation.model_fields[step].annotation if step in annotation.model_fields else None
@@ -115,30 +183,3 @@ def _tags(member: object) -> set[object]:
         return set()
     fields = member.model_fields.values()
     return {tag for item in fields if get_origin(item.annotation) is Literal for tag in get_args(item.annotation)}
-
-
-def _expected(detail: dict[str, Any]) -> str:
-    context = detail.get("ctx") or {}
-    for name, text in (("expected", "{}"), ("expected_tags", "one of {}"), ("pattern", "a text like {}")):
-        if name in context:
-            return text.format(context[name])
-    message = str(detail["msg"])
-    return message.removeprefix("Value error, ").removeprefix("Input ").removeprefix("should be ")
-
-
-def _remedy(detail: dict[str, Any]) -> str:
-    value = detail.get("input")
-    if detail["type"] == "string_type" and isinstance(value, int | float):
-        return f'put it in quotes: "{value}"'
-    context = detail.get("ctx") or {}
-    listed = str(context.get("expected") or context.get("expected_tags", "")).replace(" or ", ",")
-    choices = [part.strip("' ") for part in listed.split(",")]
-    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.6) if isinstance(value, str) else []
-    return f"did you mean {near[0]}?" if near else "correct the value"
-
-
-def _short(value: object) -> str | None:
-    if isinstance(value, dict):
-        return None  # the place says which; its content would fill the screen
-    text = repr(value.value if isinstance(value, Enum) else value)
-    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 
 from idiscover.errors import ConfigError
-from idiscover.metadata.explain import explain
+from idiscover.metadata.explain import as_meant, explain
 from idiscover.metadata.models import Catalog, Context, DeltaFilter, Model, ObjectSpec, TableSpec
 from idiscover.metadata.validation import problems as cross_file_problems
 from idiscover.metadata.yaml_text import Document, Place, read_yaml
@@ -115,7 +116,7 @@ def parse_table(text: str, where: str) -> TableSpec:
     Raises:
         CatalogError: it is not a valid table file.
     """
-    return _parse(TableSpec, read_yaml(text, where))
+    return _sound(TableSpec, read_yaml(text, where))
 
 
 def parse_context(text: str, where: str) -> Context:
@@ -124,31 +125,52 @@ def parse_context(text: str, where: str) -> Context:
     Raises:
         CatalogError: they are not valid.
     """
-    return _parse(Context, read_yaml(text, where))
+    return _sound(Context, read_yaml(text, where))
 
 
-def _parse(kind: type[ModelT], document: Document) -> ModelT:
+def _sound(kind: type[ModelT], document: Document) -> ModelT:
+    model, problems = _parse(kind, document)
+    if model is None or problems:
+        raise CatalogError(problems)
+    return model
+
+
+def _parse(kind: type[ModelT], document: Document) -> tuple[ModelT | None, list[ConfigError]]:
+    """The model of a file and what is wrong with it.
+
+    Where all that is wrong are slips of the pen, it is the model as it was meant; None where nobody can know.
+    """
     try:
-        return kind.model_validate(document.data)
+        return _validate(kind, document.data), document.problems
     except ValidationError as error:
-        raise CatalogError(explain(error, kind, document)) from error
+        faults = explain(error, kind, document)
+    problems = [*document.problems, *(fault.problem(document) for fault in faults)]
+    try:
+        model = _validate(kind, as_meant(document.data, faults))
+    except ValidationError:
+        model = None
+    return model, sorted(problems, key=lambda problem: Place.parse(problem.where or "").order)
+
+
+def _validate(kind: type[ModelT], data: object) -> ModelT:
+    """Strict as JSON is: a time is a text and an enum's member its value, but "yes" is no boolean and "5" no number."""
+    return kind.model_validate_json(json.dumps(data), strict=True)
 
 
 def _read(path: str, reader: Reader, files: _Files) -> None:
-    """Read one file into `files`: its model, or its problems."""
+    """Read one file into `files`: its model, or its problems, or both."""
     folder, _, name = path.rpartition("/")
     try:
         text, files.versions[path] = _text(path, reader)
         kind = _kind(path, folder)
-        files.documents[path] = read_yaml(text, path)
-        model = _parse(kind, files.documents[path])
-        _check_name(model, folder, name, files.documents[path])
-    except CatalogError as error:
-        files.problems.extend(error.problems)
+        document = files.documents[path] = read_yaml(text, path)
+        model, problems = _parse(kind, document)
+        files.problems.extend(problems)
+        if model is not None:
+            _check_name(model, folder, name, document)
+            files.models[path] = model
     except ConfigError as error:
         files.problems.append(error)
-    else:
-        files.models[path] = model
 
 
 def _text(path: str, reader: Reader) -> tuple[str, str]:
@@ -156,9 +178,7 @@ def _text(path: str, reader: Reader) -> tuple[str, str]:
     try:
         return reader.read(path)
     except ConfigError as error:
-        raise ConfigError(
-            error.what, where=path, key=error.key, got=error.got, expected=error.expected, remedy=error.remedy
-        ) from error
+        raise error.at(path) from error
 
 
 def _kind(path: str, folder: str) -> type[Model]:
@@ -192,11 +212,4 @@ def _placed(problem: ConfigError, files: _Files) -> ConfigError:
     if document is None:
         return problem
     steps = [int(step) if step.isdigit() else step for step in (problem.key or "").split(".") if step]
-    return ConfigError(
-        problem.what,
-        where=document.place(steps),
-        key=problem.key,
-        got=problem.got,
-        expected=problem.expected,
-        remedy=problem.remedy,
-    )
+    return problem.at(document.place(steps))

@@ -1,35 +1,43 @@
-"""Models of everything that people write: objects, delta filters, tables, environments.
+"""Models of everything that people write: objects, delta filters, tables; those of an environment: `environment.py`.
 
 One file each, YAML, frozen, no unknown keys. The models say what is allowed; `loading.py` reads the
 files (a folder or an `s3://` URI) and `validation.py` checks what spans several files.
+
+The description of a key is what editors show (`schemas.py`) and what docs/metadata.md says of it (`reference.py`).
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
-SALESFORCE_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"
-READ_AT_COLUMN = "_read_at_utc"  # system column: when a row was read
-VERSION_COLUMN_PATTERN = rf"^([a-z][a-z0-9_]{{0,62}}|{READ_AT_COLUMN})$"
-QUALIFIED_NAME_PATTERN = r"^(stg|itg|dm)\.[a-z][a-z0-9_]{0,62}$"
-
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-SalesforceName = Annotated[str, StringConstraints(pattern=SALESFORCE_NAME_PATTERN)]
-QualifiedName = Annotated[str, StringConstraints(pattern=QUALIFIED_NAME_PATTERN)]
-VersionColumn = Annotated[str, StringConstraints(pattern=VERSION_COLUMN_PATTERN)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-
-
-class Model(BaseModel):
-    """Base: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+# whoever asks for a model finds it here
+from idiscover.metadata.base import NAME_PATTERN as NAME_PATTERN
+from idiscover.metadata.base import QUALIFIED_NAME_PATTERN as QUALIFIED_NAME_PATTERN
+from idiscover.metadata.base import READ_AT_COLUMN as READ_AT_COLUMN
+from idiscover.metadata.base import SALESFORCE_NAME_PATTERN as SALESFORCE_NAME_PATTERN
+from idiscover.metadata.base import Email as Email
+from idiscover.metadata.base import Model as Model
+from idiscover.metadata.base import (
+    Moment,
+    Name,
+    QualifiedName,
+    SalesforceName,
+    SalesforcePath,
+    Text,
+    VersionColumn,
+    unfit,
+)
+from idiscover.metadata.environment import AirflowSettings as AirflowSettings
+from idiscover.metadata.environment import Buckets as Buckets
+from idiscover.metadata.environment import Context as Context
+from idiscover.metadata.environment import EmrSettings as EmrSettings
+from idiscover.metadata.environment import MailSettings as MailSettings
+from idiscover.metadata.environment import RedshiftSettings as RedshiftSettings
+from idiscover.metadata.environment import SalesforceSettings as SalesforceSettings
+from idiscover.metadata.environment import SecretNames as SecretNames
 
 
 class FieldType(StrEnum):
@@ -78,55 +86,74 @@ class PiiClass(StrEnum):
 class Owner(Model):
     """Who answers for an object or a table."""
 
-    name: Text
-    email: Email
+    name: Text = Field(description="A team or a person; the DAG's owner in Airflow.")
+    email: Email = Field(description="Gets the mails of its DAGs, beside the environment's recipients.")
 
 
 class FieldSpec(Model):
-    """One field of a Salesforce object and the column it becomes.
+    """One field of a Salesforce object and the column it becomes."""
 
-    `length` is Salesforce's length in characters (text types); `precision` and `scale` belong to
-    double, currency and percent. `calculated` fields are formulas: a change of theirs does not touch SystemModstamp.
-    """
-
-    salesforce: SalesforceName
-    type: FieldType
-    column: Name
-    description: Text
-    pii: PiiClass = PiiClass.NONE
-    calculated: bool = False
-    length: int | None = Field(default=None, ge=1, le=131072)
-    precision: int | None = Field(default=None, ge=1, le=38)
-    scale: int | None = Field(default=None, ge=0, le=37)
+    salesforce: SalesforceName = Field(description="API name of the field.")
+    type: FieldType = Field(description="Type as describe names it; decides the column's type.")
+    column: Name = Field(description="Target column in stg and itg.")
+    description: Text = Field(description="Comment on the column.")
+    pii: PiiClass = Field(
+        default=PiiClass.NONE,
+        description="How personal the content is; stands in the column's comment and in the DAG's documentation.",
+    )
+    calculated: bool = Field(
+        default=False,
+        description="true: a formula. It changes without a trace in SystemModstamp, so its object needs"
+        " `formula_refresh: daily` or `load_mode: full`.",
+    )
+    length: int | None = Field(
+        default=None,
+        ge=1,
+        le=131072,
+        description="Characters, as Salesforce counts them; required for the text types (string, textarea, picklist,"
+        " multipicklist, email, phone, url). The column holds four bytes for each, at most 65,535.",
+    )
+    precision: int | None = Field(
+        default=None, ge=1, le=38, description="Digits in all; required for double, currency and percent."
+    )
+    scale: int | None = Field(
+        default=None, ge=0, le=37, description="Digits after the point; required for double, currency and percent."
+    )
 
     @model_validator(mode="after")
     def _sizes_fit_the_type(self) -> FieldSpec:
+        kind = self.type.value
         if self.type in TEXT_TYPES and self.length is None:
-            raise ValueError(f"length is required for type {self.type.value}")
+            raise unfit(f"length, for type {kind}", "add length: the characters that describe tells of")
         if self.type in DECIMAL_TYPES and (self.precision is None or self.scale is None):
-            raise ValueError(f"precision and scale are required for type {self.type.value}")
+            raise unfit(f"precision and scale, for type {kind}", "add precision: and scale: as describe tells them")
+        if self.precision is not None and self.scale is not None and self.scale > self.precision:
+            raise unfit("a scale that is at most the precision", "correct scale or precision")
         return self
 
 
 class CountryColumn(Model):
     """The object has the country itself, in `column` (a target column)."""
 
-    rule: Literal["column"]
-    column: Name
+    rule: Literal["column"] = Field(description="The record has the country itself.")
+    column: Name = Field(description="Target column that holds it; a field of a text type.")
 
 
 class CountryVia(Model):
     """The country is that of the row of `object` that `column` (a reference) points to."""
 
-    rule: Literal["via"]
-    column: Name
-    object: Name
+    rule: Literal["via"] = Field(description="The record has the country of another record.")
+    column: Name = Field(description="Target column of the reference; a field of type reference.")
+    object: Name = Field(
+        description="The object it points to. Its own rule is `column` or again `via` (not in a circle), and its key"
+        " column has the same name."
+    )
 
 
 class CountryNone(Model):
     """Reference data: every row lives in slice ZZ."""
 
-    rule: Literal["none"]
+    rule: Literal["none"] = Field(description="Reference data: slice `ZZ`.")
 
 
 CountryRule = Annotated[CountryColumn | CountryVia | CountryNone, Field(discriminator="rule")]
@@ -135,19 +162,41 @@ CountryRule = Annotated[CountryColumn | CountryVia | CountryNone, Field(discrimi
 class ObjectSpec(Model):
     """One Salesforce object: `metadata/objects/<object>.yaml`."""
 
-    object: Name
-    salesforce_object: SalesforceName
-    description: Text
-    grain: Text
-    owner: Owner
-    schedule: Text  # five-field cron in UTC; the data interval is what lies between two ticks
-    key: Name  # target column of the record Id
+    object: Name = Field(description="Our name of it; the file's name, and the name of its stg and itg tables.")
+    salesforce_object: SalesforceName = Field(
+        description="API name, such as `Testing_Volume__c`. No two files may name the same."
+    )
+    description: Text = Field(description="One sentence for people; shown in the DAG's documentation.")
+    grain: Text = Field(description="What one row is.")
+    owner: Owner = Field(description="Who answers for it, and gets its mails.")
+    schedule: Text = Field(
+        description="Cron, five fields, UTC. The data interval of a run is what lies between two ticks; `0 0 * * *`"
+        " is one org day. Starts runs only where the environment says so."
+    )
+    key: Name = Field(description="Target column of the record's Id; a field of type id.")
     # _read_at_utc: the object has no time of its last change; what was read later is newer
-    version_column: VersionColumn = "system_modstamp"
-    country: CountryRule
-    load_mode: Literal["delta", "full"]  # full: scheduled and manual runs read the whole object
-    history: bool = False  # keep every version that was read, in itg.<object>__history
-    fields: tuple[FieldSpec, ...] = Field(min_length=1)
+    version_column: VersionColumn = Field(
+        default="system_modstamp",
+        description="Target column that says which of two versions of a record is newer; a field of type datetime."
+        " `_read_at_utc`: the object has no time of its last change, so what was read later is newer; with `load_mode:"
+        " full` only.",
+    )
+    country: CountryRule = Field(description="Which country (slice) a row belongs to.")
+    load_mode: Literal["delta", "full"] = Field(
+        description="What a day's run reads. `delta`: the window; the delta filter says what beside it. `full`: every"
+        " record, whatever its SystemModstamp; those that it does not have leave itg. For small objects, without"
+        " `sweep`, `formula_refresh` and `history`."
+    )
+    history: bool = Field(
+        default=False,
+        description="true: `itg.<object>__history` keeps every version that was read. Not for objects that are read"
+        " whole: it would grow by all of them every day.",
+    )
+    fields: tuple[FieldSpec, ...] = Field(
+        min_length=1,
+        description="The extracted fields, in the order of the columns. If `IsDeleted` is among them, deleted records"
+        " are read too (queryAll).",
+    )
 
     @property
     def has_is_deleted(self) -> bool:
@@ -168,30 +217,69 @@ class ObjectSpec(Model):
 class FilterCondition(Model):
     """One condition of a delta filter; conditions are joined with AND."""
 
-    field: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$")]
-    op: Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
-    value: str | bool | int | float | tuple[str | int | float, ...] | None
+    field: SalesforcePath = Field(description="What is compared.")
+    op: Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"] = Field(description="How.")
+    value: str | bool | int | float | tuple[str | int | float, ...] | None = Field(
+        description="With what; `null` too. A list with `in` and `not in`, and only there. Written into SOQL as a"
+        " literal of the field's type."
+    )
+
+    @model_validator(mode="after")
+    def _value_fits_the_operator(self) -> FilterCondition:
+        is_list = isinstance(self.value, tuple)
+        if self.op in ("in", "not in") and not (is_list and self.value):
+            raise unfit(f"a list with at least one value, for op {self.op}", "write value: [first, second]")
+        if self.op not in ("in", "not in") and is_list:
+            raise unfit(f"a single value, for op {self.op}", "write one value, or op: in")
+        if self.op in ("<", "<=", ">", ">=") and (self.value is None or isinstance(self.value, bool)):
+            raise unfit(f"a text, number or time, for op {self.op}", "write op: = or !=, or another value")
+        return self
 
 
 Interval = Literal["never", "daily"]
 
 
 class DeltaFilter(Model):
-    """What a delta of an object is, and what a day's run reads beside it: `metadata/delta_filter/<object>.yaml`.
+    """What a delta of an object is, and what a day's run reads beside it: `metadata/delta_filter/<object>.yaml`."""
 
-    `sweep`: how often the Id of every record is read, to see which there are no more; `formula_refresh`: how often
-    every record is read, whatever its SystemModstamp; `most_gone_percent`: a read of every Id that lacks more of those
-    that the one before it had is refused.
-    """
-
-    object: Name
-    field: SalesforceName | None = None  # None: the object has no time of its last change, and is read whole
-    lookback_minutes: int = Field(ge=0, le=60 * 24 * 31)
-    start: datetime  # where the first window begins; UTC
-    filter: tuple[FilterCondition, ...] = ()
-    sweep: Interval = "never"
-    formula_refresh: Interval = "never"
-    most_gone_percent: int = Field(default=20, ge=0, le=100)
+    object: Name = Field(description="The object; the file's name.")
+    field: SalesforceName | None = Field(
+        default=None,
+        description="The datetime field that windows are cut on; one of the object's fields. May be left out with"
+        " `load_mode: full`, where the object has no time of its last change: a run that names a window, and a"
+        " backfill, are refused then.",
+    )
+    lookback_minutes: int = Field(
+        ge=0,
+        le=60 * 24 * 31,
+        description="How far before the watermark a window begins. A change may be committed later than the"
+        " SystemModstamp it carries.",
+    )
+    start: Moment = Field(description="Where the first window begins.")
+    filter: tuple[FilterCondition, ...] = Field(
+        default=(),
+        description="Further conditions. They hold for every read, of windows, of Ids and of whole objects: what they"
+        " leave out does not exist here.",
+    )
+    sweep: Interval = Field(
+        default="never",
+        description="`daily`: every scheduled run, and every manual one without a window of its own, reads the Id of"
+        " each record after its rows. Records without one leave itg. Needed where the object has no `IsDeleted`; else"
+        " it finds what was deleted for good.",
+    )
+    formula_refresh: Interval = Field(
+        default="never",
+        description="`daily`: the same runs read every record instead of a window. Needed where the object has"
+        " formulas, and only there; says what a sweep says, so there is none beside it.",
+    )
+    most_gone_percent: int = Field(
+        default=20,
+        ge=0,
+        le=100,
+        description="A read of every Id that has fewer records than the one before it, by more than this share and by"
+        " more than 100, is refused: perhaps the integration user has lost sight of them, and they would leave itg and"
+        " dm. 100: never. The first read of an object has nothing to be compared with.",
+    )
 
 
 class Family(StrEnum):
@@ -208,127 +296,70 @@ Marks = Literal["same", "all", "reference"]
 
 
 class Input(Model):
-    """A table that another is computed from, and which slices a change in it makes stale.
+    """A table that another is computed from, and which slices a change in it makes stale."""
 
-    `same`: the slices that changed in the input; `all`: every slice, once a row in ZZ changed, else the same;
-    `reference`: slice ZZ, whatever changed, and no other.
-    """
-
-    table: QualifiedName
-    marks: Marks = "same"
+    table: QualifiedName = Field(description="An input. For itg, `stg.<object>`.")
+    marks: Marks = Field(
+        default="same",
+        description="What a change in it makes stale here. `same`: the countries that changed. `all`: every country,"
+        " once a row in `ZZ` changed, else the same. `reference`: slice `ZZ`, whatever changed, and no other.",
+    )
 
 
 class RowSource(Model):
-    """The itg table that gives a dm table its rows, and which of them it keeps, as dm.dm_data_freshness compares them.
+    """The itg table that gives a dm table its rows, and which of them it keeps; dm.dm_data_freshness compares them."""
 
-    `all`: every row, and an unknown member; `live`: those that are not deleted; `some`: not row by row.
-    """
-
-    table: QualifiedName
-    keeps: Literal["all", "live", "some"] = "some"
+    table: QualifiedName = Field(description="A table of itg.")
+    keeps: Literal["all", "live", "some"] = Field(
+        default="some",
+        description="Which of its rows stand here: `all` and one unknown member, those that are `live` (not deleted),"
+        " or `some`: not row by row, so numbers are not compared.",
+    )
 
 
 class TableSpec(Model):
     """One target table: `metadata/tables/<schema>.<table>.yaml`."""
 
-    table: QualifiedName
-    family: Literal[Family.STG_TO_ITG, Family.ITG_TO_DM, Family.DM_TO_DM]
-    description: Text
-    owner: Owner
-    grain: tuple[Name, ...] = Field(min_length=1)
-    inputs: tuple[Input, ...] = Field(min_length=1)
-    source: RowSource | None = None
-    uses_as_of_date: bool = False
-    cut_off_hours: int = Field(default=6, ge=1, le=72)  # after the order date's end, by the org's clock
-    statements: tuple[Text, ...] = Field(min_length=1)
+    table: QualifiedName = Field(description="`itg.<object>` or `dm.<table>`; the file's name.")
+    family: Literal[Family.STG_TO_ITG, Family.ITG_TO_DM, Family.DM_TO_DM] = Field(
+        description="Which kind of DAG. Fixes the schemas of the table and of its inputs."
+    )
+    description: Text = Field(description="One sentence for people.")
+    owner: Owner = Field(description="Who answers for it.")
+    grain: tuple[Name, ...] = Field(
+        min_length=1, description="Columns that tell one row from another. For itg: the object's key."
+    )
+    inputs: tuple[Input, ...] = Field(
+        min_length=1,
+        description="What it is computed from, and waits for. For itg: its stg table and, with country rule via, the"
+        " itg table of that object; nothing else.",
+    )
+    source: RowSource | None = Field(
+        default=None,
+        description="The itg table that gives it its rows, as `dm.dm_data_freshness` compares them; for tables of dm.",
+    )
+    uses_as_of_date: bool = Field(
+        default=False,
+        description="true: the result depends on the order date, so the first refresh for a new one calls every"
+        " country.",
+    )
+    cut_off_hours: int = Field(
+        default=6,
+        ge=1,
+        le=72,
+        description="An order date is refreshed with what has arrived this many hours after its end, by the org's"
+        " clock.",
+    )
+    statements: tuple[Text, ...] = Field(
+        min_length=1,
+        description="What a refresh runs for each stale country, in this order, in one transaction: `CALL"
+        " schema.procedure(…)` with `:country_code`, `:as_of_date`, `:run_id` and literals. Other SQL is refused.",
+    )
 
     @property
     def name(self) -> str:
         """The table without its schema."""
         return self.table.split(".", 1)[1]
-
-
-class Buckets(Model):
-    """Names of the data bucket and of the bucket that holds the DAG files."""
-
-    data: Text
-    dags: Text
-
-
-class SecretNames(Model):
-    """Where credentials lie in Secrets Manager; never the credentials themselves."""
-
-    salesforce: Text
-    s3_target: Text
-    redshift: Text
-    job_metadata: Text
-
-
-class MailSettings(Model):
-    """Who sends the platform's e-mails and who gets them besides the owner."""
-
-    sender: Email
-    recipients: tuple[Email, ...] = Field(min_length=1)
-
-
-class EmrSettings(Model):
-    """The cluster that an extraction creates."""
-
-    release_label: Text
-    instance_type: Text
-    core_instances: int = Field(ge=0, le=100)
-    service_role: Text
-    job_flow_role: Text
-    subnet_id: str | None = None
-    log_prefix: Text  # key prefix in the data bucket
-    idle_timeout_seconds: int = Field(ge=60, le=604800)
-    step_timeout_minutes: int = Field(ge=1, le=1440)
-    poll_seconds: int = Field(ge=1, le=300)
-    defer_after_seconds: int = Field(default=0, ge=0, le=3600)  # what is over sooner is waited for by the worker
-
-
-class SalesforceSettings(Model):
-    """How the org is asked; the address comes from the secret."""
-
-    api_version: Annotated[str, StringConstraints(pattern=r"^\d{2}\.0$")]
-    page_rows: int = Field(ge=1, le=1_000_000)
-    parallel_pages: int = Field(ge=1, le=64)
-    job_timeout_minutes: int = Field(ge=1, le=1440)
-
-
-class RedshiftSettings(Model):
-    """What COPY is allowed to read with."""
-
-    copy_role_arn: Text
-
-
-class AirflowSettings(Model):
-    """Which MWAA environment this is, and how the DAGs behave in it."""
-
-    environment_name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][0-9a-zA-Z_-]{0,79}$")]
-    schedules_start_runs: bool
-    start_date: datetime
-    sweep_schedule: Text
-    publish_schedule: Text = "*/5 * * * *"
-    most_deleted_percent: int = Field(default=50, ge=0, le=100)  # of DAGs, by one publication
-    retries: int = Field(ge=0, le=10)
-    retry_delay_seconds: int = Field(ge=1, le=3600)
-    emr_pool_slots: int = Field(ge=1, le=100)
-    units_per_task: int = Field(default=10, ge=1, le=100)  # of countries, in one task of a refresh
-
-
-class Context(Model):
-    """One environment: `context/<environment>.yaml`."""
-
-    environment: Name
-    region: Text
-    buckets: Buckets
-    secrets: SecretNames
-    mail: MailSettings
-    emr: EmrSettings
-    salesforce: SalesforceSettings
-    redshift: RedshiftSettings
-    airflow: AirflowSettings
 
 
 class Catalog(Model):

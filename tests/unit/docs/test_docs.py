@@ -15,10 +15,9 @@ import pytest
 from idiscover.cli.compiling import compile_dags
 from idiscover.errors import FailureKind
 from idiscover.metadata.loading import FolderReader, load_catalog
-from pydantic import BaseModel
+from idiscover.metadata.reference import SECTIONS
 
 from tests.unit.docs.fatal_messages import KINDS, messages_of, raised_messages
-from tests.unit.docs.model_keys import DOCUMENTED, rows
 from tests.unit.docs.pages import (
     DOCS,
     README,
@@ -216,13 +215,8 @@ def test_every_folder_of_the_house_is_in_the_readme() -> None:
 # -- lists that have to be complete ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("heading", "model"), DOCUMENTED.items(), ids=lambda value: str(value))
-def test_keys_are_those_of_the_models(heading: str, model: type[BaseModel]) -> None:
-    told = [tuple(row[:3]) for row in table(section(DOCS / "metadata.md", heading))]
-    assert told == rows(model)
-
-
 def test_every_model_that_people_write_is_told() -> None:
+    """Their keys are made from the models: tests/unit/metadata/test_schemas.py."""
     from idiscover.metadata import models
 
     known = {
@@ -230,7 +224,7 @@ def test_every_model_that_people_write_is_told() -> None:
         for item in vars(models).values()
         if isinstance(item, type) and issubclass(item, models.Model) and item not in (models.Model, models.Catalog)
     }
-    assert set(DOCUMENTED.values()) == known
+    assert set(SECTIONS.values()) == known
 
 
 def _told_messages() -> set[str]:

@@ -73,20 +73,20 @@ def test_a_file_that_cannot_be_read_makes_nothing_else_missing() -> None:
 @pytest.mark.parametrize(
     ("path", "old", "new", "place", "remedy"),
     [
-        ("objects/lab.yaml", "salesforce_object:", "salesforce_objct:", ":2:1", "did you mean salesforce_object?"),
-        ("objects/lab.yaml", "{rule: column, column:", "{rule: column, colunm:", ":8:25", "did you mean column?"),
-        ("objects/lab.yaml", "pii: personal", "pii: persnal", ":13:", "did you mean personal?"),
-        ("objects/lab.yaml", "pii: personal", "pi: personal", ":13:", "did you mean pii?"),
+        ("objects/lab.yaml", "salesforce_object:", "salesforce_objct:", ":2:1", "salesforce_object"),
+        ("objects/lab.yaml", "{rule: column, column:", "{rule: column, colunm:", ":8:25", "column"),
+        ("objects/lab.yaml", "pii: personal", "pii: persnal", ":13:", "personal"),
+        ("objects/lab.yaml", "pii: personal", "pi: personal", ":13:", "pii"),
         ("objects/lab.yaml", "Labs.", "12", ":3:14", 'put it in quotes: "12"'),
-        ("objects/lab.yaml", "rule: column", "rule: colum", ":8:17", "did you mean column?"),
-        ("tables/dm.fact_test.yaml", "marks: all", "mark: all", ":8:23", "did you mean marks?"),
+        ("objects/lab.yaml", "rule: column", "rule: colum", ":8:17", "column"),
+        ("tables/dm.fact_test.yaml", "marks: all", "mark: all", ":8:23", "marks"),
         ("delta_filter/lab.yaml", "720", "-1", ":3:19", "correct the value"),
     ],
 )
 def test_place_and_remedy(path: str, old: str, new: str, place: str, remedy: str) -> None:
     error = broken(**{path: sample_files()[path].replace(old, new, 1)})
     hits = [problem for problem in error.problems if str(problem.where).startswith(f"{path}{place}")]
-    assert remedy in [problem.remedy for problem in hits]
+    assert remedy in [problem.did_you_mean or problem.remedy for problem in hits]
 
 
 def test_each_problem_names_its_file() -> None:
@@ -114,20 +114,65 @@ def test_norway_is_a_country() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "got"),
+    ("text", "place", "what", "got"),
     [
-        ("a: &x 1\nb: *x\n", "anchors"),
-        ("a: 1\n---\nb: 2\n", "another document"),
-        ("a: !!python/name:os.system x\n", "python/name"),
-        ("a: \x00\n", "unacceptable character"),
-        ("{a: 1, a: 2}", "first in line 1"),
+        ("a: 1\n---\nb: 2\n", "2:1", "not the YAML", "another document"),
+        ("a: 1\n\tb: 2\n", "2:1", "not the YAML", "'\\t'"),
+        ("a: b: c\n", "1:5", "not the YAML", "mapping values"),
+        ("a: \x00\n", "1:4", "no text has", "U+0000"),
+        ("[" * 3000, None, "nested too deeply", None),
     ],
 )
-def test_yaml_that_is_refused(text: str, got: str) -> None:
+def test_yaml_that_ends_the_reading(text: str, place: str | None, what: str, got: str | None) -> None:
     with pytest.raises(ConfigError) as caught:
         read_yaml(text, "objects/x.yaml")
-    assert got in str(caught.value)
-    assert str(caught.value.where).startswith("objects/x.yaml")
+    assert what in caught.value.what
+    assert caught.value.where == "objects/x.yaml" + (f":{place}" if place else "")
+    assert (got or "") in str(caught.value.got)
+
+
+def test_what_is_refused_does_not_hide_the_rest() -> None:
+    text = "a: &x 1\nb: *x\nc: !!int two\na: 2\nd: !!set {q}\n? [e]\n: 1\nf: " + "9" * 41 + "\ng: kept\n"
+    document = read_yaml(text, "x.yaml")
+    assert document.data == {"a": 1, "b": None, "c": None, "d": None, "f": None, "g": "kept"}
+    told = sorted((str(problem.where), problem.what, str(problem.got)) for problem in document.problems)
+    assert told == [
+        ("x.yaml:1:4", "an anchor is not allowed", "&x"),
+        ("x.yaml:2:4", "an alias is not allowed", "*x"),
+        ("x.yaml:3:4", "a tag is not allowed", "tag:yaml.org,2002:int"),
+        ("x.yaml:4:1", "a key stands twice", "first in line 1"),
+        ("x.yaml:5:4", "a tag is not allowed", "tag:yaml.org,2002:set"),
+        ("x.yaml:6:3", "a key is not a text", "None"),
+        ("x.yaml:8:4", "a number is too long", "41 digits"),
+    ]
+    assert document.was_read(("g",)) and not document.was_read(("d", "q"))
+
+
+def test_a_slip_hides_no_other_mistake_of_its_file() -> None:
+    text = LAB.replace("grain:", "grian:").replace("key: id", "key: ident").replace("pii: personal", "pii: persnal")
+    told = {(str(problem.where), problem.what) for problem in broken(**{"objects/lab.yaml": text}).problems}
+    assert ("objects/lab.yaml:4:1", "a key is unknown") in told
+    assert ("objects/lab.yaml:7:6", "a column is missing or of the wrong type") in told
+    assert len(told) == 5, "the two slips, the key that is no column, and what relies on it: test and the table of itg"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lookback_minutes: 720", 'lookback_minutes: "720"'),
+        ("lookback_minutes: 720", "lookback_minutes: 720.5"),
+        ('start: "2015-01-01T00:00:00Z"', "start: 2015"),
+        ('start: "2015-01-01T00:00:00Z"', "start: yesterday"),
+        ("filter: []", "filter: {}"),
+        ("filter: []", "filter: [{field: X__c, op: in, value: A}]"),
+        ("filter: []", "filter: [{field: X__c, op: =, value: [A]}]"),
+        ("filter: []", "filter: [{field: X__c, op: <, value: null}]"),
+    ],
+)
+def test_values_are_taken_as_they_are_written(old: str, new: str) -> None:
+    text = sample_files()["delta_filter/lab.yaml"]
+    assert old in text
+    assert len(broken(**{"delta_filter/lab.yaml": text.replace(old, new)}).problems) == 1
 
 
 def test_an_empty_file_is_refused_by_name() -> None:

@@ -1,22 +1,24 @@
-"""The keys of the metadata models as docs/metadata.md tells them: name, type, default."""
+"""The tables of keys in docs/metadata.md, made from the models: key, type, default, meaning."""
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le, MinLen
-from idiscover.metadata import models
 from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 
-REQUIRED = "required"
+from idiscover.errors import ConfigError
+from idiscover.metadata import environment, models
+from idiscover.metadata.base import PATTERNS, Model
 
-# Headings of docs/metadata.md and what stands below them.
-DOCUMENTED: dict[str, type[BaseModel]] = {
+# Headings of the page, and the models whose keys stand below them.
+SECTIONS: Mapping[str, type[Model]] = {
     "objects/<object>.yaml": models.ObjectSpec,
     "fields": models.FieldSpec,
     "owner": models.Owner,
@@ -28,36 +30,59 @@ DOCUMENTED: dict[str, type[BaseModel]] = {
     "tables/<schema>.<table>.yaml": models.TableSpec,
     "inputs": models.Input,
     "source": models.RowSource,
-    "context/<environment>.yaml": models.Context,
-    "buckets": models.Buckets,
-    "secrets": models.SecretNames,
-    "mail": models.MailSettings,
-    "emr": models.EmrSettings,
-    "salesforce": models.SalesforceSettings,
-    "redshift": models.RedshiftSettings,
-    "airflow": models.AirflowSettings,
+    "context/<environment>.yaml": environment.Context,
+    "buckets": environment.Buckets,
+    "secrets": environment.SecretNames,
+    "mail": environment.MailSettings,
+    "emr": environment.EmrSettings,
+    "salesforce": environment.SalesforceSettings,
+    "redshift": environment.RedshiftSettings,
+    "airflow": environment.AirflowSettings,
+}
+BEGIN, END = "<!-- keys: made by idiscover schema from the models, edit them there -->", "<!-- end of keys -->"
+
+_HEAD = "| key | type | default | meaning |\n|---|---|---|---|\n"
+_REQUIRED = "required"
+_PLAIN: Mapping[type, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    datetime: "time",
 }
 
-_PATTERNS = {
-    models.NAME_PATTERN: "name",
-    models.VERSION_COLUMN_PATTERN: "name, or _read_at_utc",
-    models.SALESFORCE_NAME_PATTERN: "Salesforce name",
-    models.QUALIFIED_NAME_PATTERN: "schema.name",
-    r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "e-mail address",
-    r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$": "Salesforce name, or Relationship.Name",
-    r"^\d{2}\.0$": "text such as 62.0",
-}
-_PLAIN = {str: "text", bool: "true or false", int: "whole number", float: "number", datetime: "time"}
+
+def with_tables(page: str, where: str) -> str:
+    """The page with every table of keys made anew between its two marks; what people wrote around them stays.
+
+    Raises:
+        ConfigError: a heading or its marks are missing.
+    """
+    for heading, model in SECTIONS.items():
+        place = re.compile(
+            rf"(^#+ {re.escape(heading)}\n(?:(?!^#).*\n)*?{re.escape(BEGIN)}\n)(?:(?!^#).*\n)*?({re.escape(END)}\n)",
+            re.MULTILINE,
+        )
+        if place.search(page) is None:
+            remedy = f"write the heading, and below it the lines {BEGIN} and {END}"
+            raise ConfigError("the page has no place for a table of keys", where=where, key=heading, remedy=remedy)
+        table = key_table(model)
+        page = place.sub(lambda match, table=table: f"{match[1]}{table}{match[2]}", page)
+    return page
 
 
-def rows(model: type[BaseModel]) -> list[tuple[str, str, str]]:
-    """Key, type and default of each field, in the model's order."""
-    return [(name, _type(info.annotation, info.metadata), _default(info)) for name, info in model.model_fields.items()]
+def key_table(model: type[Model]) -> str:
+    """Markdown: a row for each key, in the model's order."""
+    rows = [
+        f"| {name} | {_type(info.annotation, info.metadata)} | {_default(info)} | {info.description or ''} |\n"
+        for name, info in model.model_fields.items()
+    ]
+    return _HEAD + "".join(rows)
 
 
 def _default(info: FieldInfo) -> str:
     if info.is_required():
-        return REQUIRED
+        return _REQUIRED
     value = info.get_default(call_default_factory=True)
     if value is None or value == ():
         return "none"
@@ -82,18 +107,14 @@ def _type(annotation: Any, limits: Sequence[Any] = ()) -> str:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return ", ".join(str(item.value) for item in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _heading(annotation)
+        heading = next(heading for heading, known in SECTIONS.items() if known is annotation)
+        return f"see {heading.split(',')[0]}"
     return _constrained(limits) or f"{_PLAIN[annotation]}{_range(limits)}"
-
-
-def _heading(model: type[BaseModel]) -> str:
-    heading = next(heading for heading, known in DOCUMENTED.items() if known is model)
-    return f"see {heading.split(',')[0]}"
 
 
 def _constrained(limits: Sequence[Any]) -> str | None:
     patterns = [limit.pattern for limit in limits if isinstance(limit, StringConstraints) and limit.pattern]
-    return _PATTERNS[str(patterns[0])] if patterns else None
+    return PATTERNS[str(patterns[0])].short if patterns else None
 
 
 def _range(limits: Sequence[Any]) -> str:

@@ -1,0 +1,87 @@
+"""What all models of metadata and context are made of: the base class, and texts of a certain form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+SALESFORCE_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"
+READ_AT_COLUMN = "_read_at_utc"  # system column: when a row was read
+VERSION_COLUMN_PATTERN = rf"^([a-z][a-z0-9_]{{0,62}}|{READ_AT_COLUMN})$"
+SALESFORCE_PATH_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$"
+QUALIFIED_NAME_PATTERN = r"^(stg|itg|dm)\.[a-z][a-z0-9_]{0,62}$"
+EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+API_VERSION_PATTERN = r"^\d{2}\.0$"
+AIRFLOW_NAME_PATTERN = r"^[a-zA-Z][0-9a-zA-Z_-]{0,79}$"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A pattern in words: as a table of the reference has room for it, and as a message tells it."""
+
+    short: str
+    full: str
+
+
+PATTERNS = {
+    NAME_PATTERN: Wording(
+        "name",
+        "a name: lower-case letters, digits and _, a letter first, at most 63 characters",
+    ),
+    VERSION_COLUMN_PATTERN: Wording(
+        f"name, or {READ_AT_COLUMN}", f"a name of a column, such as system_modstamp, or {READ_AT_COLUMN}"
+    ),
+    SALESFORCE_NAME_PATTERN: Wording(
+        "Salesforce name",
+        "a Salesforce API name: letters, digits and _, a letter first, at most 80 characters, such as Lab_Test__c",
+    ),
+    SALESFORCE_PATH_PATTERN: Wording(
+        "Salesforce name, or Relationship.Name",
+        "a Salesforce API name, or one of a parent's fields, such as Lab__r.Country_Code__c",
+    ),
+    QUALIFIED_NAME_PATTERN: Wording(
+        "schema.name", "schema and name: stg., itg. or dm. and a name in lower case, such as itg.testing_volume"
+    ),
+    EMAIL_PATTERN: Wording("e-mail address", "an e-mail address, such as team@example.com"),
+    API_VERSION_PATTERN: Wording("text such as 62.0", 'a text such as "62.0"'),
+    AIRFLOW_NAME_PATTERN: Wording(
+        "letters, digits, `-`, `_`", "letters, digits, - and _, a letter first, at most 80 characters"
+    ),
+}
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+SalesforceName = Annotated[str, StringConstraints(pattern=SALESFORCE_NAME_PATTERN)]
+SalesforcePath = Annotated[str, StringConstraints(pattern=SALESFORCE_PATH_PATTERN)]
+VersionColumn = Annotated[str, StringConstraints(pattern=VERSION_COLUMN_PATTERN)]
+QualifiedName = Annotated[str, StringConstraints(pattern=QUALIFIED_NAME_PATTERN)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Email = Annotated[str, StringConstraints(pattern=EMAIL_PATTERN)]
+
+
+def _moment(value: object) -> object:
+    """A time or a day in ISO 8601; numbers are left for pydantic to refuse, they would be seconds since 1970."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise PydanticCustomError("datetime_parsing", "not a time") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class Model(BaseModel):
+    """Base: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def unfit(expected: str, remedy: str) -> PydanticCustomError:
+    """Keys of one model that do not go together, for its validators to raise."""
+    return PydanticCustomError("unfit", "{expected}", {"expected": expected, "remedy": remedy})
