@@ -257,6 +257,18 @@ def _is_finished(metadata: JobMetadata, plan: RefreshPlan, run: RunIdentity) -> 
     return claim is not None and claim.is_finished
 
 
+def _require_all_called(metadata: JobMetadata, claim: Claim) -> None:
+    missing = {country for unit in claim.units or [] for country in unit} - countries_called(metadata, claim.claim_id)
+    if missing:
+        raise NextRunError(
+            "countries of this claim were not called",
+            where=claim.target,
+            got=f"no call of {sorted(missing)}",
+            expected="a call of each country of the claim",
+            remedy="clear the run from t1.slices with downstream, or let the next run take it",
+        )
+
+
 def _new_units(metadata: JobMetadata, plan: RefreshPlan, run: RunIdentity, claim: Claim) -> list[list[str]]:
     marks = pending_marks(metadata, plan.table) if run.countries else marks_of_claim(metadata, claim.claim_id)
     units = find_units(plan, run, claim, marks)
