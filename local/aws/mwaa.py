@@ -1,6 +1,7 @@
-"""MWAA as far as it is called: InvokeRestApi and GetEnvironment, answered by the stack's own Airflow.
+"""MWAA as far as it is called: InvokeRestApi, GetEnvironment and UpdateEnvironment, for the stack's own Airflow.
 
-Nothing of it is state of the stand-in, so nothing is journaled.
+That Airflow reads plugins/ from the repository: an update is accepted and shown, and nothing else comes of it. It is
+forgotten when the stand-in starts anew, and so asked for once more; nothing is journaled.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from local.aws.wire import Response
 _SIGNED_FOR_MWAA = re.compile(r"Credential=[^,\s]+/airflow/aws4_request")
 _ROUTE = re.compile(r"/(?P<action>restapi|environments)/(?P<name>[^/]+)")
 _MAX_PATH_LENGTH = 64
+_ARN = "arn:aws:airflow:us-east-1:123456789012:environment/"
 _METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
 _TIMEOUT_SECONDS = 50  # shorter than the client's
 
@@ -54,6 +56,7 @@ class Environment:
         self._session.trust_env = False  # neither proxies nor the simulator's certificates concern it
         self._logging_in = threading.Lock()
         self._token = ""
+        self._updates: dict[str, Any] = {}
 
     def answer(self, environ: dict[str, Any]) -> Response:
         """One request, as MWAA answers it."""
@@ -62,11 +65,14 @@ class Environment:
             return _error("501 Not Implemented", "NotImplemented", f"{environ.get('PATH_INFO')} is not served here")
         if self._airflow is None or route["name"] != self._airflow.name:
             return _error("404 Not Found", "ResourceNotFoundException", f"no environment {route['name']}")
-        if route["action"] == "environments":
-            shown = {"Name": self._airflow.name, "Status": "AVAILABLE", "WebserverUrl": self._airflow.url}
-            return _json("200 OK", {"Environment": shown})
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        return self._invoke(self._airflow, json.loads(body))
+        if route["action"] == "restapi":
+            return self._invoke(self._airflow, json.loads(body))
+        if environ.get("REQUEST_METHOD") == "PATCH":
+            self._updates |= json.loads(body)
+            return _json("200 OK", {"Arn": f"{_ARN}{self._airflow.name}"})
+        shown = {"Name": self._airflow.name, "Status": "AVAILABLE", "WebserverUrl": self._airflow.url}
+        return _json("200 OK", {"Environment": self._updates | shown})
 
     def _invoke(self, airflow: Airflow, request: dict[str, Any]) -> Response:
         path, method = str(request.get("Path", "")), str(request.get("Method", ""))

@@ -1,0 +1,1 @@
+"""The stages of a release, as Jenkins runs them and a person can: lint, test, build, environment, smoke."""

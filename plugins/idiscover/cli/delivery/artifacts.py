@@ -1,0 +1,147 @@
+"""The stage build: what MWAA's image is given beside the DAG files. The same sources give the same bytes.
+
+plugins.zip       plugins/ without the command line
+requirements.txt  what requirements/mwaa.in names, at the versions of requirements/mwaa.txt
+constraints.txt   all versions of requirements/mwaa.txt; it lies in dags/, where MWAA's pip finds it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from idiscover.errors import ConfigError
+
+PLUGINS, REQUIREMENTS, CONSTRAINTS = "plugins.zip", "requirements.txt", "constraints.txt"
+RECORD = "artifacts.json"
+# MWAA unpacks the DAG folder here before it installs requirements.
+_CONSTRAINTS_ON_MWAA = "/usr/local/airflow/dags/constraints.txt"
+_IN_THE_IMAGE = "apache-airflow"  # installing it anew would replace MWAA's own
+_NOT_SHIPPED = ("idiscover/cli/",)
+_DATE = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip can hold
+_MODE = 0o644 << 16
+_PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+_NAMED = re.compile(r"^([A-Za-z0-9._-]+)(\[[A-Za-z0-9,._-]+\])?")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of a release."""
+
+    name: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Hex."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def build(root: Path, out: Path, dry_run: bool = False) -> Iterator[str]:
+    """Writes the artifacts and their record (name → sha256) to `out`; yields one line per file.
+
+    Args:
+        root: the repository.
+        out: a folder; it is made.
+        dry_run: say what would be written, and write nothing.
+
+    Raises:
+        ConfigError: `root` is not the repository, or a requirement has no version.
+    """
+    artifacts = make_artifacts(root)
+    record = json.dumps({artifact.name: artifact.sha256 for artifact in artifacts}, indent=2, sort_keys=True)
+    for artifact in [*artifacts, Artifact(RECORD, f"{record}\n".encode())]:
+        target = out / artifact.name
+        stands = target.is_file() and target.read_bytes() == artifact.content
+        if not stands and not dry_run:
+            out.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f".{target.name}.partial")
+            partial.write_bytes(artifact.content)
+            partial.replace(target)
+        done = "unchanged" if stands else "would be written" if dry_run else "written"
+        yield f"{target}: {len(artifact.content):,} bytes, sha256 {artifact.sha256[:12]}…, {done}"
+
+
+def make_artifacts(root: Path) -> tuple[Artifact, ...]:
+    """The three files, from the repository at `root`."""
+    try:
+        named = (root / "requirements" / "mwaa.in").read_text(encoding="utf-8")
+        pinned = (root / "requirements" / "mwaa.txt").read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "this is not the repository",
+            where=str(root),
+            got=f"no {error.filename}",
+            expected="plugins/ and requirements/ in it",
+            remedy="run it in the repository, or name it: --root",
+        ) from error
+    versions = dict(_PINNED.findall(pinned))
+    return (
+        Artifact(PLUGINS, _zip(root / "plugins")),
+        Artifact(REQUIREMENTS, _requirements(named, versions).encode()),
+        Artifact(CONSTRAINTS, "".join(f"{name}=={version}\n" for name, version in sorted(versions.items())).encode()),
+    )
+
+
+def read_artifacts(folder: Path) -> tuple[Artifact, ...]:
+    """The artifacts that a build left in `folder`.
+
+    Raises:
+        ConfigError: one is missing, or is not what the build's record says.
+    """
+    remedy = "run idiscover deploy build"
+    try:
+        record: dict[str, str] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        found = tuple(Artifact(name, (folder / name).read_bytes()) for name in sorted(record))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "there is no build here", where=str(folder), got=f"no {error.filename}", remedy=remedy
+        ) from error
+    for artifact in found:
+        if artifact.sha256 != record[artifact.name]:
+            raise ConfigError(
+                "an artifact is not the one that was built",
+                where=str(folder / artifact.name),
+                got=f"sha256 {artifact.sha256}",
+                expected=record[artifact.name],
+                remedy=remedy,
+            )
+    return found
+
+
+def _zip(plugins: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(path for path in plugins.rglob("*") if path.is_file()):
+            name = path.relative_to(plugins).as_posix()
+            if path.suffix == ".pyc" or name.startswith(_NOT_SHIPPED):
+                continue
+            entry = zipfile.ZipInfo(name, _DATE)
+            entry.external_attr, entry.create_system = _MODE, 3
+            # stored, not deflated: deflated bytes depend on the zlib of the machine
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_STORED)
+    return buffer.getvalue()
+
+
+def _requirements(named: str, versions: dict[str, str]) -> str:
+    lines = [f'--constraint "{_CONSTRAINTS_ON_MWAA}"']
+    for line in named.splitlines():
+        match = _NAMED.match(line.strip())
+        if match is None or match[1] == _IN_THE_IMAGE:
+            continue
+        if match[1] not in versions:
+            raise ConfigError(
+                "a requirement has no version",
+                where="requirements/mwaa.txt",
+                key=match[1],
+                expected="one line name==version for each name of requirements/mwaa.in",
+                remedy="compile requirements/mwaa.txt anew",
+            )
+        lines.append(f"{match[1]}{match[2] or ''}=={versions[match[1]]}")
+    return "".join(f"{line}\n" for line in lines)
