@@ -216,6 +216,8 @@ def _write_manifest(run: Extraction, rows: Read, ids: Read | None) -> BatchManif
         code_sha=request.code_sha,
         reads=rows.reads,
         ids=_id_read(ids) if ids else None,
+        countries=window.countries,
+        reason=window.reason,
     )
     key = manifest_key(request.target_prefix)
     run.source.write_text(key, manifest.model_dump_json(indent=2))

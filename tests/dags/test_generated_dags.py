@@ -19,6 +19,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.encoders import encode_timetable
 from airflow.serialization.serialized_objects import DagSerialization
+from idiscover.orchestration.identity import EXTRACTION_PARAMETERS, LOAD_PARAMETERS, REFRESH_PARAMETERS
 from idiscover.orchestration.timetable import OrgDayTimetable
 from idiscover.plan.model import ExtractionPlan, LoadPlan, Plan, RefreshPlan
 
@@ -252,19 +253,22 @@ def test_dags_survive_serialization(compiled: Compiled) -> None:
         assert encode_timetable(restored.timetable) == data["dag"]["timetable"], dag_id
         if isinstance(compiled.plans.get(dag_id), ExtractionPlan):
             assert isinstance(restored.timetable, OrgDayTimetable)
-            assert set(restored.params) == {"order_date", "window_start", "window_end"}
+            assert set(restored.params) == set(dag.params)
             assert {task.task_id for task in restored.tasks if task.is_teardown} == set(CHAIN[4:])
 
 
-def test_extraction_parameters_say_what_they_are(compiled: Compiled) -> None:
-    for _, dag in compiled.of(ExtractionPlan):
-        schemas = {name: dag.params.get_param(name).schema for name in dag.params}
-        assert {name: schema["format"] for name, schema in schemas.items()} == {
-            "order_date": "date",
-            "window_start": "date-time",
-            "window_end": "date-time",
-        }
-        assert all(len(dag.params.get_param(name).description) > 40 for name in dag.params)
+def test_parameters_say_what_they_are_and_say_nothing_by_default(compiled: Compiled) -> None:
+    for plan in compiled.plans.values():
+        dag = compiled.bag.dags[plan.header.dag_id]
+        known = {ExtractionPlan: EXTRACTION_PARAMETERS, LoadPlan: LOAD_PARAMETERS, RefreshPlan: REFRESH_PARAMETERS}
+        expected = set(known[type(plan)])
+        if isinstance(plan, ExtractionPlan) and plan.object != "account":
+            expected.discard("countries")  # theirs is another object's, or none
+        assert set(dag.params) == expected
+        assert dag.params.dump() == {**dict.fromkeys(expected), "dry_run": False}
+        for name in dag.params:
+            param = dag.params.get_param(name)
+            assert param.schema["title"] and param.schema["section"] and len(param.description) > 40
         dag.params.validate()
 
 

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from idiscover.errors import ConfigError
-from idiscover.orchestration.identity import check_conf, plain_identity, run_identity
+from idiscover.orchestration.identity import (
+    REFRESH_PARAMETERS,
+    check_conf,
+    is_dry_run,
+    plain_identity,
+    run_identity,
+)
 
 START, END = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
 
@@ -111,9 +117,59 @@ def test_empty_parameters_are_none() -> None:
 
 
 def test_a_misspelt_parameter_is_refused_with_the_right_one() -> None:
-    with pytest.raises(ConfigError, match="did you mean order_date"):
+    with pytest.raises(ConfigError, match="did you mean: order_date"):
         check_conf(context(orderdate="2026-01-05"))
     with pytest.raises(ConfigError, match="leave it out"):
         check_conf(context(colour="blue"))
     check_conf(context(order_date="2026-01-05"))
     check_conf({"dag_run": SimpleNamespace(conf=None, dag_id="x")})
+
+
+def test_what_a_person_asks_for() -> None:
+    run = run_identity(context(countries=["GB", "DE", "GB"], dry_run=True, reason=" incident 4711 "))
+    assert (run.countries, run.dry_run, run.reason, run.mode) == (("DE", "GB"), True, "incident 4711", None)
+    assert run_identity(context(mode="full")).mode == "full"
+    assert run_identity(context(countries=None, dry_run=False, reason=None, mode=None)).countries == ()
+
+
+def test_the_reason_is_told_whatever_the_other_parameters_are() -> None:
+    assert plain_identity(context(mode="nonsense", reason="because")).reason == "because"
+    assert is_dry_run(context(mode="nonsense", dry_run=True)) and not is_dry_run(context())
+
+
+@pytest.mark.parametrize(
+    ("run_type", "params", "words"),
+    [
+        ("manual", {"mode": "ful"}, "not a mode[^!]*did you mean: full"),
+        ("manual", {"countries": ["UK"]}, "not a country[^!]*got: UK[^!]*GB"),
+        ("manual", {"countries": "de"}, "not a country[^!]*got: de"),
+        ("manual", {"dry_run": "yes"}, "neither true nor false"),
+        ("manual", {"mode": "full", "countries": ["DE"]}, "read less[^!]*countries DE"),
+        (
+            "manual",
+            {
+                "mode": "full",
+                "window_start": "2026-01-05T00:00:00+00:00",
+                "window_end": "2026-01-06T00:00:00+00:00",
+            },
+            "read less[^!]*window_start 2026-01-05",
+        ),
+        ("backfill", {"mode": "full"}, "read less[^!]*a backfill"),
+        ("manual", {"order_date": "2026-01-05", "countries": ["DE"]}, "an order date of some countries"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(run_type: str, params: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as error:
+        run_identity(context(run_type, **params))
+    assert "remedy: " in str(error.value)
+
+
+def test_a_backfill_may_be_of_some_countries_and_of_mode_delta() -> None:
+    run = run_identity(context("backfill", countries=["DE"], mode="delta"))
+    assert (run.countries, run.mode) == (("DE",), "delta")
+
+
+def test_a_family_has_parameters_of_its_own() -> None:
+    check_conf(context(countries=["DE"], dry_run=True), REFRESH_PARAMETERS)
+    with pytest.raises(ConfigError, match=r"unknown DAG parameter[^!]*mode"):
+        check_conf(context(mode="full"), REFRESH_PARAMETERS)

@@ -156,6 +156,14 @@ class AirflowRest:
         path = f"/dags/{_segment(dag_id)}/dagRuns"
         return list(self.pages(path, "dag_runs", **{"order_by": "-run_after", **query}))
 
+    def set_note(self, dag_id: str, run_id: str, note: str) -> None:
+        """Writes what Airflow's UI shows beside a run; at most 1000 characters."""
+        entity = {"dag_id": dag_id, "dag_run_id": run_id, "note": note}
+        body = {"actions": [{"action": "update", "entities": [entity]}]}
+        answer = self.call("PATCH", "/dags/~/dagRuns", body=body)
+        if errors := answer["update"]["errors"]:
+            raise FatalError("Airflow refuses", where=f"note of run {run_id} of {dag_id}", got=errors)
+
     def clear_run(self, dag_id: str, run_id: str) -> None:
         """Runs all tasks of a run again."""
         body = {"dry_run": False, "only_failed": False, "dag_runs": [{"dag_id": dag_id, "dag_run_id": run_id}]}

@@ -24,8 +24,8 @@ from idiscover.errors import ConfigError, DataQualityError, FatalError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchCounts, BatchManifest
 from idiscover.plan.model import ExtractionPlan, ExtractionRequest, ReadMode, RunIdentity, RunKind, Window
-from idiscover.plan.reads import read_mode_of
-from idiscover.salesforce.session import open_session
+from idiscover.plan.reads import read_filter, read_mode_of
+from idiscover.salesforce.session import SalesforceSession, open_session
 
 _FEW_GONE = 100  # so many records may go at once, whatever their share
 _LEASE_BESIDE_STEP = timedelta(minutes=90)  # for the cluster to come (45) and go (30)
@@ -45,7 +45,7 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
     with open_job_metadata(plan.context) as metadata:
         standing = frozen_window(metadata, plan.object, run.run_id, run.run_type)
         # asked before the transaction that freezes, which nobody should have to wait for while Salesforce thinks
-        org_now = _org_now(plan) if standing is None else standing.end_utc
+        org_now = org_session(plan).org_now().astimezone(UTC) if standing is None else standing.end_utc
         window = freeze_window(
             metadata,
             plan.object,
@@ -92,6 +92,8 @@ def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | Non
         start_utc=start,
         end_utc=min(end, org_now),
         read_mode=read_mode_of(plan, run, kind),
+        countries=run.countries,
+        reason=run.reason,
     )
 
 
@@ -190,6 +192,7 @@ def _summary(manifest: BatchManifest) -> dict[str, object]:
         "window_start_utc": manifest.window_start_utc,
         "window_end_utc": manifest.window_end_utc,
         "read_mode": manifest.read_mode.value,
+        "countries": manifest.countries,
         "rows": manifest.rows,
         "ids": manifest.id_count,
         "bytes": manifest.bytes,
@@ -204,7 +207,15 @@ def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
     Raises:
         DataQualityError: names the counts that differ.
     """
-    asked = (window.object, window.batch_id, window.order_date, window.start_utc, window.end_utc, window.read_mode)
+    asked = (
+        window.object,
+        window.batch_id,
+        window.order_date,
+        window.start_utc,
+        window.end_utc,
+        window.read_mode,
+        window.countries,
+    )
     written = (
         manifest.object,
         manifest.batch_id,
@@ -212,6 +223,7 @@ def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
         manifest.window_start_utc,
         manifest.window_end_utc,
         manifest.read_mode,
+        manifest.countries,
     )
     if asked != written:
         raise DataQualityError(
@@ -315,9 +327,10 @@ def _interval(run: RunIdentity) -> tuple[datetime, datetime]:
     return run.interval_start_utc.astimezone(UTC), run.interval_end_utc.astimezone(UTC)
 
 
-def _org_now(plan: ExtractionPlan) -> datetime:
+def org_session(plan: ExtractionPlan) -> SalesforceSession:
+    """A session with the org, with credentials read now."""
     secret = read_secret(plan.context.secrets.salesforce, plan.context.region)
-    return open_session(secret, plan.context.salesforce.api_version).org_now().astimezone(UTC)
+    return open_session(secret, plan.context.salesforce.api_version)
 
 
 def extraction_request(plan: ExtractionPlan, run: RunIdentity, window: Window) -> ExtractionRequest:
@@ -330,7 +343,7 @@ def extraction_request(plan: ExtractionPlan, run: RunIdentity, window: Window) -
         columns=plan.columns,
         key=plan.key,
         delta_field=plan.delta_field,
-        filter=plan.filter,
+        filter=read_filter(plan, window),
         data_bucket=plan.context.buckets.data,
         target_prefix=source_prefix(plan.object, window.batch_id),
         status_key=status_key(run.dag_id, run.run_id, "extract"),

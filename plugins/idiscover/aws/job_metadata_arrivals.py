@@ -135,6 +135,16 @@ def marks_of(cursor: Cursor, claim_id: int) -> list[Mark]:
     return [Mark(*row) for row in cursor.fetchall()]
 
 
+def unclaimed_marks(cursor: Cursor, target: str, pairs: Sequence[tuple[RunKind, date]] | None = None) -> list[Mark]:
+    """The stale slices that no claim has taken, as they were marked; of some run kinds and order dates only."""
+    cursor.execute(
+        "select change_key, country_code, moved_from_country_code, run_kind, order_date from job.slice_mark"
+        " where target = %s and claim_id is null order by mark_id",
+        [target],
+    )
+    return [Mark(*row[:3]) for row in cursor.fetchall() if pairs is None or (RunKind(row[3]), row[4]) in pairs]
+
+
 def _newest_ready_order_date(cursor: Cursor, plan: RefreshPlan | ReadinessPlan) -> date | None:
     """The newest order date for which all inputs have come, the cut-off has passed, or a refresh has been."""
     candidates = [_complete_until(cursor, plan), _cut_off_until(cursor, plan), _refreshed_until(cursor, plan)]

@@ -10,15 +10,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from idiscover.aws.job_metadata import JobMetadata, decide_alone
-from idiscover.aws.job_metadata_arrivals import Mark, give_back, marks_of, ready, record_arrivals, record_marks, take
+from idiscover.aws.job_metadata_arrivals import (
+    Mark,
+    give_back,
+    marks_of,
+    ready,
+    record_arrivals,
+    record_marks,
+    take,
+    unclaimed_marks,
+)
+from idiscover.errors import ConfigError, RetriableError
 from idiscover.plan.model import ConsumerPlan, RefreshPlan, RunKind
 
 LEASE = timedelta(minutes=45)  # renewed before and after each unit of countries
@@ -27,10 +37,14 @@ DECISION = "claim"
 
 @dataclass(frozen=True)
 class Statements:
-    """What a refresh runs, as the table's metadata file says at that moment."""
+    """What a refresh runs, as the table's metadata file says at that moment.
+
+    `fault`: what is wrong with the newest version of the file, so that these are those of an older one.
+    """
 
     texts: tuple[str, ...]
     metadata_version: str
+    fault: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,77 @@ def take_claim(metadata: JobMetadata, plan: RefreshPlan, run_id: str, statements
         return _open(cursor, plan, run_id, statements, pairs) if pairs else None
 
 
+def claim_alone(metadata: JobMetadata, plan: RefreshPlan, run_id: str, statements: Statements) -> Claim | None:
+    """A claim that takes nothing: whoever has it is alone with the table, and what is pending waits for its next run.
+
+    Its changes are passed on as those of a manual run, of the newest order date that the table or any batch has. None
+    while another's claim is open.
+    """
+    with metadata.transaction() as cursor:
+        decide_alone(cursor, DECISION, plan.table)
+        _lapse(cursor, plan.table)
+        if _is_open(cursor, plan.table):
+            return None
+        cursor.execute(
+            "select coalesce((select max(order_date) from job.claim where target = %s and state = 'finished'),"
+            " (select max(order_date) from job.batch), current_date)",
+            [plan.table],
+        )
+        scope = _scope(cursor, plan, [(RunKind.MANUAL, cursor.fetchone()[0])])
+        return _insert(cursor, plan, run_id, statements, scope)
+
+
+def open_claim(metadata: JobMetadata, target: str) -> tuple[str, datetime] | None:
+    """Whose claim of a table is open, and when it lapses; None if none is."""
+    with metadata.transaction() as cursor:
+        cursor.execute("select run_id, expires_at_utc from job.claim where target = %s and state = 'open'", [target])
+        row = cursor.fetchone()
+    return None if row is None else (row[0], row[1].astimezone(UTC))
+
+
+def take_claim_of_slices(metadata: JobMetadata, plan: RefreshPlan, run_id: str, statements: Statements) -> Claim:
+    """The run's claim for slices that a person names: its own from an earlier try, or a new one that takes nothing.
+
+    What is pending stays pending. The claim is of kind manual, for the order date up to which the table is.
+
+    Raises:
+        ConfigError: the table has never been refreshed; its first refresh has to take every slice.
+        RetriableError: another run's claim is open.
+    """
+    with metadata.transaction() as cursor:
+        decide_alone(cursor, DECISION, plan.table)
+        own = _claim_of_run(cursor, plan.table, run_id)
+        if own is not None:
+            _renew(cursor, own.claim_id)
+            return own
+        _lapse(cursor, plan.table)
+        if _is_open(cursor, plan.table):
+            raise RetriableError(
+                "another run refreshes the table",
+                where=plan.table,
+                expected="one run at a time",
+                remedy=f"wait for it to end; if it is dead, its claim lapses within {LEASE}",
+            )
+        scope = _scope_of_slices(cursor, plan)
+        return _insert(cursor, plan, run_id, statements, scope)
+
+
+def previewed_claim(
+    metadata: JobMetadata, plan: RefreshPlan, statements: Statements, *, of_slices: bool
+) -> tuple[Claim, list[tuple[RunKind, date]], list[Mark]] | None:
+    """What `take_claim` (or `take_claim_of_slices`) would take now: a claim without a number, the arrivals' run kinds
+    and order dates, the marks. None if nothing is ready. Nothing is written.
+    """
+    with metadata.transaction() as cursor:
+        pairs = [] if of_slices else ready(cursor, plan)
+        if not pairs and not of_slices:
+            return None
+        scope = _scope_of_slices(cursor, plan) if of_slices else _scope(cursor, plan, pairs)
+        marks = unclaimed_marks(cursor, plan.table, None if of_slices else pairs)
+    claim = Claim(0, plan.table, scope.run_kind, *scope.days, False, statements, None, None)
+    return claim, pairs, marks
+
+
 def renewed_claim(metadata: JobMetadata, target: str, run_id: str) -> Claim | None:
     """The run's open claim with a fresh lease; None if it was given back, or lapsed and another run has it."""
     with metadata.transaction() as cursor:
@@ -108,6 +193,12 @@ def marks_of_claim(metadata: JobMetadata, claim_id: int) -> list[Mark]:
     """The stale slices that the claim took, in the order they were marked."""
     with metadata.transaction() as cursor:
         return marks_of(cursor, claim_id)
+
+
+def pending_marks(metadata: JobMetadata, target: str) -> list[Mark]:
+    """The stale slices of a table that no claim has taken."""
+    with metadata.transaction() as cursor:
+        return unclaimed_marks(cursor, target)
 
 
 def record_units(metadata: JobMetadata, claim_id: int, units: Sequence[Sequence[str]]) -> None:
@@ -213,23 +304,60 @@ def _renew(cursor: Cursor, claim_id: int) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """What a claim is for. `days`: order date, as-of date, the as-of date of the refresh before (None: the first)."""
+
+    run_kind: RunKind
+    days: tuple[date, date, date | None]
+
+
 def _open(
     cursor: Cursor, plan: RefreshPlan, run_id: str, statements: Statements, pairs: Sequence[tuple[RunKind, date]]
 ) -> Claim:
-    """A new claim: scheduled if any of its arrivals is, for the newest order date of that kind."""
+    claim = _insert(cursor, plan, run_id, statements, _scope(cursor, plan, pairs))
+    take(cursor, plan.table, pairs, claim.claim_id)
+    return claim
+
+
+def _scope(cursor: Cursor, plan: RefreshPlan, pairs: Sequence[tuple[RunKind, date]]) -> _Scope:
+    """Scheduled if any of the arrivals is, for the newest order date of that kind."""
     kind = RunKind.SCHEDULED if any(kind is RunKind.SCHEDULED for kind, _ in pairs) else pairs[-1][0]
     order_date = max(day for of, day in pairs if of is kind)
+    last = _last_as_of_date(cursor, plan)
+    newest = max(day for _, day in pairs)
+    # never back: a replay of an old day is as of today
+    return _Scope(kind, (order_date, newest if last is None else max(newest, last), last))
+
+
+def _scope_of_slices(cursor: Cursor, plan: RefreshPlan) -> _Scope:
+    last = _last_as_of_date(cursor, plan)
+    if last is None:
+        raise ConfigError(
+            "the table has never been refreshed, and its first refresh takes every slice",
+            where=plan.header.dag_id,
+            key="countries",
+            expected="none",
+            remedy="run it without countries, once its inputs have arrived",
+        )
+    return _Scope(RunKind.MANUAL, (last, last, last))
+
+
+def _last_as_of_date(cursor: Cursor, plan: RefreshPlan) -> date | None:
     cursor.execute("select max(as_of_date) from job.claim where target = %s and state = 'finished'", [plan.table])
     last: date | None = cursor.fetchone()[0]
-    newest = max(day for _, day in pairs)
-    as_of_date = newest if last is None else max(newest, last)  # never back: a replay of an old day is as of today
+    return last
+
+
+def _insert(cursor: Cursor, plan: RefreshPlan, run_id: str, statements: Statements, scope: _Scope) -> Claim:
+    order_date, as_of_date, last = scope.days
     cursor.execute(
         "insert into job.claim (target, run_id, run_kind, order_date, as_of_date, state, statements, metadata_version,"
         " expires_at_utc) values (%s, %s, %s, %s, %s, 'open', %s, %s, now() + %s) returning claim_id",
         [
             plan.table,
             run_id,
-            kind.value,
+            scope.run_kind.value,
             order_date,
             as_of_date,
             json.dumps(statements.texts),
@@ -238,5 +366,4 @@ def _open(
         ],
     )
     claim_id: int = cursor.fetchone()[0]
-    take(cursor, plan.table, pairs, claim_id)
-    return Claim(claim_id, plan.table, kind, order_date, as_of_date, last, False, statements, None, None)
+    return Claim(claim_id, plan.table, scope.run_kind, order_date, as_of_date, last, False, statements, None, None)

@@ -13,7 +13,9 @@ from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ReadMode, RunKind, Window
 
 DECISION = "window"  # windows, locks and the watermark of an object are decided on one at a time
-_COLUMNS = "object, run_id, run_kind, order_date, batch_id, window_start_utc, window_end_utc, read_mode"
+_COLUMNS = (
+    "object, run_id, run_kind, order_date, batch_id, window_start_utc, window_end_utc, read_mode, countries, reason"
+)
 
 
 def frozen_window(metadata: JobMetadata, object_name: str, run_id: str, run_type: str) -> Window | None:
@@ -55,6 +57,16 @@ def freeze_window(
     return window
 
 
+def run_in_the_way(metadata: JobMetadata, window: Window, run_type: str) -> str | None:
+    """The run because of which `freeze_window` would refuse the window now; None if nobody is in the way."""
+    with metadata.transaction() as cursor:
+        try:
+            _refuse_overlap(cursor, window, run_type)
+        except RetriableError as error:
+            return str(error.got)
+    return None
+
+
 def release_lock(metadata: JobMetadata, object_name: str, run_id: str, run_type: str) -> None:
     """Lets other runs read overlapping windows. The window stays frozen."""
     with metadata.transaction() as cursor:
@@ -78,11 +90,15 @@ def give_lock_back(cursor: Cursor, object_name: str, run_id: str, run_type: str)
 def move_watermark(cursor: Cursor, manifest: BatchManifest, history_start: datetime) -> None:
     """To the batch's end, only if its window starts at or before it: past a gap it would hide what lies in the gap.
 
+    A read of some countries never moves it: the records of the others have not been read.
+
     Args:
         cursor: of a transaction that decides alone about the object's windows.
         manifest: of a batch that is safe in S3.
         history_start: up to where an object without a watermark has been read: where its first window begins.
     """
+    if manifest.countries:
+        return
     standing = _watermark(cursor, manifest.object) or history_start
     if manifest.window_start_utc > standing or manifest.window_end_utc <= standing:
         return
@@ -117,12 +133,14 @@ def _frozen(cursor: Cursor, object_name: str, run_id: str, run_type: str) -> Win
         start_utc=row[5].astimezone(UTC),
         end_utc=row[6].astimezone(UTC),
         read_mode=ReadMode(row[7]),
+        countries=tuple(row[8]),
+        reason=row[9],
     )
 
 
 def _insert(cursor: Cursor, window: Window, run_type: str) -> None:
     cursor.execute(
-        f"insert into job.run_window ({_COLUMNS}, run_type) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        f"insert into job.run_window ({_COLUMNS}, run_type) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             window.object,
             window.run_id,
@@ -132,6 +150,8 @@ def _insert(cursor: Cursor, window: Window, run_type: str) -> None:
             window.start_utc,
             window.end_utc,
             window.read_mode.value,
+            list(window.countries),
+            window.reason,
             run_type,
         ],
     )

@@ -12,6 +12,8 @@ from idiscover.aws.job_metadata_claims import Claim
 from idiscover.plan.model import ItgPlan, RefreshPlan
 from idiscover.warehouse.queries import stale_slices_sql
 
+Units = list[list[str]]
+
 
 def itg_units(cursor: Cursor, itg: ItgPlan) -> list[list[str]]:
     """The countries whose winners itg does not hold, one each: any order of countries ends the same."""
@@ -69,6 +71,29 @@ def in_groups(units: Sequence[list[str]], at_most: int) -> list[list[list[str]]]
     count = -(-len(units) // at_most)
     ends = [len(units) * number // count for number in range(count + 1)] if count else []
     return [list(units[start:end]) for start, end in itertools.pairwise(ends)]
+
+
+def units_of_countries(cursor: Cursor, plan: RefreshPlan, countries: Sequence[str], marks: Sequence[Mark]) -> Units:
+    """Units of the countries that a person names; in dm, a country that a move joins to one of them comes along.
+
+    Without it, a lab that moved would stand in both countries or in neither until the other's refresh.
+
+    Args:
+        cursor: of the warehouse.
+        plan: the table.
+        countries: those that were named.
+        marks: the table's that no refresh has taken.
+    """
+    if plan.itg is not None:
+        return [[country] for country in countries]
+    moves = [mark for mark in marks if mark.moved_from_country_code is not None]
+    for table in (name for name in plan.inputs if name.startswith("itg.")):  # changed there, and not passed on yet
+        cursor.execute(
+            f"select country_code, moved_from_country_code from {table}__changes"
+            " where moved_from_country_code is not null"
+        )
+        moves += [Mark("", *row) for row in cursor.fetchall()]
+    return [unit for unit in units_of_marks(moves, countries) if not set(unit).isdisjoint(countries)]
 
 
 def marks_of_units(claim: Claim) -> list[Mark]:

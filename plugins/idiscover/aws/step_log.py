@@ -44,6 +44,7 @@ def write_status(
         "dag_id": run.dag_id,
         "run_id": run.run_id,
         "run_type": run.run_type,
+        **({"reason": run.reason} if run.reason else {}),
         "step": step,
         "written_at_utc": datetime.now(UTC).isoformat(),
         "state": SUCCEEDED,

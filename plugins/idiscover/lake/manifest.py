@@ -82,6 +82,8 @@ class BatchManifest(BaseModel):
     code_sha: str
     reads: int = 1  # how often the rows were read until the counts agreed
     ids: IdRead | None = None  # of `window_and_ids`; a whole read has every Id among its rows
+    countries: tuple[str, ...] = ()  # only their records were read; none: those of all
+    reason: str | None = None  # why a person started the run
 
     @property
     def rows(self) -> int:

@@ -89,6 +89,7 @@ class RunFailure(_Model):
     by_itself: str
     to_do: str
     log_uri: str
+    reason: str | None = None  # why a person started the run
 
 
 def failure_of(error: BaseException) -> Failure:

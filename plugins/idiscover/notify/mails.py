@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
 from html import escape
 
 from pydantic import BaseModel, ConfigDict
@@ -16,7 +18,7 @@ from idiscover.lake.manifest import BatchManifest
 from idiscover.notify.failures import FailedTask, RunFailure, explained, tried
 from idiscover.notify.redaction import redact
 from idiscover.notify.run_failures import ExtractionResult
-from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, ReadMode, RefreshPlan
+from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, ReadMode, RefreshPlan, Window
 from idiscover.plan.reads import describe_read
 
 SUBJECT_LENGTH = 200  # characters; some relays fold or cut longer ones
@@ -47,6 +49,7 @@ def start_mail(request: ExtractionRequest, plan: ExtractionPlan) -> Mail:
         ("Order date", window.order_date.isoformat()),
         ("Window (UTC)", _window(window.start_utc, window.end_utc)),
         ("Reads", describe_read(window.read_mode)),
+        *_asked_facts(window),
         ("Batch", window.batch_id),
         ("Cluster", f"{emr.release_label}, {emr.instance_type}, 1 primary + {emr.core_instances} core"),
         ("Step", f"extract.py ({request.operation}, {len(request.columns)} fields), code {request.code_sha}"),
@@ -95,11 +98,23 @@ def failure_mail(failure: RunFailure, plan: ExtractionPlan | LoadPlan | RefreshP
         *_failure_facts(failure),
         ("DAG", failure.dag_id),
         ("Run", failure.run_id),
+        *([("Reason", failure.reason)] if failure.reason else []),
         *_next_facts(failure),
     ]
     names = ", ".join(dict.fromkeys(task.task_id for task in failure.failed if task.is_cause))
     subject = _subject(plan, f"{failure.dag_id}: {names} FAILED ({failure.kind.value})")
     return _mail(subject, f"{failure.dag_id}: {names} failed", facts, plan)
+
+
+def as_message(mail: Mail, sender: str, to: Sequence[str]) -> EmailMessage:
+    """The mail as MIME, text and HTML."""
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = mail.subject
+    message["From"] = sender
+    message["To"] = ", ".join(to)
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    return message
 
 
 def recipients(plan: ExtractionPlan | LoadPlan | RefreshPlan) -> tuple[str, ...]:
@@ -131,8 +146,17 @@ def _window_facts(request: ExtractionRequest | None) -> list[Fact]:
         ("Kind", window.run_kind.value),
         ("Order date", window.order_date.isoformat()),
         ("Window (UTC)", _window(window.start_utc, window.end_utc)),
+        *_asked_facts(window),
         ("Batch", window.batch_id),
     ]
+
+
+def _asked_facts(window: Window) -> list[Fact]:
+    """What the person who started the run has said about it."""
+    facts: list[Fact] = []
+    if window.countries:
+        facts.append(("Countries", f"{', '.join(window.countries)} alone; the watermark stays where it is"))
+    return [*facts, ("Reason", window.reason)] if window.reason else facts
 
 
 def _failure_facts(failure: RunFailure) -> list[Fact]:
@@ -183,14 +207,23 @@ def _duration(seconds: float | None) -> str:
 
 
 def _subject(plan: ExtractionPlan | LoadPlan | RefreshPlan, text: str) -> str:
+    return subject_line(plan.context.environment, text)
+
+
+def subject_line(environment: str, text: str) -> str:
     """One line: a line break in a subject would start a header of its own."""
-    line = " ".join(redact(f"[iDiscover {plan.context.environment}] {text}").split())
+    line = " ".join(redact(f"[iDiscover {environment}] {text}").split())
     return line if len(line) <= SUBJECT_LENGTH else f"{line[: SUBJECT_LENGTH - 1]}…"
 
 
 def _mail(subject: str, headline: str, facts: Sequence[Fact], plan: ExtractionPlan | LoadPlan | RefreshPlan) -> Mail:
-    shown = [(label, redact(value)) for label, value in facts]
     footer = f"{plan.header.dag_id} · environment {plan.context.environment} · owner {plan.header.owner.name}"
+    return rendered(subject, headline, facts, footer)
+
+
+def rendered(subject: str, headline: str, facts: Sequence[Fact], footer: str) -> Mail:
+    """A mail as text and as HTML; values are redacted here."""
+    shown = [(label, redact(value)) for label, value in facts]
     return Mail(subject=subject, text=_text(headline, shown, footer), html=_html(headline, shown, footer))
 
 

@@ -74,6 +74,7 @@ def extraction_failure(result: ExtractionResult, plan: ExtractionPlan) -> RunFai
         by_itself=_after_extraction(result, plan),
         to_do=_to_do(kind, failed, _rerun(result), _is_caught_up(result)),
         log_uri=result.log_uri,
+        reason=result.run.reason,
     )
 
 
@@ -91,6 +92,7 @@ def unregistered_failure(
         f"given back. {_NEXT_WINDOW[RunKind.MANUAL]}",
         to_do=_to_do(kind, failed, f"clear {failed[0].task_id}", is_caught_up=False),
         log_uri=log_uri,
+        reason=run.reason,
     )
 
 
@@ -108,6 +110,7 @@ def consumer_failure(
         by_itself=_AGAIN[type(plan)],
         to_do=_to_do(kind, failed, rerun, is_caught_up=True),
         log_uri=log_uri,
+        reason=run.reason,
     )
 
 

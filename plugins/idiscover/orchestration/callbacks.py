@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from idiscover.notify.failures import FailedTask
 from idiscover.orchestration.errors import failed_task, own_failure
-from idiscover.orchestration.identity import plain_identity
+from idiscover.orchestration.identity import is_dry_run, plain_identity
 from idiscover.orchestration.run_states import CALL, CLOSING_MAIL, FINISHED, SLICES, faults, task_states
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def after_extraction_failure(plan: ExtractionPlan) -> Callback:
     def callback(context: Context) -> None:
         from idiscover.aws.extraction_run import release_lock
 
+        if is_dry_run(context):  # whoever started it looks at it, and it holds nothing
+            return
         _attempt("release the object's lock", lambda: release_lock(plan, plain_identity(context)))
         states = task_states(context)
         if not faults(states):
@@ -48,7 +50,8 @@ def after_load_failure(plan: LoadPlan) -> Callback:
     """For every task of a load: mails. Pending batches need no giving back."""
 
     def callback(context: Context) -> None:
-        _attempt("tell of the failure", lambda: _tell_consumer(plan, context, [own_failure(context)]))
+        if not is_dry_run(context):
+            _attempt("tell of the failure", lambda: _tell_consumer(plan, context, [own_failure(context)]))
 
     return callback
 
@@ -60,6 +63,8 @@ def after_refresh_failure(plan: RefreshPlan) -> Callback:
     """
 
     def callback(context: Context) -> None:
+        if is_dry_run(context):
+            return
         others = _other_units(context)
         if all(state in FINISHED for state in others.values()):
             failed = sorted([_own_unit(context), *_failed_units(context, others)], key=lambda task: task.countries)

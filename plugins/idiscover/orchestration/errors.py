@@ -15,7 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralError, TaskDeferralTimeout
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    DownstreamTasksSkipped,
+    TaskDeferralError,
+    TaskDeferralTimeout,
+)
 
 from idiscover.errors import IdiscoverError, RetriableError
 from idiscover.notify.failures import FailedTask, Failure, failure_of
@@ -59,7 +65,7 @@ def failure_recorded(context: Context, log_uri: Callable[[], str] | None = None)
     try:
         with airflow_errors():
             yield
-    except AirflowSkipException:
+    except (AirflowSkipException, DownstreamTasksSkipped):
         raise
     except Exception as error:
         _leave_word(context["ti"], error, log_uri)

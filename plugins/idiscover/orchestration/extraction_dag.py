@@ -6,14 +6,13 @@ green. Edges are set between tasks, because an arrow from a group would leave it
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, chain
+from airflow.sdk import DAG, BaseOperator, TaskGroup, chain
 
 from idiscover.emr.cluster import job_flow_overrides
 from idiscover.emr.steps import extraction_step
 from idiscover.orchestration.callbacks import after_extraction_failure
 from idiscover.orchestration.dag_settings import dag_arguments
 from idiscover.orchestration.end_of_extraction import EndOfExtraction
-from idiscover.orchestration.identity import ORDER_DATE, WINDOW_END, WINDOW_START
 from idiscover.orchestration.mail import REQUEST_URI_KEY, ClosingMailOperator, StartMailOperator
 from idiscover.orchestration.operators import (
     AddSteps,
@@ -22,6 +21,7 @@ from idiscover.orchestration.operators import (
     WatchSteps,
     WatchTermination,
 )
+from idiscover.orchestration.parameters import extraction_parameters
 from idiscover.orchestration.run_states import CLOSING_MAIL, END, GROUP, START_MAIL
 from idiscover.orchestration.timetable import OrgDayTimetable
 from idiscover.plan.build import EMR_POOL
@@ -36,7 +36,7 @@ def build(plan: ExtractionPlan) -> DAG:
     dag = DAG(
         schedule=OrgDayTimetable(plan.schedule, plan.context.airflow.schedules_start_runs),
         max_active_runs=MAX_ACTIVE_RUNS,
-        params=parameters(),
+        params=extraction_parameters(plan),
         **dag_arguments(plan),
     )
     with dag:
@@ -70,30 +70,3 @@ def _emr_tasks(plan: ExtractionPlan) -> list[BaseOperator]:
             TerminateCluster(task_id="terminate_cluster", cluster_name=cluster_name, **common),
             WatchTermination(task_id="watch_termination", **common),
         ]
-
-
-def parameters() -> dict[str, Param]:
-    """What a person may give a run. Contradictions are refused by the first task; Airflow checks formats only."""
-    return {
-        ORDER_DATE: Param(
-            None,
-            type=["null", "string"],
-            format="date",
-            title="Order date",
-            description="Run this org day as its scheduled run would: from the watermark to the end of the day (UTC).",
-        ),
-        WINDOW_START: Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="Window start",
-            description="Start of a window of your own, on SystemModstamp, included. Needs an offset and window_end.",
-        ),
-        WINDOW_END: Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="Window end",
-            description="End of a window of your own, on SystemModstamp, excluded. Needs an offset and window_start.",
-        ),
-    }

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from idiscover.errors import ConfigError
+from idiscover.metadata.countries import SLICE_CODES
+from idiscover.metadata.spelling import nearest
 from idiscover.plan.model import RunIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
 ORDER_DATE = "order_date"
 WINDOW_START = "window_start"
 WINDOW_END = "window_end"
-PARAMETERS = (ORDER_DATE, WINDOW_START, WINDOW_END)
+MODE = "mode"
+COUNTRIES = "countries"
+DRY_RUN = "dry_run"
+REASON = "reason"
+MODES = ("delta", "full")
+REASON_LENGTH = 500  # characters
+
+EXTRACTION_PARAMETERS = (MODE, WINDOW_START, WINDOW_END, ORDER_DATE, COUNTRIES, DRY_RUN, REASON)
+LOAD_PARAMETERS = (DRY_RUN, REASON)
+REFRESH_PARAMETERS = (COUNTRIES, DRY_RUN, REASON)
 
 
 def run_identity(context: Context) -> RunIdentity:
@@ -35,15 +45,22 @@ def run_identity(context: Context) -> RunIdentity:
             "order_date": _date(params.get(ORDER_DATE), plain.dag_id),
             "window_start_utc": _moment(WINDOW_START, params.get(WINDOW_START), plain.dag_id),
             "window_end_utc": _moment(WINDOW_END, params.get(WINDOW_END), plain.dag_id),
+            "mode": _mode(params.get(MODE), plain.dag_id),
+            "countries": _countries(params.get(COUNTRIES), plain.dag_id),
+            "dry_run": _flag(params.get(DRY_RUN), plain.dag_id),
         }
     )
     _check_window(identity)
+    _check_read(identity)
     _check_kind(identity)
     return _with_interval_of_order_date(identity)
 
 
 def plain_identity(context: Context) -> RunIdentity:
-    """The identity without parameters, for those who clean up and report, whatever the parameters were."""
+    """The identity without parameters, for those who clean up and report, whatever the parameters were.
+
+    The reason is there: any text will do for it.
+    """
     dag_run = context["dag_run"]
     return RunIdentity(
         dag_id=dag_run.dag_id,
@@ -51,10 +68,16 @@ def plain_identity(context: Context) -> RunIdentity:
         run_type=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
         interval_start_utc=_utc(dag_run.data_interval_start),
         interval_end_utc=_utc(dag_run.data_interval_end),
+        reason=_reason((context.get("params") or {}).get(REASON)),
     )
 
 
-def check_conf(context: Context) -> None:
+def is_dry_run(context: Context) -> bool:
+    """Whether the run only tells what it would do; for those who clean up and report, as `plain_identity`."""
+    return (context.get("params") or {}).get(DRY_RUN) is True
+
+
+def check_conf(context: Context, known: Sequence[str] = EXTRACTION_PARAMETERS) -> None:
     """Airflow accepts parameters that no DAG declares; a misspelt one would silently change what a run does.
 
     Raises:
@@ -62,14 +85,15 @@ def check_conf(context: Context) -> None:
     """
     dag_run = context["dag_run"]
     for key in sorted(dag_run.conf or {}):
-        if key not in PARAMETERS:
-            close = get_close_matches(key, PARAMETERS, n=1)
+        if key not in known:
+            close = nearest(key, known)
             raise ConfigError(
                 "unknown DAG parameter",
                 where=dag_run.dag_id,
                 key=key,
-                expected=f"one of {', '.join(PARAMETERS)}",
-                remedy=f"did you mean {close[0]}?" if close else "leave it out",
+                expected=f"one of {', '.join(known)}",
+                did_you_mean=close,
+                remedy="correct it" if close else "leave it out",
             )
 
 
@@ -92,6 +116,35 @@ def _check_window(run: RunIdentity) -> None:
             got=f"{start.isoformat()} to {end.isoformat()}",
             expected="a start before the end",
             remedy="swap them, or widen the window",
+        )
+
+
+def _check_read(run: RunIdentity) -> None:
+    """A read of every record goes with nothing that makes it smaller; a day's run is never some countries' alone."""
+    smaller = {
+        WINDOW_START: run.window_start_utc and run.window_start_utc.isoformat(),
+        COUNTRIES: ", ".join(run.countries),
+        "a backfill": "of its interval" if run.run_type == "backfill" else "",
+    }
+    given = {name: value for name, value in smaller.items() if value}
+    if run.mode == "full" and given:
+        raise ConfigError(
+            "a read of every record that is to read less",
+            where=run.dag_id,
+            key=MODE,
+            got=", ".join(["mode full", *(f"{name} {value}" for name, value in given.items())]),
+            expected="mode full alone, which tells which records there are no more",
+            remedy="leave the mode out to read that window or those countries, or start a manual run with nothing"
+            " but the mode",
+        )
+    if run.countries and run.order_date is not None:
+        raise ConfigError(
+            "an order date of some countries",
+            where=run.dag_id,
+            key=COUNTRIES,
+            got=f"order_date {run.order_date}, countries {', '.join(run.countries)}",
+            expected="one of the two: who runs a day, runs it whole",
+            remedy="leave order_date out to read these countries from the watermark on, or give a window",
         )
 
 
@@ -139,6 +192,53 @@ def _date(value: object, where: str) -> date | None:
         raise ConfigError(
             "not a date", where=where, key=ORDER_DATE, got=value, expected="YYYY-MM-DD, such as 2026-01-05"
         ) from error
+
+
+def _mode(value: object, where: str) -> object:
+    if value in (None, ""):
+        return None
+    if value not in MODES:
+        raise ConfigError(
+            "not a mode",
+            where=where,
+            key=MODE,
+            got=value,
+            expected=f"one of {', '.join(MODES)}",
+            did_you_mean=nearest(value, MODES),
+            remedy="leave it out to read what the daily run reads",
+        )
+    return value
+
+
+def _countries(value: object, where: str) -> tuple[str, ...]:
+    """Sorted, each once."""
+    if value in (None, ""):
+        return ()
+    listed = value if isinstance(value, list | tuple) else [value]
+    wrong = [code for code in listed if code not in SLICE_CODES]
+    if wrong:
+        raise ConfigError(
+            "not a country",
+            where=where,
+            key=COUNTRIES,
+            got=", ".join(map(str, wrong)),
+            expected="a list of ISO 3166-1 alpha-2 codes in capitals, such as [DE, GB]; ZZ for records without one",
+            remedy="the United Kingdom is GB, Greece GR; see dm.dim_country",
+        )
+    return tuple(sorted(set(listed)))
+
+
+def _flag(value: object, where: str) -> bool:
+    if value not in (None, True, False):
+        raise ConfigError(
+            "neither true nor false", where=where, key=DRY_RUN, got=value, expected="true or false", remedy="correct it"
+        )
+    return bool(value)
+
+
+def _reason(value: object) -> str | None:
+    text = "" if value is None else str(value).strip()
+    return text[:REASON_LENGTH] or None
 
 
 def _moment(key: str, value: object, where: str) -> datetime | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import DAG, chain, get_current_context, task
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from idiscover.orchestration.callbacks import after_load_failure
 from idiscover.orchestration.dag_settings import any_of, dag_arguments
+from idiscover.orchestration.dry_run import skip_in_dry_run, tell
 from idiscover.orchestration.errors import failure_recorded
-from idiscover.orchestration.identity import run_identity
+from idiscover.orchestration.identity import LOAD_PARAMETERS, check_conf, run_identity
+from idiscover.orchestration.parameters import load_parameters
 from idiscover.orchestration.wakes import outlets, wake_ready_consumers
 from idiscover.plan.build import target_pool
 from idiscover.plan.model import LoadPlan
@@ -17,7 +20,7 @@ from idiscover.plan.model import LoadPlan
 
 def build(plan: LoadPlan) -> DAG:
     """The DAG of one object's load: copy, reconcile, end."""
-    dag = DAG(schedule=any_of(plan.header.wakes_on), max_active_runs=1, **dag_arguments(plan))
+    dag = DAG(schedule=any_of(plan.header.wakes_on), max_active_runs=1, params=load_parameters(), **dag_arguments(plan))
     failed = after_load_failure(plan)
 
     @task(task_id="copy", pool=target_pool(plan.table), on_failure_callback=failed)
@@ -27,7 +30,12 @@ def build(plan: LoadPlan) -> DAG:
 
         context = get_current_context()
         with failure_recorded(context):
-            return copy_pending(plan, run_identity(context))
+            check_conf(context, LOAD_PARAMETERS)
+            run = run_identity(context)
+            if not run.dry_run:
+                return copy_pending(plan, run)
+            tell(plan, run, context)
+        raise DownstreamTasksSkipped(tasks=["reconcile", "end"])
 
     @task(task_id="reconcile", on_failure_callback=failed)
     def reconcile() -> dict[str, Any]:
@@ -35,6 +43,7 @@ def build(plan: LoadPlan) -> DAG:
         from idiscover.aws.loader import reconcile as compare
 
         context = get_current_context()
+        skip_in_dry_run(context)
         with failure_recorded(context):
             return compare(plan, run_identity(context))
 
@@ -44,6 +53,7 @@ def build(plan: LoadPlan) -> DAG:
         from idiscover.aws.loader import finish_load
 
         context = get_current_context()
+        skip_in_dry_run(context)
         with failure_recorded(context):
             result = finish_load(plan, run_identity(context))
             return {**result, "wakes": wake_ready_consumers(plan, context)}

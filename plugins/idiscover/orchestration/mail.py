@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.ses import SesHook
 from airflow.providers.amazon.aws.operators.ses import SesEmailOperator
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from idiscover.lake.keys import archive_prefix, manifest_key, status_key
 from idiscover.lake.manifest import BatchManifest
-from idiscover.notify.mails import Mail, extraction_failure_mail, recipients, start_mail, success_mail
+from idiscover.notify.mails import Mail, as_message, extraction_failure_mail, recipients, start_mail, success_mail
 from idiscover.notify.run_failures import ExtractionResult, extraction_failure
+from idiscover.orchestration.dry_run import skip_in_dry_run, tell
 from idiscover.orchestration.errors import failed_task, failure_recorded
 from idiscover.orchestration.identity import check_conf, plain_identity, run_identity
-from idiscover.orchestration.run_states import ADD_STEPS, CREATE, START_MAIL, faults, task_states
+from idiscover.orchestration.run_states import ADD_STEPS, CHAIN, CREATE, START_MAIL, faults, task_states
 from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, RefreshPlan, RunIdentity
 
 if TYPE_CHECKING:
@@ -35,12 +35,7 @@ REQUEST_URI_KEY = "request_uri"  # XCom: where it lies in S3
 def send(mail: Mail, plan: ExtractionPlan | LoadPlan | RefreshPlan, hook: SesHook | None = None) -> str:
     """Sends `mail`, text and HTML, to the plan's recipients; returns SES's message id. Raises what SES raises."""
     to = recipients(plan)
-    message = EmailMessage(policy=SMTP)
-    message["Subject"] = mail.subject
-    message["From"] = plan.context.mail.sender
-    message["To"] = ", ".join(to)
-    message.set_content(mail.text)
-    message.add_alternative(mail.html, subtype="html")
+    message = as_message(mail, plan.context.mail.sender, to)
     client = (hook or SesHook(aws_conn_id=None, region_name=plan.context.region)).conn
     response = client.send_raw_email(
         Source=plan.context.mail.sender, Destinations=list(to), RawMessage={"Data": message.as_bytes()}
@@ -98,6 +93,9 @@ class StartMailOperator(ExtractionMailOperator):
         with failure_recorded(context):
             check_conf(context)
             run = run_identity(context)
+            if run.dry_run:
+                tell(self.plan, run, context)
+                raise DownstreamTasksSkipped(tasks=[task for task in CHAIN if task != self.task_id])
             request = open_extraction(self.plan, run)
         ti = context["ti"]
         ti.xcom_push(key=REQUEST_KEY, value=request.model_dump(mode="json"))
@@ -110,6 +108,7 @@ class ClosingMailOperator(ExtractionMailOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Returns what became of the mail."""
+        skip_in_dry_run(context)
         result = extraction_result(self.plan, context)
         if not result.is_failure:
             return self.send_or_warn(success_mail(result, self.plan), result.run)

@@ -25,6 +25,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from idiscover.errors import FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.notify.run_failures import CLEAR_REMEDY
+from idiscover.orchestration.dry_run import skip_in_dry_run
 from idiscover.orchestration.emr_faults import ENDED_STATES, LIVING_STATES, start_fault, step_fault
 from idiscover.orchestration.errors import airflow_errors, failure_recorded, tries_of
 from idiscover.orchestration.identity import plain_identity, run_identity
@@ -137,6 +138,7 @@ class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOpera
         """Returns the cluster's id, or None if none is needed."""
         from idiscover.aws.extraction_run import open_extraction
 
+        skip_in_dry_run(context)
         with failure_recorded(context):
             if nothing_left_to_do(self.plan, context) or batch_already_stands(self.plan, context):
                 self.log.info("the batch of this run stands: no cluster is needed")

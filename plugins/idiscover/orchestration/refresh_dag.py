@@ -9,8 +9,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from idiscover.orchestration.callbacks import after_refresh_failure, after_refresh_unit
 from idiscover.orchestration.dag_settings import any_of, dag_arguments
+from idiscover.orchestration.dry_run import skip_in_dry_run, tell
 from idiscover.orchestration.errors import failure_recorded
-from idiscover.orchestration.identity import run_identity
+from idiscover.orchestration.identity import REFRESH_PARAMETERS, check_conf, run_identity
+from idiscover.orchestration.parameters import refresh_parameters
 from idiscover.orchestration.wakes import outlets, wake_ready_consumers
 from idiscover.plan.model import RefreshPlan
 
@@ -20,7 +22,9 @@ _UNITS = "{{ units | default([]) | map('join', '+') | join(', ') }}"
 
 def build(plan: RefreshPlan) -> DAG:
     """The DAG of one table's refresh: `t1.slices >> t1.call` (mapped) `>> end`."""
-    dag = DAG(schedule=any_of(plan.header.wakes_on), max_active_runs=1, **dag_arguments(plan))
+    dag = DAG(
+        schedule=any_of(plan.header.wakes_on), max_active_runs=1, params=refresh_parameters(), **dag_arguments(plan)
+    )
     failed = after_refresh_failure(plan)
 
     @task(task_id="slices", on_failure_callback=failed)
@@ -31,7 +35,12 @@ def build(plan: RefreshPlan) -> DAG:
 
         context = get_current_context()
         with failure_recorded(context):
-            units = claim_slices(plan, run_identity(context))
+            check_conf(context, REFRESH_PARAMETERS)
+            run = run_identity(context)
+            if run.dry_run:
+                tell(plan, run, context)
+                return []  # an empty map: nothing is called, and `end` skips
+            units = claim_slices(plan, run)
         return in_groups(units, plan.context.airflow.units_per_task)
 
     @task(
@@ -62,6 +71,7 @@ def build(plan: RefreshPlan) -> DAG:
         from idiscover.aws.refresher import finish_refresh
 
         context = get_current_context()
+        skip_in_dry_run(context)
         with failure_recorded(context):
             result = finish_refresh(plan, run_identity(context))
             if result is None:

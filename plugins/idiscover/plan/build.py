@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from idiscover.metadata.models import Catalog, Context, CountryVia, Family, ObjectSpec, Owner, TableSpec
+from idiscover.metadata.models import (
+    Catalog,
+    Context,
+    CountryColumn,
+    CountryVia,
+    Family,
+    FieldType,
+    ObjectSpec,
+    Owner,
+    TableSpec,
+)
 from idiscover.metadata.paths import delta_filter_path, object_path, table_path
 from idiscover.plan.describe import describe_extraction, describe_load, describe_refresh
 from idiscover.plan.model import (
@@ -22,6 +32,7 @@ from idiscover.plan.model import (
 from idiscover.plan.reads import daily_read_mode
 
 EMR_POOL = "emr"
+_CONDITION_TYPES = frozenset({FieldType.STRING, FieldType.PICKLIST})
 BATCH_COLUMNS = ("_read_at_utc", "_batch_id")  # the last two of every file and of every stg table
 
 
@@ -95,8 +106,17 @@ def _extraction(spec: ObjectSpec, catalog: Catalog, context: Context, code_sha: 
         lookback_minutes=delta.lookback_minutes,
         start=_as_utc(delta.start),
         filter=delta.filter,
+        country_field=_country_field(spec),
         code_sha=code_sha,
     )
+
+
+def _country_field(spec: ObjectSpec) -> str | None:
+    """The field by which a query can pick records by country: SOQL's IN takes neither multi-select nor long text."""
+    if not isinstance(spec.country, CountryColumn):
+        return None
+    column = spec.country.column
+    return next((f.salesforce for f in spec.fields if f.column == column and f.type in _CONDITION_TYPES), None)
 
 
 def _load(spec: ObjectSpec, catalog: Catalog, context: Context) -> LoadPlan:

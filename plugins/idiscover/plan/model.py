@@ -73,6 +73,7 @@ class DagHeader(PlanModel):
     outlet: str  # asset URI that a successful `end` emits
     pools: dict[str, int]  # name → slots; they exist before the DAG's file does
     metadata_versions: dict[str, str]  # file → version that this plan was made from
+    notice: str | None = None  # Markdown: an edit of one of these files was refused, and why
 
 
 class ColumnPlan(PlanModel):
@@ -116,6 +117,7 @@ class ExtractionPlan(PlanModel):
     lookback_minutes: int
     start: datetime
     filter: tuple[FilterCondition, ...]
+    country_field: str | None = None  # Salesforce name; None: a record's country is not known to Salesforce alone
     code_sha: str
 
 
@@ -183,9 +185,14 @@ class RunIdentity(PlanModel):
     run_type: str  # Airflow's: scheduled, manual, backfill, asset_triggered, …
     interval_start_utc: datetime | None = None
     interval_end_utc: datetime | None = None
-    order_date: date | None = None  # DAG parameter
-    window_start_utc: datetime | None = None  # DAG parameter
-    window_end_utc: datetime | None = None  # DAG parameter
+    # DAG parameters from here on
+    order_date: date | None = None
+    window_start_utc: datetime | None = None
+    window_end_utc: datetime | None = None
+    mode: Literal["delta", "full"] | None = None  # None: what the object's daily run reads
+    countries: tuple[str, ...] = ()  # sorted; none: all
+    dry_run: bool = False
+    reason: str | None = None
 
 
 class Window(PlanModel):
@@ -199,6 +206,8 @@ class Window(PlanModel):
     start_utc: datetime
     end_utc: datetime
     read_mode: ReadMode
+    countries: tuple[str, ...] = ()  # only records of these are read; none: of all
+    reason: str | None = None  # why a person started the run
 
     @property
     def is_empty(self) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from idiscover.errors import ConfigError
-from idiscover.metadata.models import DeltaFilter, ObjectSpec
-from idiscover.metadata.paths import delta_filter_path
-from idiscover.plan.model import ExtractionPlan, ReadMode, RunIdentity, RunKind
+from idiscover.metadata.models import DeltaFilter, Family, FilterCondition, ObjectSpec
+from idiscover.metadata.paths import delta_filter_path, object_path
+from idiscover.plan.model import ExtractionPlan, ReadMode, RunIdentity, RunKind, Window
 
 
 def daily_read_mode(spec: ObjectSpec, delta: DeltaFilter) -> ReadMode:
@@ -24,22 +24,68 @@ def describe_read(mode: ReadMode) -> str:
     }[mode]
 
 
+def explain_read(spec: ObjectSpec, delta: DeltaFilter) -> str:
+    """What a day's run reads, and which key of the metadata says so."""
+    mode = daily_read_mode(spec, delta)
+    reasons = {
+        ReadMode.WINDOW: "nothing asks for more",
+        ReadMode.WINDOW_AND_IDS: "sweep: daily in its delta filter",
+        ReadMode.WHOLE: "load_mode: full" if spec.load_mode == "full" else "formula_refresh: daily in its delta filter",
+    }
+    return f"{describe_read(mode)} ({reasons[mode]})"
+
+
 def read_mode_of(plan: ExtractionPlan, run: RunIdentity, kind: RunKind) -> ReadMode:
-    """What this run reads. Who names a window, by a backfill or a parameter, gets that window and nothing else.
+    """What this run reads. Who names a window or countries, or backfills, gets that window and nothing else.
+
+    `mode: full` reads every record, as the daily run of an object with `load_mode: full` does. `mode: delta` reads the
+    window where the daily run would read every record.
 
     Raises:
-        ConfigError: it names one, and the object has no field to cut it on.
+        ConfigError: it names a window, and the object has no field to cut it on; or countries, and Salesforce alone
+            does not know the country of the object's records.
     """
+    if run.mode == "full":
+        return ReadMode.WHOLE
+    if run.countries:
+        require_country_field(plan)
     names_a_window = run.window_start_utc is not None or run.window_end_utc is not None
-    if kind is not RunKind.BACKFILL and not names_a_window:
+    leaves_whole_read = run.mode == "delta" and plan.daily_read_mode is ReadMode.WHOLE
+    if kind is not RunKind.BACKFILL and not names_a_window and not run.countries and not leaves_whole_read:
         return plan.daily_read_mode
     if plan.delta_field is None:
+        asked = "window_start or window_end" if names_a_window else "countries" if run.countries else "mode: delta"
         raise ConfigError(
             "the object has no time of its last change, so that no window of it can be read",
             where=f"{plan.salesforce_object} ({delta_filter_path(plan.object)})",
             key="field",
-            got="a backfill" if kind is RunKind.BACKFILL else "window_start or window_end",
+            got="a backfill" if kind is RunKind.BACKFILL else asked,
             expected="a run without a window, which reads every record",
-            remedy="start a manual run without window_start and window_end",
+            remedy="start a manual run without window_start and window_end, mode or countries",
         )
     return ReadMode.WINDOW
+
+
+def require_country_field(plan: ExtractionPlan) -> None:
+    """Raises:
+    ConfigError: no query to Salesforce can pick the object's records by country.
+    """
+    if plan.country_field is None:
+        raise ConfigError(
+            "Salesforce cannot be asked for the object's records of some countries",
+            where=f"{plan.header.dag_id} ({object_path(plan.object)})",
+            key="countries",
+            expected="none: only where the country rule is column, with a field that can stand in a condition, is the"
+            " country in the record itself",
+            remedy="leave countries out; to refresh some countries' slices only, trigger"
+            f" {Family.STG_TO_ITG.value}__{plan.object} with countries",
+        )
+
+
+def read_filter(plan: ExtractionPlan, window: Window) -> tuple[FilterCondition, ...]:
+    """The conditions that a read has beside its window: the delta filter's, and the countries'."""
+    if not window.countries:
+        return plan.filter
+    require_country_field(plan)
+    assert plan.country_field is not None
+    return (*plan.filter, FilterCondition(field=plan.country_field, op="in", value=window.countries))
