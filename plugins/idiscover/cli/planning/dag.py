@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from idiscover.cli.planning.sections import RUN_ID, Section, as_json, facts
 from idiscover.lake.keys import status_key
@@ -71,11 +71,15 @@ def describe_marks(marks: str) -> str:
     }[marks]
 
 
-def document_section(plan: Plan) -> Section:
-    """All that no other section says: documentation, tags, the environment's settings.
+def document_section(plan: Plan, shown: Collection[str]) -> Section:
+    """All of the plan that no other section says: documentation, tags, the environment's settings, and what is new.
 
     Versions of the metadata files are left out: a folder and a bucket name them in different ways.
+
+    Args:
+        plan: the DAG's.
+        shown: keys of the plan that other sections show.
     """
-    header = plan.header.model_dump(mode="json", exclude={"metadata_versions"})
-    text = as_json({"header": header, "context": plan.context.model_dump(mode="json")})
-    return Section("documentation, settings", text, "json", summary=f"{len(text.splitlines())} lines of JSON")
+    document = plan.model_dump(mode="json", exclude=set(shown))
+    del document["header"]["metadata_versions"]
+    return Section("documentation, settings", as_json(document), "json", summary="the rest of the DAG's plan")

@@ -18,6 +18,9 @@ from idiscover.salesforce.soql import count, datetime_literal, select
 
 # Stand for moments that only a run knows; no window of a run ever has them.
 _START, _END = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_SHOWN = (
+    "schedule", "operation", "columns", "daily_read_mode", "lookback_minutes", "start", "filter", "code_sha",
+)  # fmt: skip
 _START_TEXT, _END_TEXT = "<start>", "<end>"
 
 
@@ -38,7 +41,7 @@ def extraction_sections(plan: ExtractionPlan, order_date: date | None = None) ->
         Section("keys in S3", _keys(plan)),
         Section("mail", _mail(plan)),
         airflow_section(plan, plan.schedule),
-        document_section(plan),
+        document_section(plan, _SHOWN),
     ]
 
 

@@ -30,7 +30,7 @@ def load_sections(plan: LoadPlan) -> list[Section]:
         Section("keys in S3", _keys(plan)),
         consumers_section(plan.consumers, plan.wakes),
         airflow_section(plan),
-        document_section(plan),
+        document_section(plan, ("columns", "consumers")),
     ]
 
 

@@ -23,6 +23,7 @@ _BOUND = {
     Parameter.AS_OF_DATE: "the newest order date that was claimed",
     Parameter.RUN_ID: "the run's",
 }
+_SHOWN = ("inputs", "reference_inputs", "statements", "consumers", "cut_off_hours", "metadata_key")
 _DOCUMENTS = {
     "slices": "what was claimed, and its units",
     "call_COUNTRIES": "one per unit: its calls",
@@ -41,7 +42,7 @@ def refresh_sections(plan: RefreshPlan) -> list[Section]:
         Section("keys in S3", _keys(plan)),
         consumers_section(plan.consumers, plan.wakes),
         airflow_section(plan),
-        document_section(plan),
+        document_section(plan, _SHOWN),
     ]
 
 
@@ -87,10 +88,7 @@ def _questions(itg: ItgPlan) -> list[Section]:
         "SQL of the newest read": (newest_read_sql(itg), "which read of every Id counts"),
         "SQL of held absences": (held_absences_sql(itg), "whether itg holds records that it does not have"),
     }
-    return [
-        Section(title, f"{sql};", "sql", summary=f"{told}, {len(sql.splitlines())} lines")
-        for title, (sql, told) in texts.items()
-    ]
+    return [Section(title, f"{sql};", "sql", summary=told) for title, (sql, told) in texts.items()]
 
 
 def _keys(plan: RefreshPlan) -> str:

@@ -34,8 +34,7 @@ def release_sections(
         sql = statement.sql.strip()
         table, procedure = _name(_TABLE, sql), _name(_PROCEDURE, sql)
         if procedure in wanted:
-            told = f"{_source(statement.name, sql_root)}, {len(sql.splitlines())} lines"
-            procedures.append(Section(f"procedure {procedure}", sql, "sql", summary=told))
+            procedures.append(Section(f"procedure {procedure}", sql, "sql", summary=_source(statement.name, sql_root)))
         elif statement.name.startswith("comment "):
             table = statement.name.removeprefix("comment ").rpartition(".")[0]
             if _belongs(table, tables):

@@ -55,7 +55,7 @@ def _show_group(console: Console, group: Group) -> None:
 
 def _show_section(console: Console, section: Section) -> None:
     if section.is_folded:
-        _print(console, _indented(f"{section.summary} (--json has it)"))
+        _print(console, _indented(f"{section.summary} (--json shows it)"))
     elif section.language and console.is_terminal:
         lexer = _LEXERS[section.language]
         highlighted = Syntax("", lexer, theme=_THEME, background_color="default").highlight(_indented(section.text))

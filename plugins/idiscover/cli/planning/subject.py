@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -37,10 +36,11 @@ def find_subject(catalog: Catalog, name: str) -> Subject:
         return _object(catalog, found[0]) if found[0] in catalog.objects else _table(catalog, found[0])
     if found:
         raise ConfigError("several have this name", got=name, expected=", ".join(found), remedy="name one of them")
-    known = [*catalog.objects, *catalog.tables, *_short_names(catalog)]
-    known += [spec.salesforce_object for spec in catalog.objects.values()]
-    near = get_close_matches(name.lower(), [item.lower() for item in known], n=3, cutoff=0.6)
-    by_lower = {item.lower(): item for item in known}
+    # full names last, so that of two that differ in nothing else the full one is proposed
+    known = [spec.salesforce_object for spec in catalog.objects.values()]
+    known += [table.partition(".")[2] for table in catalog.tables]
+    by_lower = {item.lower(): item for item in [*known, *catalog.objects, *catalog.tables]}
+    near = get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.6)
     remedy = f"did you mean {' or '.join(by_lower[item] for item in near)}?" if near else "see metadata/"
     raise ConfigError(
         "no such object or table",
@@ -58,10 +58,6 @@ def _meant(catalog: Catalog, name: str) -> list[str]:
         return [staged]
     by_salesforce = [spec.object for spec in catalog.objects.values() if spec.salesforce_object == name]
     return by_salesforce or [table for table in sorted(catalog.tables) if table.partition(".")[2] == name]
-
-
-def _short_names(catalog: Catalog) -> Sequence[str]:
-    return [table.partition(".")[2] for table in catalog.tables]
 
 
 def _object(catalog: Catalog, name: str) -> Subject:
