@@ -12,8 +12,10 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 
 from idiscover.errors import ConfigError
+from idiscover.metadata.context_checks import context_problems
 from idiscover.metadata.explain import as_meant, explain
 from idiscover.metadata.models import Catalog, Context, DeltaFilter, Model, ObjectSpec, TableSpec
+from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.metadata.validation import problems as cross_file_problems
 from idiscover.metadata.yaml_text import Document, Place, read_yaml
 
@@ -25,13 +27,18 @@ _NAMED_BY = {OBJECTS: "object", DELTA_FILTERS: "object", TABLES: "table"}
 
 
 class CatalogError(ConfigError):
-    """Everything that is wrong with the metadata; each `problems` entry is a fault of its own."""
+    """Everything that is wrong with the metadata or a context; each `problems` entry is a fault of its own."""
 
-    def __init__(self, problems: Iterable[ConfigError]) -> None:
+    def __init__(self, problems: Iterable[ConfigError], of: str = "metadata") -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
-        head = f"the metadata has {count} problem{'s' if count != 1 else ''}"
+        head = f"the {of} has {count} problem{'s' if count != 1 else ''}"
         super().__init__("\n\n".join([head, *(str(problem) for problem in self.problems)]))
+
+
+def _order(problem: ConfigError) -> tuple[str, int, int]:
+    """Problems stand in the order of files and lines."""
+    return Place.parse(problem.where or "").order
 
 
 def file_of(problem: ConfigError) -> str | None:
@@ -88,8 +95,12 @@ class _Files:
         return [model for _, model in sorted(self.models.items()) if isinstance(model, kind)]
 
 
-def load_catalog(reader: Reader) -> Catalog:
+def load_catalog(reader: Reader, sql: SqlInventory | None = None) -> Catalog:
     """Read and check all metadata.
+
+    Args:
+        reader: of the files.
+        sql: what the repository's `sql/` holds, where it is at hand; then what statements name has to be in it.
 
     Raises:
         CatalogError: something is wrong; it lists every problem of every file with file, line and column.
@@ -104,9 +115,9 @@ def load_catalog(reader: Reader) -> Catalog:
         versions=dict(sorted(files.versions.items())),
     )
     unread = {path for path in files.paths if path not in files.models}
-    found = files.problems + [_placed(problem, files) for problem in cross_file_problems(catalog, unread)]
+    found = files.problems + [_placed(problem, files) for problem in cross_file_problems(catalog, unread, sql)]
     if found:
-        raise CatalogError(found)
+        raise CatalogError(sorted(found, key=_order))
     return catalog
 
 
@@ -116,7 +127,7 @@ def parse_table(text: str, where: str) -> TableSpec:
     Raises:
         CatalogError: it is not a valid table file.
     """
-    return _sound(TableSpec, read_yaml(text, where))
+    return _sound(*_parse(TableSpec, read_yaml(text, where)))
 
 
 def parse_context(text: str, where: str) -> Context:
@@ -125,13 +136,16 @@ def parse_context(text: str, where: str) -> Context:
     Raises:
         CatalogError: they are not valid.
     """
-    return _sound(Context, read_yaml(text, where))
+    document = read_yaml(text, where)
+    context, problems = _parse(Context, document)
+    if context is not None:
+        problems = [*problems, *(_at_its_key(problem, document) for problem in context_problems(context))]
+    return _sound(context, problems, "context")
 
 
-def _sound(kind: type[ModelT], document: Document) -> ModelT:
-    model, problems = _parse(kind, document)
+def _sound(model: ModelT | None, problems: list[ConfigError], of: str = "metadata") -> ModelT:
     if model is None or problems:
-        raise CatalogError(problems)
+        raise CatalogError(sorted(problems, key=_order), of)
     return model
 
 
@@ -149,7 +163,7 @@ def _parse(kind: type[ModelT], document: Document) -> tuple[ModelT | None, list[
         model = _validate(kind, as_meant(document.data, faults))
     except ValidationError:
         model = None
-    return model, sorted(problems, key=lambda problem: Place.parse(problem.where or "").order)
+    return model, sorted(problems, key=_order)
 
 
 def _validate(kind: type[ModelT], data: object) -> ModelT:
@@ -209,7 +223,9 @@ def _check_name(model: Model, folder: str, name: str, document: Document) -> Non
 def _placed(problem: ConfigError, files: _Files) -> ConfigError:
     """The problem with line and column, where its file and key are known."""
     document = files.documents.get(problem.where or "")
-    if document is None:
-        return problem
+    return _at_its_key(problem, document) if document is not None else problem
+
+
+def _at_its_key(problem: ConfigError, document: Document) -> ConfigError:
     steps = [int(step) if step.isdigit() else step for step in (problem.key or "").split(".") if step]
     return problem.at(document.place(steps))

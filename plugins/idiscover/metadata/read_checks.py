@@ -19,6 +19,7 @@ def _reads_whole(spec: ObjectSpec, catalog: Catalog) -> str | None:
 
 
 def _history_grows_with_changes_only(spec: ObjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """Histories are of objects that are read by windows."""
     whole = _reads_whole(spec, catalog)
     if spec.history and whole:
         yield ConfigError(
@@ -32,7 +33,7 @@ def _history_grows_with_changes_only(spec: ObjectSpec, catalog: Catalog, _unread
 
 
 def _formulas_are_read_again(spec: ObjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
-    """Fields and filter have to agree, in both directions."""
+    """Formulas are read anew, and only objects that have some."""
     if spec.object not in catalog.delta_filters:
         return  # told elsewhere; and the filter may be what says so
     for position, field in enumerate(spec.fields):
@@ -57,6 +58,7 @@ def _formulas_are_read_again(spec: ObjectSpec, catalog: Catalog, _unread: Collec
 
 
 def _nothing_is_read_twice(spec: ObjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """An object that is read whole has no sweep beside it."""
     delta = catalog.delta_filters.get(spec.object)
     if delta is None:
         return
@@ -75,6 +77,7 @@ def _nothing_is_read_twice(spec: ObjectSpec, catalog: Catalog, _unread: Collecti
 
 
 def _deletions_are_seen(spec: ObjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """Deletions are seen: by IsDeleted, a sweep or a whole read."""
     delta = catalog.delta_filters.get(spec.object)
     if delta is None or spec.has_is_deleted or delta.sweep == "daily" or _reads_whole(spec, catalog):
         return
@@ -91,7 +94,7 @@ def _deletions_are_seen(spec: ObjectSpec, catalog: Catalog, _unread: Collection[
 def _read_time_is_a_version_of_whole_reads_only(
     spec: ObjectSpec, _catalog: Catalog, _unread: Collection[str]
 ) -> Problems:
-    """A window shows what changed in it: without a time of the change there is none to cut."""
+    """Objects without a time of their last change are read whole: there is no window to cut."""
     if not spec.has_version_of_its_own and spec.load_mode != "full":
         yield ConfigError(
             "an object without a time of its last change is read by windows",

@@ -47,6 +47,26 @@ def all_blocks(language: str) -> list[Block]:
     return [block for page in all_pages() for block in blocks(page, language)]
 
 
+def example_files() -> dict[str, str]:
+    """Metadata files that the YAML blocks of all pages add or change; path relative to `metadata/` → text.
+
+    A block says in its first line what it is: a file, or one more of the inputs of a table that stands.
+    """
+    found: dict[str, str] = {}
+    for block in all_blocks("yaml"):
+        head, _, rest = block.text.partition("\n")
+        whole = re.fullmatch(r"# metadata/(\S+\.yaml)", head)
+        part = re.fullmatch(r"# one more of the inputs in metadata/(\S+\.yaml)", head)
+        assert whole or part, f"{block}: the first line has to name the file, such as # metadata/objects/x.yaml"
+        if whole:
+            found[whole[1]] = block.text
+        elif part:
+            standing = (REPOSITORY / "metadata" / part[1]).read_text(encoding="utf-8")
+            assert standing.count("\ninputs:\n") == 1
+            found[part[1]] = standing.replace("\ninputs:\n", f"\ninputs:\n{rest}")
+    return found
+
+
 def prose(page: Path) -> str:
     """The page without its code blocks."""
     return _FENCE.sub("", page.read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ from idiscover.warehouse.statements import parse_statement
 
 from tests.support.aws_platform import create_job_metadata
 from tests.support.warehouse_stack import running_front, running_postgres
-from tests.unit.docs.pages import DOCS, REPOSITORY, Block, all_blocks, blocks
+from tests.unit.docs.pages import DOCS, REPOSITORY, Block, all_blocks, blocks, example_files
 
 RUNBOOK = DOCS / "runbook.md"
 PLACES = ("-- job metadata: ", "-- warehouse: ")
@@ -72,7 +72,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     folder = tmp_path_factory.mktemp("metadata")
     standing = FolderReader(REPOSITORY / "metadata")
     texts = {path: standing.read(path)[0] for path in standing.list()}
-    texts |= {block.text.splitlines()[0].removeprefix("# metadata/"): block.text for block in all_blocks("yaml")}
+    texts |= example_files()
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")

@@ -1,0 +1,83 @@
+"""Checks of an environment's settings: forms that AWS prescribes, and keys that have to go together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from idiscover.errors import ConfigError
+from idiscover.metadata.environment import Context
+from idiscover.metadata.schedules import EXPECTED as CRON
+from idiscover.metadata.schedules import cron_fault
+
+Problems = Iterator[ConfigError]
+
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
+_SUBNET = re.compile(r"subnet-[0-9a-f]{8,17}")
+
+
+def _region_is_one(context: Context) -> Problems:
+    """The region has the form of AWS's regions."""
+    if not _REGION.fullmatch(context.region):
+        yield _fault("region", context.region, "a region of AWS, such as eu-central-1")
+
+
+def _buckets_can_be_made(context: Context) -> Problems:
+    """Buckets have names that S3 allows, and are two."""
+    for key, name in (("data", context.buckets.data), ("dags", context.buckets.dags)):
+        if not _BUCKET.fullmatch(name) or ".." in name:
+            expected = "a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens"
+            yield _fault(f"buckets.{key}", name, expected)
+    if context.buckets.data == context.buckets.dags:
+        yield _fault(
+            "buckets.dags", context.buckets.dags, "another bucket than data: who may edit metadata may not edit DAGs"
+        )
+
+
+def _secrets_are_apart(context: Context) -> Problems:
+    """No two logins lie in one secret."""
+    seen: dict[str, str] = {}
+    for key, name in context.secrets:
+        first = seen.setdefault(name, key)
+        if first != key:
+            yield _fault(f"secrets.{key}", name, f"another secret than that of {first}")
+
+
+def _aws_names_have_their_form(context: Context) -> Problems:
+    """Roles, subnets and prefixes have the form that EMR and Redshift ask for."""
+    if not _ROLE_ARN.fullmatch(context.redshift.copy_role_arn):
+        expected = "a role's ARN, such as arn:aws:iam::123456789012:role/idiscover-copy"
+        yield _fault("redshift.copy_role_arn", context.redshift.copy_role_arn, expected)
+    if context.emr.subnet_id is not None and not _SUBNET.fullmatch(context.emr.subnet_id):
+        yield _fault("emr.subnet_id", context.emr.subnet_id, "a subnet's id, such as subnet-0123456789abcdef0")
+    if context.emr.log_prefix.strip("/") != context.emr.log_prefix:
+        yield _fault("emr.log_prefix", context.emr.log_prefix, "a prefix without slashes at its ends, such as emr-logs")
+
+
+def _schedules_are_cron(context: Context) -> Problems:
+    """Schedules are cron expressions that come to pass."""
+    for key in ("sweep_schedule", "publish_schedule"):
+        expression = getattr(context.airflow, key)
+        fault = cron_fault(expression)
+        if fault is not None:
+            yield _fault(f"airflow.{key}", f"{expression} ({fault})", CRON, "the schedule is not a cron expression")
+
+
+def _fault(key: str, got: str, expected: str, what: str = "a setting cannot be right") -> ConfigError:
+    return ConfigError(what, key=key, got=got, expected=expected, remedy="correct it")
+
+
+CONTEXT_CHECKS: tuple[Callable[[Context], Problems], ...] = (
+    _region_is_one,
+    _buckets_can_be_made,
+    _secrets_are_apart,
+    _aws_names_have_their_form,
+    _schedules_are_cron,
+)
+
+
+def context_problems(context: Context) -> list[ConfigError]:
+    """All that is wrong with an environment's settings; each problem's `key` is a dotted path, and it has no place."""
+    return [problem for check in CONTEXT_CHECKS for problem in check(context)]

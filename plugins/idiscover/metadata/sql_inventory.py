@@ -1,0 +1,49 @@
+"""What the repository's `sql/` holds, as far as metadata refer to it: procedures, tables of dm, their columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PROCEDURES, DM_TABLES = "procedures", "ddl/dm"
+
+_PROCEDURE = re.compile(r"create or replace procedure\s+([a-z0-9_]+\.[a-z0-9_]+)\s*\((.*?)\)\s*as\b", re.DOTALL)
+_TABLE = re.compile(r"create table if not exists\s+([a-z0-9_]+\.[a-z0-9_]+)\s*\((.*?)\n\)", re.DOTALL)
+_COLUMN = re.compile(r'^\s+"?([a-z_][a-z0-9_]*)"? +[a-z]', re.MULTILINE)
+_TYPE_ARGUMENTS = re.compile(r"\([^()]*\)")
+
+
+@dataclass(frozen=True)
+class SqlInventory:
+    """Names that SQL files define.
+
+    Attributes:
+        procedures: qualified name → number of parameters.
+        tables: qualified name → its columns; tables of dm only, those of stg and itg are made from metadata.
+    """
+
+    procedures: Mapping[str, int]
+    tables: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def read(cls, sql_root: Path) -> SqlInventory | None:
+        """The inventory of a folder `sql/`; None if there is no such folder."""
+        if not (sql_root / PROCEDURES).is_dir():
+            return None
+        procedures: dict[str, int] = {}
+        for path in sorted((sql_root / PROCEDURES).rglob("*.sql*")):
+            for name, parameters in _PROCEDURE.findall(path.read_text(encoding="utf-8")):
+                procedures[name] = _count(parameters)
+        tables: dict[str, frozenset[str]] = {}
+        for path in sorted((sql_root / DM_TABLES).glob("*.sql")):
+            for name, columns in _TABLE.findall(path.read_text(encoding="utf-8")):
+                tables[name] = frozenset(_COLUMN.findall(columns))
+        return cls(procedures, tables)
+
+
+def _count(parameters: str) -> int:
+    """Of a parameter list such as `p_country_code varchar(2), p_as_of_date date`."""
+    plain = _TYPE_ARGUMENTS.sub("", parameters).strip()
+    return plain.count(",") + 1 if plain else 0
