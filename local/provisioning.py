@@ -1,19 +1,16 @@
-"""What stands in AWS before a deploy, and the deploy: buckets, secrets, mail identity, Airflow's variable, pools."""
+"""What stands in AWS before a deploy, and the deploy: buckets, secrets, mail identity, Airflow's variable."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 from idiscover.cli.deploying import deploy
 from idiscover.cli.places import read_context
-from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Context
-from idiscover.plan.build import build_plans
 
 from local.airflow_api import AirflowApi
 from local.stack.environment import ACCOUNT, LOG_GROUP, REGION, VARIABLES_PREFIX, aws_url, salesforce_url
@@ -42,9 +39,8 @@ def _provision(layout: Layout, settings: Settings, api: AirflowApi) -> Iterator[
     yield _buckets(client("s3"), context)
     yield _secrets(client("secretsmanager"), context, layout, settings)
     yield _mail_and_logs(client("ses"), client("logs"), context)
-    # pools before DAGs: a task whose pool does not exist never starts
-    yield _pools(api, context)
-    yield from deploy(ROOT, str(CONTEXT))
+    # what somebody has edited in this stack's bucket is what they want to see
+    yield from deploy(ROOT, str(CONTEXT), keep_edits=True, ensure_pools=api.ensure_pools)
 
 
 def _buckets(s3: Any, context: Context) -> str:
@@ -105,12 +101,3 @@ def _mail_and_logs(ses: Any, logs: Any, context: Context) -> str:
     if not groups:
         logs.create_log_group(logGroupName=LOG_GROUP)
     return f"mail identity {context.mail.sender}, log group {LOG_GROUP}"
-
-
-def _pools(api: AirflowApi, context: Context) -> str:
-    catalog = load_catalog(FolderReader(Path(ROOT) / "metadata"))
-    wanted: dict[str, int] = {}
-    for plan in build_plans(catalog, context, "0" * 40):
-        wanted.update(plan.header.pools)
-    made = api.ensure_pools(wanted)
-    return f"pools: {len(wanted)}, {made} new or changed"

@@ -20,7 +20,7 @@ from local.demo.stand import Stand
 
 _WATCH_STEPS = "emr_tasks.watch_steps"
 _EXTRACTION = "sfdc_to_s3"
-_SWEEP = "sweep_pending"
+_OF_THE_PLATFORM = frozenset({"sweep_pending", "publish_dags"})
 _WAITING = "waiting for a turn"
 _CALLS, _COPY, _SPARK, _PLATFORM = "CALLs", "COPY", "Spark", "platform"
 _EMR, _AROUND = "EMR, mails", "Airflow around it"
@@ -66,9 +66,9 @@ def split(task: EndedTask, inside: Inside) -> dict[str, float]:
 
 
 def _ended_tasks(stand: Stand, since: datetime) -> Iterator[EndedTask]:
-    """Tasks that had a process of their own, those of the sweep left out."""
+    """Tasks that had a process of their own, those of no object and no table left out."""
     for item in stand.api.ended_tasks(since):
-        if item["pid"] and item["start_date"] and item["end_date"] and item["dag_id"] != _SWEEP:
+        if item["pid"] and item["start_date"] and item["end_date"] and item["dag_id"] not in _OF_THE_PLATFORM:
             yield EndedTask(
                 dag_id=item["dag_id"],
                 run_id=item["dag_run_id"],

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -59,6 +60,20 @@ def assume_target_role(secret: Mapping[str, str], region: str) -> Credentials:
     )
 
 
+@dataclass(frozen=True)
+class LatestVersion:
+    """The newest version of an object, or the marker that says that it was deleted.
+
+    `version` is the VersionId (the ETag of what a bucket without versions holds), `version_id` what S3 is asked by.
+    """
+
+    key: str
+    version: str
+    version_id: str | None
+    modified_at_utc: datetime
+    is_deleted: bool
+
+
 class Bucket:
     """One bucket.
 
@@ -85,17 +100,22 @@ class Bucket:
         Raises:
             ConfigError: it is not UTF-8.
         """
+        content, version = self.read_bytes_version(key)
+        return utf8(content, self.uri(key)), version
+
+    def read_bytes_version(self, key: str, version_id: str | None = None) -> tuple[bytes, str]:
+        """Content and VersionId (the ETag in a bucket without versions); of the newest version, if none is named."""
+        named = {} if version_id is None else {"VersionId": version_id}
         with aws_errors(self.uri(key)):
-            answer = self._client.get_object(Bucket=self.name, Key=key)
-            content: bytes = answer["Body"].read()
-        try:
-            return content.decode("utf-8"), _version(answer)
-        except UnicodeDecodeError as error:
-            # from None: the cause would quote the whole object
-            got = f"byte {error.start} is not UTF-8"
-            raise ConfigError(
-                "an object is not UTF-8", where=self.uri(key), got=got, remedy="save it as UTF-8"
-            ) from None
+            answer = self._client.get_object(Bucket=self.name, Key=key, **named)
+            return answer["Body"].read(), _version(answer)
+
+    def list_latest(self, prefix: str) -> list[LatestVersion]:
+        """The newest version of every object below `prefix`, those that are deleted included; sorted by key."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=prefix)
+        with aws_errors(self.uri(prefix)):
+            found = [latest for page in pages for latest in _latest(page)]
+        return sorted(found, key=lambda latest: latest.key)
 
     def open_reader(self, key: str) -> Any:
         """The object as a binary stream, from `read(n)`; errors while it is read are botocore's."""
@@ -157,6 +177,29 @@ class Bucket:
             for error in answer.get("Errors", []):
                 kind = FatalError if error["Code"] == "AccessDenied" else RetriableError
                 raise kind("an object could not be deleted", where=self.uri(error["Key"]), got=error["Code"])
+
+
+def utf8(content: bytes, where: str) -> str:
+    """The text of an object.
+
+    Raises:
+        ConfigError: it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # from None: the cause would quote the whole object
+        got = f"byte {error.start} is not UTF-8"
+        raise ConfigError("an object is not UTF-8", where=where, got=got, remedy="save it as UTF-8") from None
+
+
+def _latest(page: Mapping[str, Any]) -> Iterator[LatestVersion]:
+    for item in page.get("Versions", []):
+        if item["IsLatest"]:
+            yield LatestVersion(item["Key"], _version(item), item["VersionId"], item["LastModified"], is_deleted=False)
+    for item in page.get("DeleteMarkers", []):
+        if item["IsLatest"]:
+            yield LatestVersion(item["Key"], item["VersionId"], None, item["LastModified"], is_deleted=True)
 
 
 def _client_with(credentials: Credentials, region: str) -> Any:

@@ -1,7 +1,8 @@
 """Brings this repository to an environment: code, metadata, tables and procedures, DAG files; in that order.
 
 Each step compares first and does only what is needed, so that a deploy may be repeated. What the last deploy brought is
-recorded in the bucket (`status/deploy/release.json`): what was edited there since is kept, and said.
+recorded in the bucket (`status/deploy/release.json`): what was edited there since stops the next one, unless it is told
+to keep the edits or to overwrite them.
 """
 
 from __future__ import annotations
@@ -12,64 +13,151 @@ from pathlib import Path
 from typing import Any
 
 from idiscover.aws import postgres
+from idiscover.aws.airflow_rest import AirflowRest
+from idiscover.aws.dag_files import BucketTarget
+from idiscover.aws.publish_state import read_state
+from idiscover.aws.publishing import EnsurePools, Inputs, Publisher, is_metadata, latest_metadata, read_metadata
 from idiscover.aws.redshift import transaction
-from idiscover.aws.s3 import Bucket, S3Reader
+from idiscover.aws.s3 import Bucket
 from idiscover.aws.secrets import read_secret
-from idiscover.cli.compiling import compile_dags
-from idiscover.cli.metadata_delta import MetadataDelta, PreviewReader, checksum, compare
+from idiscover.cli.metadata_delta import MetadataDelta, checksum, compare, differences
 from idiscover.cli.places import read_context
 from idiscover.cli.release_code import code_sha, script_files
+from idiscover.cli.release_record import record_statements
 from idiscover.errors import ConfigError
-from idiscover.lake.keys import context_key, metadata_key, script_prefix
-from idiscover.metadata.loading import FolderReader, Reader, load_catalog
+from idiscover.lake.keys import RELEASE_KEY, context_key, metadata_key, script_prefix
+from idiscover.metadata.last_good import MetadataFile, SoundMetadata
+from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog
 from idiscover.metadata.models import Context
 from idiscover.warehouse.release import ReleaseStatement, release
 
-RELEASE_KEY = "status/deploy/release.json"
-STATEMENTS_KEY = "status/deploy/statements.json"  # name → SQL of the last release: `idiscover plan --diff` reads it
 JOB_METADATA_DDL = "sql/job_metadata/ddl.sql"
+PUBLISH_DAG = "dags/publish_dags.py"
 
 
-def deploy(root: Path, context_place: str, dry_run: bool = False, overwrite: bool = False) -> Iterator[str]:
-    """Yields one line per step, as it is done.
+def deploy(
+    root: Path,
+    context_place: str,
+    dry_run: bool = False,
+    overwrite: bool = False,
+    keep_edits: bool = False,
+    ensure_pools: EnsurePools | None = None,
+) -> Iterator[str]:
+    """Yields one line per step, as it is done; before it stops because of edits in the bucket, their differences.
 
     Args:
         root: the repository.
         context_place: a file, or s3://bucket/key.
         dry_run: say what would be done, and do nothing.
         overwrite: replace what was edited in the bucket, too.
+        keep_edits: leave what was edited in the bucket as it is, and deploy everything else.
+        ensure_pools: makes the pools that a DAG needs; Airflow's REST API by default.
 
     Raises:
-        ConfigError: the metadata are wrong, here or with what is kept in the bucket; nothing was deployed then.
+        ConfigError: the metadata are wrong, here or with what is kept in the bucket, or a file that was edited in the
+            bucket would be overwritten; nothing was deployed then.
     """
     _require_repository(root)
     context = read_context(context_place)
-    here = FolderReader(root / "metadata")
-    load_catalog(here)
+    here = texts_here(root)
+    load_catalog(FolderReader(root / "metadata"))
     bucket = Bucket(context.buckets.data, context.region)
-    last = _last_release(bucket)
-    there = _files_of(S3Reader(bucket))
-    delta = compare(_texts(_files_of(here)), _texts(there), last, overwrite)
-    preview = PreviewReader(delta.result, there)
-    catalog = load_catalog(preview)  # all mistakes before the first change
+    last = last_release(bucket)
+    latest = latest_metadata(bucket)
+    there = read_metadata(bucket, latest)
+    delta = compare(here, texts_there(there), last, overwrite)
+    if delta.edits and not keep_edits:
+        yield from _shown(delta, here, texts_there(there))
+        raise _edited(delta)
     script = script_files(root)
     sha = code_sha(script)
+    publisher = _Deployed(context, sha, bucket, dry_run, allow_deletions=not keep_edits)
+    sound = publisher.preview(delta, there)  # all mistakes before the first change
     yield _upload_script(script, bucket, sha, dry_run)
     yield _upload_metadata(bucket, delta, last, dry_run)
     yield _upload_context(context_place, context, bucket, dry_run)
-    statements = release(catalog, root / "sql")
+    statements = release(sound.catalog, root / "sql")
     job_ddl = (root / JOB_METADATA_DDL).read_text(encoding="utf-8")
     sql = checksum([*(statement.sql for statement in statements), job_ddl])
     if last.get("sql") == sql:
         yield f"tables and procedures: unchanged ({len(statements)} statements)"
     else:
         yield _apply_sql(context, statements, job_ddl, dry_run)
-    _record_statements(bucket, statements, dry_run)
-    # what is written names the versions that the bucket gave to the files
-    metadata = preview if dry_run else S3Reader(bucket)
-    report = compile_dags(metadata, context_place, _dags(context), sha, dry_run)
-    yield report.text(dry_run)
+    if not dry_run:
+        record_statements(bucket, statements)
+    yield from publisher.publish(ensure_pools)
+    yield _upload_publish_dag(root, context, dry_run)
     _record(bucket, last, {"code_sha": sha, "metadata": delta.hashes, "sql": sql}, dry_run)
+
+
+class _Deployed:
+    """The last step of a deploy: pools and DAG files, as `publish_dags` makes them."""
+
+    def __init__(self, context: Context, sha: str, bucket: Bucket, dry_run: bool, allow_deletions: bool) -> None:
+        self._context, self._sha, self._bucket = context, sha, bucket
+        self._dry_run, self._allow_deletions = dry_run, allow_deletions
+        self._target = BucketTarget(Bucket(context.buckets.dags, context.region))
+        self._publisher: Publisher | None = None
+
+    def preview(self, delta: MetadataDelta, there: Mapping[str, MetadataFile]) -> SoundMetadata:
+        """The metadata that are to be in force.
+
+        Raises:
+            CatalogError: something is wrong with them that is no edit in the bucket.
+        """
+        coming = {
+            path: MetadataFile(text.encode("utf-8", "surrogateescape"), "to be uploaded")
+            for path, text in delta.result.items()
+        }
+        stays = {path: file for path, file in there.items() if path in coming and coming[path].content == file.content}
+        current = {**coming, **stays}
+        self._publisher = self._over(current, "")
+        sound = self._publisher.resolve(allow_deletions=self._allow_deletions)
+        if wrong := [problem for edit in sound.refused if edit.path not in delta.edits for problem in edit.problems]:
+            raise CatalogError(wrong)
+        return sound
+
+    def publish(self, ensure_pools: EnsurePools | None) -> Iterator[str]:
+        """Yields what was done."""
+        publisher = self._publisher if self._dry_run else self._over(*self._as_uploaded())
+        assert publisher is not None
+        report = publisher.publish(ensure_pools or _pools_of(self._context), allow_deletions=self._allow_deletions)
+        yield f"pools: {len(report.pools)} {_done('ensured', self._dry_run)}"
+        yield report.files.text(self._dry_run)
+        for edit in report.refused:
+            yield f"refused, as edited in the bucket: {edit.path}; its DAGs stay as they were"
+        if not report.refused and not publisher.refused_before:
+            publisher.record(report)  # else publish_dags has mails to send first
+
+    def _as_uploaded(self) -> tuple[dict[str, MetadataFile], str]:
+        # what is written names the versions that the bucket gave to the files
+        key = context_key(self._context.environment)
+        version = self._bucket.read_text_version(key)[1] if self._bucket.exists(key) else ""
+        return read_metadata(self._bucket, latest_metadata(self._bucket)), version
+
+    def _over(self, current: Mapping[str, MetadataFile], context_version: str) -> Publisher:
+        inputs = Inputs(self._context, context_version, self._sha, current)
+        state = read_state(self._bucket, self._target)
+        return Publisher(inputs, state, self._bucket, self._target, dry_run=self._dry_run)
+
+
+def _pools_of(context: Context) -> EnsurePools:
+    return lambda pools: AirflowRest(context).ensure_pools(pools)
+
+
+def _shown(delta: MetadataDelta, here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[str]:
+    for path in delta.edits:
+        yield differences(path, here.get(path), there.get(path))
+
+
+def _edited(delta: MetadataDelta) -> ConfigError:
+    return ConfigError(
+        "metadata were edited in the bucket since the last release",
+        where="metadata/ of the bucket",
+        got=", ".join(delta.kept),
+        expected="what the last release brought",
+        remedy="bring the edits here: idiscover pull; or keep them there: --keep-edits; or discard them: --overwrite",
+    )
 
 
 def _require_repository(root: Path) -> None:
@@ -82,21 +170,23 @@ def _require_repository(root: Path) -> None:
         )
 
 
-def _files_of(reader: Reader) -> dict[str, tuple[str, str]]:
-    """Path → text and version of each metadata file; what an editor leaves beside them is none."""
-    paths = (path for path in reader.list() if path.endswith((".yaml", ".yml")))
-    return {path: reader.read(path) for path in paths if not path.rpartition("/")[2].startswith(".")}
+def texts_here(root: Path) -> dict[str, str]:
+    """Path → text of each metadata file of the repository; what an editor leaves beside them is none."""
+    reader = FolderReader(root / "metadata")
+    return {path: reader.read(path)[0] for path in reader.list() if is_metadata(path)}
 
 
-def _texts(files: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-    return {path: text for path, (text, _) in files.items()}
+def texts_there(files: Mapping[str, MetadataFile]) -> dict[str, str]:
+    """Path → text of each metadata file of the bucket; a byte that is not UTF-8 stands as an escape."""
+    return {
+        path: file.content.decode("utf-8", "surrogateescape")
+        for path, file in files.items()
+        if file.content is not None
+    }
 
 
-def _dags(context: Context) -> str:
-    return f"s3://{context.buckets.dags}/dags/generated/"
-
-
-def _last_release(bucket: Bucket) -> dict[str, Any]:
+def last_release(bucket: Bucket) -> dict[str, Any]:
+    """What the last deploy has recorded; empty before the first."""
     if not bucket.exists(RELEASE_KEY):
         return {}
     return dict(json.loads(bucket.read_text(RELEASE_KEY)))
@@ -105,12 +195,6 @@ def _last_release(bucket: Bucket) -> dict[str, Any]:
 def _record(bucket: Bucket, last: dict[str, Any], now: dict[str, Any], dry_run: bool) -> None:
     if not dry_run and last != now:
         bucket.write_text(RELEASE_KEY, json.dumps(now, indent=2, sort_keys=True))
-
-
-def _record_statements(bucket: Bucket, statements: list[ReleaseStatement], dry_run: bool) -> None:
-    text = json.dumps({statement.name: statement.sql for statement in statements}, indent=1, ensure_ascii=False)
-    if not dry_run and not (bucket.exists(STATEMENTS_KEY) and bucket.read_text(STATEMENTS_KEY) == text):
-        bucket.write_text(STATEMENTS_KEY, text)
 
 
 def _upload_script(script: dict[str, bytes], bucket: Bucket, sha: str, dry_run: bool) -> str:
@@ -146,6 +230,16 @@ def _upload_context(place: str, context: Context, bucket: Bucket, dry_run: bool)
     if not dry_run:
         bucket.write_text(key, text, "application/yaml")
     return f"context: {bucket.uri(key)} {_done('uploaded', dry_run)}"
+
+
+def _upload_publish_dag(root: Path, context: Context, dry_run: bool) -> str:
+    """After its plan, which is written with the generated files."""
+    bucket, text = Bucket(context.buckets.dags, context.region), (root / PUBLISH_DAG).read_text(encoding="utf-8")
+    if bucket.exists(PUBLISH_DAG) and bucket.read_text(PUBLISH_DAG) == text:
+        return f"publish_dags: {bucket.uri(PUBLISH_DAG)} unchanged"
+    if not dry_run:
+        bucket.write_text(PUBLISH_DAG, text, "text/plain; charset=utf-8")
+    return f"publish_dags: {bucket.uri(PUBLISH_DAG)} {_done('uploaded', dry_run)}"
 
 
 def _apply_sql(context: Context, statements: list[ReleaseStatement], job_ddl: str, dry_run: bool) -> str:

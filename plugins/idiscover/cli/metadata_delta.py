@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,43 +11,42 @@ from typing import Any
 
 @dataclass
 class MetadataDelta:
-    """Files by what is to be done with them; `result` is what the bucket holds afterwards."""
+    """Files by what is to be done with them; `result` is what the bucket holds afterwards.
+
+    `edits`: path → in words, what was done to a file in the bucket since the last release and is spared; `conflicts`:
+    those of them that were changed here as well.
+    """
 
     result: dict[str, str]
     write: dict[str, str] = field(default_factory=dict)
     delete: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
+    edits: dict[str, str] = field(default_factory=dict)
+    conflicts: set[str] = field(default_factory=set)
     hashes: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def kept(self) -> list[str]:
+        """The edits, a text for each."""
+        return [f"{path} ({words})" for path, words in self.edits.items()]
 
-class PreviewReader:
-    """Metadata as they will stand, as `metadata.loading.Reader`.
 
-    Args:
-        texts: path → text as it will stand.
-        standing: path → text and version as they stand; a text that stays keeps its version.
-    """
-
-    def __init__(self, texts: Mapping[str, str], standing: Mapping[str, tuple[str, str]]) -> None:
-        self._texts, self._standing = texts, standing
-
-    def list(self) -> list[str]:
-        """Paths of all files, sorted."""
-        return sorted(self._texts)
-
-    def read(self, path: str) -> tuple[str, str]:
-        """Text and version of one file."""
-        text, version = self._standing.get(path, ("", ""))
-        if text != self._texts[path]:
-            text, version = self._texts[path], "to be uploaded"
-        return text, version
+def differences(path: str, here: str | None, there: str | None) -> str:
+    """A unified diff from the repository's text to the bucket's."""
+    lines = difflib.unified_diff(
+        (here or "").splitlines(),
+        (there or "").splitlines(),
+        f"here/metadata/{path}" if here is not None else "/dev/null",
+        f"bucket/metadata/{path}" if there is not None else "/dev/null",
+        lineterm="",
+    )
+    return "\n".join(lines)
 
 
 def checksum(texts: Iterable[str]) -> str:
     """Of texts in their order; hex."""
     digest = hashlib.sha256()
     for text in texts:
-        digest.update(text.encode() + b"\0")
+        digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()
 
 
@@ -72,7 +72,9 @@ def compare(
         if mine == standing:
             continue
         if not overwrite and _was_edited(standing, ours, path in released):
-            delta.kept.append(f"{path} ({_what(mine, standing, ours)})")
+            delta.edits[path] = _what(mine, standing, ours)
+            if (checksum([mine]) not in ours) if mine is not None else path in released:
+                delta.conflicts.add(path)
             delta.hashes.pop(path, None)
             if path in released:
                 delta.hashes[path] = released[path]

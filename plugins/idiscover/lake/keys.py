@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+RELEASE_KEY = "status/deploy/release.json"  # what the last deploy brought
+PUBLISH_STATE_KEY = "status/publish/state.json"  # what was published last, and what was refused
+
 
 def _segment(text: str) -> str:
     """`text` as one path segment: Airflow's run ids hold `:` and `+`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from idiscover.metadata.models import Catalog, Owner
+
 
 def object_path(name: str) -> str:
     """File of an object, relative to `metadata/`."""
@@ -16,3 +18,11 @@ def delta_filter_path(name: str) -> str:
 def table_path(table: str) -> str:
     """File of a target table."""
     return f"tables/{table}.yaml"
+
+
+def owner_of(path: str, catalog: Catalog) -> Owner | None:
+    """Who answers for a metadata file; None where the catalog has neither its object nor its table."""
+    folder, _, name = path.rpartition("/")
+    name = name.removesuffix(".yaml")
+    spec = catalog.tables.get(name) if folder == "tables" else catalog.objects.get(name)
+    return spec.owner if spec is not None else None

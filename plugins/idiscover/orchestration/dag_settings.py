@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAny
 
 from idiscover.plan.model import ExtractionPlan, LoadPlan, RefreshPlan
+from idiscover.plan.notices import REFUSED_TAG
 
 if TYPE_CHECKING:
     from idiscover.metadata.models import AirflowSettings, Owner
@@ -26,8 +27,8 @@ def dag_arguments(plan: ExtractionPlan | LoadPlan | RefreshPlan) -> dict[str, An
     return {
         "dag_id": header.dag_id,
         "description": header.description,
-        "doc_md": header.doc_md,
-        "tags": sorted(header.tags),
+        "doc_md": f"{header.notice}\n{header.doc_md}" if header.notice else header.doc_md,
+        "tags": sorted((*header.tags, REFUSED_TAG) if header.notice else header.tags),
         **run_arguments(header.owner, plan.context.airflow),
     }
 

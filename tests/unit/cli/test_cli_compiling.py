@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from idiscover.cli.compiling import CompileReport, compile_dags, synchronise
+from idiscover.aws.dag_files import CompileReport, synchronise
+from idiscover.cli.compiling import compile_dags
 from idiscover.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]

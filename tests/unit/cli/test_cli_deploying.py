@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from idiscover.aws.publishing import PublishReport, publish
 from idiscover.cli import deploying
-from idiscover.cli.deploying import RELEASE_KEY, deploy
+from idiscover.cli.deploying import deploy
+from idiscover.cli.pulling import pull
 from idiscover.errors import ConfigError, IdiscoverError
+from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY
 from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA, DAGS = "idiscover-local", "idiscover-local-dags"
@@ -25,13 +31,42 @@ class Environment:
         self.root = root
         self.client = boto3.client("s3", region_name="us-east-1")
         self.applied: list[int] = []
+        self.pools: dict[str, int] = {}
         for bucket in (DATA, DAGS):
             self.client.create_bucket(Bucket=bucket)
             self.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
     def deploy(self, **options: bool) -> str:
         """One deploy; what it said."""
-        return "\n".join(deploy(self.root, str(self.root / "context" / "local.yaml"), **options))
+        return "\n".join(self.lines(**options))
+
+    def lines(self, **options: bool) -> Iterator[str]:
+        """One deploy, line by line."""
+        return deploy(self.root, str(self.root / "context" / "local.yaml"), ensure_pools=self.ensure_pools, **options)
+
+    def ensure_pools(self, wanted: Mapping[str, int]) -> int:
+        """Airflow's pools, which stand before the files of the DAGs that need them."""
+        assert not [key for key in self.versions() if key.endswith(".py") and "/generated/" in key] or self.pools
+        self.pools.update(wanted)
+        return len(wanted)
+
+    def pull(self, **options: bool) -> str:
+        """Brings edits of the bucket to the clone; what was said."""
+        return "\n".join(pull(self.root, str(self.root / "context" / "local.yaml"), **options))
+
+    def publish(self) -> PublishReport:
+        """What the DAG publish_dags does."""
+        uri = f"s3://{DATA}/context/local.yaml"
+        return publish(uri, "us-east-1", lambda context: self.ensure_pools)
+
+    def plan(self, dag_id: str) -> dict[str, Any]:
+        """A plan as it lies beside its DAG file."""
+        body = self.client.get_object(Bucket=DAGS, Key=f"dags/generated/{dag_id}.json")["Body"]
+        return dict(json.load(body))
+
+    def mails(self) -> list[str]:
+        """Raw mails that were sent."""
+        return [mail.raw_data for mail in ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].sent_messages]
 
     def read(self, key: str) -> str:
         """Text of an object of the data bucket."""
@@ -54,14 +89,15 @@ class Environment:
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
     """An empty environment, without the databases: that the SQL is to be run is noted."""
     root = tmp_path / "a clone"
-    for name in ("metadata", "context", "sql", "plugins", "emr_jobs", "requirements"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("metadata", "context", "sql", "plugins", "emr_jobs", "requirements", "dags"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "generated"))
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws():
         found = Environment(root)
+        boto3.client("ses", region_name="us-east-1").verify_email_identity(EmailAddress="idiscover@example.com")
         real = deploying._apply_sql
 
         def apply(context: object, statements: list[object], job_ddl: str, dry_run: bool) -> str:
@@ -108,28 +144,97 @@ def test_a_dry_run_says_what_the_deploy_then_does_and_does_nothing(environment: 
     assert dry.replace("would be ", "") == environment.deploy(), "the DAG files that follow from it included"
 
 
+def test_an_edit_in_the_bucket_stops_a_deploy_and_is_shown(environment: Environment) -> None:
+    environment.deploy()
+    key = "metadata/tables/dm.dim_lab.yaml"
+    environment.write(key, environment.read(key) + "# edited in the bucket\n")
+    before, said = environment.versions(), []
+    for options in ({}, {"dry_run": True}):
+        said.clear()
+        with pytest.raises(ConfigError, match=r"edited in the bucket.*[\s\S]*dm\.dim_lab\.yaml \(edited there\)"):
+            said.extend(environment.lines(**options))
+        assert len(said) == 1 and "+# edited in the bucket" in said[0].splitlines()
+    assert environment.versions() == before
+
+
 def test_an_edit_in_the_bucket_is_kept_and_named_until_it_is_overwritten(environment: Environment) -> None:
     environment.deploy()
     key = "metadata/tables/dm.dim_lab.yaml"
     edited = environment.read(key) + "# edited in the bucket\n"
     environment.write(key, edited)
     for _ in range(2):
-        said = environment.deploy()
+        said = environment.deploy(keep_edits=True)
         assert "kept as edited in the bucket: tables/dm.dim_lab.yaml (edited there)" in said
         assert environment.read(key) == edited
     mine = edit(environment.root / key)
-    assert "(edited there, and otherwise here)" in environment.deploy()
+    assert "(edited there, and otherwise here)" in environment.deploy(keep_edits=True)
     assert environment.read(key) == edited
     assert "kept" not in environment.deploy(overwrite=True)
     assert environment.read(key) == mine
+    assert "kept" not in environment.deploy()
 
 
 def test_an_edit_in_the_bucket_reaches_the_dags(environment: Environment) -> None:
     environment.deploy()
     key = "metadata/objects/account.yaml"
     environment.write(key, environment.read(key).replace("description: ", "description: Edited there. ", 1))
-    said = environment.deploy()
+    said = environment.deploy(keep_edits=True)
     assert "0 uploaded; kept as edited" in said and " 0 files written" not in said
+
+
+def test_what_was_pulled_deploys(environment: Environment) -> None:
+    environment.deploy()
+    key = "metadata/tables/dm.dim_lab.yaml"
+    environment.write(key, edited := environment.read(key) + "# edited in the bucket\n")
+    assert "1 file would be brought here" in environment.pull(dry_run=True)
+    assert (environment.root / key).read_text() != edited
+    said = environment.pull()
+    assert "+# edited in the bucket" in said and "1 file brought here: tables/dm.dim_lab.yaml (edited there)" in said
+    assert (environment.root / key).read_text() == edited
+    assert "0 uploaded" in environment.deploy()
+    assert environment.pull() == "0 files brought here"
+
+
+def test_a_file_that_was_changed_on_both_sides_is_not_pulled(environment: Environment) -> None:
+    environment.deploy()
+    one, other = "metadata/tables/dm.dim_lab.yaml", "metadata/objects/account.yaml"
+    for key in (one, other):
+        environment.write(key, environment.read(key) + "# edited in the bucket\n")
+    mine, others = edit(environment.root / one), (environment.root / other).read_text()
+    with pytest.raises(ConfigError, match=r"here and in the bucket[\s\S]*got: tables/dm\.dim_lab\.yaml\n"):
+        environment.pull()
+    assert [(environment.root / key).read_text() for key in (one, other)] == [mine, others]
+    environment.pull(overwrite=True)
+    assert (environment.root / one).read_text() == environment.read(one)
+
+
+def test_files_that_came_and_went_in_the_bucket_are_pulled_with_their_faults(
+    environment: Environment,
+) -> None:
+    environment.deploy()
+    environment.client.delete_object(Bucket=DATA, Key="metadata/tables/dm.dm_data_freshness.yaml")
+    environment.write("metadata/objects/surprise.yaml", "nothing: of the sort\n")
+    said = environment.pull()
+    assert not (environment.root / "metadata/tables/dm.dm_data_freshness.yaml").exists()
+    assert (environment.root / "metadata/objects/surprise.yaml").is_file()
+    assert "surprise.yaml (new there)" in said and "as they stand here now, the metadata has" in said
+
+
+def test_pools_stand_before_the_dags_and_publish_dags_comes_after_its_plan(environment: Environment) -> None:
+    said = environment.deploy()
+    assert environment.pools["emr"] == 3 and "table__itg__account" in environment.pools
+    assert f"pools: {len(environment.pools)} ensured" in said
+    dag = environment.client.get_object(Bucket=DAGS, Key="dags/publish_dags.py")["Body"].read()
+    assert dag == (ROOT / "dags" / "publish_dags.py").read_bytes()
+    assert f"{DAGS}/dags/generated/publish_dags.json" in environment.versions()
+
+
+def test_a_deploy_leaves_publish_dags_nothing_to_do(environment: Environment) -> None:
+    environment.deploy()
+    assert environment.publish().is_unchanged
+    environment.client.delete_object(Bucket=DATA, Key=PUBLISH_STATE_KEY)
+    report = environment.publish()
+    assert (report.edits, report.files.written, report.files.deleted) == ({}, [], []), "the plans know their versions"
 
 
 def test_a_table_that_is_gone_here_goes_there_with_its_dag(environment: Environment) -> None:
@@ -150,13 +255,30 @@ def test_wrong_metadata_here_deploys_nothing(environment: Environment) -> None:
     assert (environment.versions(), environment.applied) == ({}, [])
 
 
-def test_what_is_kept_in_the_bucket_has_to_fit_too(environment: Environment) -> None:
+def test_a_broken_edit_that_is_kept_keeps_its_dags(environment: Environment) -> None:
     environment.deploy()
+    plan = environment.plan("sfdc_to_s3__account")
     environment.write("metadata/objects/account.yaml", "nothing: of the sort\n")
     edit(environment.root / "metadata" / "objects" / "biomarker.yaml")
+    said = environment.deploy(keep_edits=True)
+    assert "1 uploaded" in said and "refused, as edited in the bucket: objects/account.yaml" in said
+    after = environment.plan("sfdc_to_s3__account")
+    assert "refused" in after["header"].pop("notice") and plan["header"].pop("notice") is None
+    assert after == plan
+    assert environment.publish().news == ("objects/account.yaml",), "whose mails are those of publish_dags"
+    assert "is refused" in environment.mails()[-1]
+
+
+def test_what_is_kept_in_the_bucket_has_to_fit_what_comes(environment: Environment) -> None:
+    environment.deploy()
+    key = "metadata/tables/dm.dim_lab.yaml"
+    environment.write(key, environment.read(key) + "# edited in the bucket\n")
+    for name in ("objects/account.yaml", "delta_filter/account.yaml", "tables/itg.account.yaml"):
+        (environment.root / "metadata" / name).unlink()
+    (environment.root / key).unlink()
     before = environment.versions()
-    with pytest.raises(ConfigError, match=r"account\.yaml"):
-        environment.deploy()
+    with pytest.raises(ConfigError):
+        environment.deploy(keep_edits=True)
     assert environment.versions() == before
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from idiscover.cli.metadata_delta import MetadataDelta, PreviewReader, checksum, compare
+from idiscover.cli.metadata_delta import MetadataDelta, checksum, compare, differences
 
 texts = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["one", "two", "three"]))
 
@@ -86,10 +86,21 @@ def test_the_words_say_who_did_what() -> None:
     ]
 
 
-def test_a_preview_has_the_buckets_versions_where_nothing_changes() -> None:
-    reader = PreviewReader(
-        {"a": "stays", "b": "comes"}, {"a": ("stays", "v1"), "b": ("was", "v2"), "c": ("goes", "v3")}
-    )
-    assert reader.list() == ["a", "b"]
-    assert reader.read("a") == ("stays", "v1")
-    assert reader.read("b") == ("comes", "to be uploaded")
+@given(here=texts, there=texts, last=texts)
+def test_a_conflict_is_an_edit_of_a_file_that_was_changed_here_too(
+    here: dict[str, str], there: dict[str, str], last: dict[str, str]
+) -> None:
+    delta = compare(here, there, released(last), overwrite=False)
+    assert delta.conflicts == {path for path in delta.edits if here.get(path) != last.get(path)}
+
+
+def test_differences_lead_from_here_to_the_bucket() -> None:
+    assert differences("a.yaml", "one\ntwo\n", "one\n2\n").splitlines() == [
+        "--- here/metadata/a.yaml",
+        "+++ bucket/metadata/a.yaml",
+        "@@ -1,2 +1,2 @@",
+        " one",
+        "-two",
+        "+2",
+    ]
+    assert "+++ /dev/null" in differences("a.yaml", "one", None)
