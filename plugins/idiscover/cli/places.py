@@ -30,15 +30,27 @@ def read_context(place: str) -> Context:
     Raises:
         ConfigError: it is missing or wrong.
     """
+    return parse_context(read_context_text(place), place)
+
+
+def read_context_text(place: str) -> str:
+    """The text of a file or an S3 object that describes an environment.
+
+    Raises:
+        ConfigError: it is missing, or is not UTF-8.
+    """
     if is_s3(place):
         bucket, key = split_s3(place)
-        return parse_context(Bucket(bucket, DEFAULT_REGION).read_text(key), place)
+        return Bucket(bucket, DEFAULT_REGION).read_text(key)
     path = Path(place)
     if not path.is_file():
         raise ConfigError(
             "no such context", where=place, expected="a file such as context/local.yaml, or s3://bucket/key"
         )
-    return parse_context(path.read_text(encoding="utf-8"), place)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError("the file is not UTF-8", where=place, got=str(error), remedy="save it as UTF-8") from error
 
 
 def metadata_reader(place: str, region: str) -> Reader:

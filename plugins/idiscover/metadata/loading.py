@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -15,6 +15,8 @@ from idiscover.errors import ConfigError
 from idiscover.metadata.context_checks import context_problems
 from idiscover.metadata.explain import as_meant, explain
 from idiscover.metadata.models import Catalog, Context, DeltaFilter, Model, ObjectSpec, TableSpec
+from idiscover.metadata.paths import is_metadata
+from idiscover.metadata.spelling import nearest
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.metadata.validation import problems as cross_file_problems
 from idiscover.metadata.yaml_text import Document, Place, read_yaml
@@ -76,7 +78,10 @@ class FolderReader:
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ConfigError("the file is not UTF-8", where=path, got=str(error), remedy="save it as UTF-8") from error
+            before = content[: error.start]
+            place = f"{path}:{before.count(10) + 1}:{error.start - before.rfind(10)}"
+            got = f"byte {content[error.start]:#04x}"
+            raise ConfigError("the file is not UTF-8", where=place, got=got, remedy="save it as UTF-8") from error
         return text, f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
@@ -105,7 +110,7 @@ def load_catalog(reader: Reader, sql: SqlInventory | None = None) -> Catalog:
     Raises:
         CatalogError: something is wrong; it lists every problem of every file with file, line and column.
     """
-    files = _Files(paths=[path for path in sorted(reader.list()) if path.endswith((".yaml", ".yml"))])
+    files = _Files(paths=[path for path in sorted(reader.list()) if is_metadata(path)])
     for path in files.paths:
         _read(path, reader, files)
     catalog = Catalog(
@@ -130,8 +135,13 @@ def parse_table(text: str, where: str) -> TableSpec:
     return _sound(*_parse(TableSpec, read_yaml(text, where)))
 
 
-def parse_context(text: str, where: str) -> Context:
+def parse_context(text: str, where: str, is_named_so: bool = False) -> Context:
     """The settings of one environment.
+
+    Args:
+        text: of the file.
+        where: file or S3 object, for messages.
+        is_named_so: whether the file has to have its environment's name, as those of context/ have.
 
     Raises:
         CatalogError: they are not valid.
@@ -140,6 +150,8 @@ def parse_context(text: str, where: str) -> Context:
     context, problems = _parse(Context, document)
     if context is not None:
         problems = [*problems, *(_at_its_key(problem, document) for problem in context_problems(context))]
+        if is_named_so:
+            problems += _misnamed(where.rpartition("/")[2], "environment", context.environment, document)
     return _sound(context, problems, "context")
 
 
@@ -181,8 +193,11 @@ def _read(path: str, reader: Reader, files: _Files) -> None:
         model, problems = _parse(kind, document)
         files.problems.extend(problems)
         if model is not None:
-            _check_name(model, folder, name, document)
-            files.models[path] = model
+            key = _NAMED_BY[folder]
+            misnamed = _misnamed(name, key, getattr(model, key), document)
+            files.problems.extend(misnamed)
+            if not misnamed:
+                files.models[path] = model
     except ConfigError as error:
         files.problems.append(error)
 
@@ -192,25 +207,29 @@ def _text(path: str, reader: Reader) -> tuple[str, str]:
     try:
         return reader.read(path)
     except ConfigError as error:
-        raise error.at(path) from error
+        is_placed = Place.parse(error.where or "").file == path
+        raise (error if is_placed else error.at(path)) from error
 
 
 def _kind(path: str, folder: str) -> type[Model]:
     if folder not in _MODELS or not path.endswith(".yaml"):
+        near = folder if folder in _MODELS else nearest(folder, _MODELS)
         raise ConfigError(
             "the file lies where no metadata belongs",
             where=path,
             expected="objects/<object>.yaml, delta_filter/<object>.yaml or tables/<schema>.<table>.yaml",
+            did_you_mean=f"{near}/{PurePosixPath(path).stem}.yaml" if near else None,
             remedy="move or rename it",
         )
     return _MODELS[folder]
 
 
-def _check_name(model: Model, folder: str, name: str, document: Document) -> None:
-    key = _NAMED_BY[folder]
-    content = getattr(model, key)
-    if name != f"{content}.yaml":
-        raise ConfigError(
+def _misnamed(name: str, key: str, content: str, document: Document) -> list[ConfigError]:
+    """The problem of a file that is not named as what it holds; none if it is."""
+    if name == f"{content}.yaml":
+        return []
+    return [
+        ConfigError(
             "file name and content differ",
             where=document.place((key,)),
             key=key,
@@ -218,6 +237,7 @@ def _check_name(model: Model, folder: str, name: str, document: Document) -> Non
             expected=name.removesuffix(".yaml"),
             remedy=f"rename the file to {content}.yaml, or correct {key}",
         )
+    ]
 
 
 def _placed(problem: ConfigError, files: _Files) -> ConfigError:

@@ -229,7 +229,7 @@ def _country_rule_fits(spec: ObjectSpec, catalog: Catalog, unread: Collection[st
             did_you_mean=nearest(rule.object, known),
             remedy="name another object, whose country rule is column or via",
         )
-    elif other.key != spec.key:
+    elif other.key != spec.key and _has_key(other) and _has_key(spec):  # else that is told, and the rest follows
         yield ConfigError(
             "the keys of an object and of the one its country comes from have different names",
             where=object_path(spec.object),
@@ -287,6 +287,11 @@ def _column_is(spec: ObjectSpec, key: str, column: str, types: Collection[FieldT
             did_you_mean=nearest(column, fitting) if field is None else None,
             remedy="name another column, or add the field",
         )
+
+
+def _has_key(spec: ObjectSpec) -> bool:
+    field = _field_of(spec, spec.key)
+    return field is not None and field.type is FieldType.ID
 
 
 def _field_of(spec: ObjectSpec, column: str) -> FieldSpec | None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from idiscover.metadata.models import Catalog, Owner
 
 
+def is_metadata(path: str) -> bool:
+    """Whether a path below `metadata/` is that of a metadata file; what an editor leaves beside them is none."""
+    return path.endswith((".yaml", ".yml")) and not path.rpartition("/")[2].startswith(".")
+
+
 def object_path(name: str) -> str:
     """File of an object, relative to `metadata/`."""
     return f"objects/{name}.yaml"

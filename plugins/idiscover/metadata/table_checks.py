@@ -84,7 +84,8 @@ def _itg_table_fits_its_object(table: TableSpec, catalog: Catalog, unread: Colle
             expected=names(wanted),
             remedy="correct the inputs",
         )
-    if table.grain != (spec.key,):
+    has_key = any(field.column == spec.key for field in spec.fields)  # else that is told, and the rest follows
+    if has_key and table.grain != (spec.key,):
         yield ConfigError(
             "the grain of an itg table is its object's key",
             where=where,
