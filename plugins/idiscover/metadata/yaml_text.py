@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar
 
 import yaml
@@ -158,6 +159,7 @@ def read_yaml(text: str, where: str) -> Document:
     return document
 
 
+@lru_cache(maxsize=256)  # whoever looks for the edit to refuse reads the same files many times
 def _compose(text: str) -> tuple[yaml.Node | None, list[tuple[yaml.Mark, str]]]:
     loader = _Loader(text)
     try:
