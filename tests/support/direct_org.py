@@ -7,7 +7,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -76,6 +76,10 @@ class DirectOrg:
     def order_date(self) -> date:
         """The org's last complete day."""
         return self.now().astimezone(UTC).date() - timedelta(days=1)
+
+    def records(self, object_name: str) -> list[Mapping[str, Any]]:
+        """All records of an object as they are now."""
+        return list(self._opened.org.view().records[object_name].values())
 
     def api_calls(self) -> int:
         """All requests that counted against the org's limits."""

@@ -22,7 +22,7 @@ from local.salesforce.http.answers import (
 from local.salesforce.http.service import ResultPagesShape, Service
 from local.salesforce.live import Moment
 from local.salesforce.results import Page, gzipped
-from local.salesforce.schema import OBJECTS, USER_IDS
+from local.salesforce.schema import USER_IDS, find_object
 from local.salesforce.times import to_iso
 from local.salesforce.values import rest_datetime
 
@@ -184,7 +184,8 @@ def _listed(job: sqlite3.Row) -> Json:
 
 def _details(job: sqlite3.Row) -> Json:
     upper = job["soql"].upper()
-    chunked = OBJECTS[job["object"]].pk_chunking and "ORDER BY" not in upper and "LIMIT" not in upper
+    sobject = find_object(job["object"])
+    chunked = sobject is not None and sobject.pk_chunking and "ORDER BY" not in upper and "LIMIT" not in upper
     complete = job["state"] == JobState.JOB_COMPLETE.value
     details: Json = {
         **_listed(job),

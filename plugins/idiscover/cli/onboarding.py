@@ -88,8 +88,7 @@ def _new(folder: MetadataFolder, org: OrgObject, catalog: Catalog, wishes: Wishe
             remedy="choose another --object, or leave it out",
         )
     proposal = propose(org, catalog, wishes.fields, wishes.name, wishes.owner)
-    folder.put(proposal_files(proposal))
-    _add_to_source_tables(folder, catalog, proposal.object)
+    folder.put({**proposal_files(proposal), **_with_source_table(folder, catalog, proposal.object)})
     spec = folder.catalog().objects[proposal.object]
     tables = (create_stg_table(spec), create_itg_table(spec))
     return Onboarded(proposal.object, proposal, None, tuple(check_limits(spec)), tables)
@@ -109,18 +108,20 @@ def _refreshed(folder: MetadataFolder, org: OrgObject, known: ObjectSpec, wishes
     refresh = compare(known, folder.text(path), org, wishes.fields, wishes.all_fields)
     delta = folder.catalog().delta_filters[known.object]
     filter_text = refreshed_filter(refresh, delta, folder.text(filter_path))
-    folder.put({path: refreshed_object(refresh, folder.text(path)), filter_path: filter_text})
+    text = refreshed_object(refresh, folder.text(path))
+    if (text, filter_text) != (folder.text(path), folder.text(filter_path)):
+        folder.put({path: text, filter_path: filter_text})
     spec = folder.catalog().objects[known.object]
     return Onboarded(
         known.object, None, refresh, tuple(check_limits(spec)), alterations=tuple(alterations(known, spec))
     )
 
 
-def _add_to_source_tables(folder: MetadataFolder, catalog: Catalog, name: str) -> None:
-    """`dm.fact_source_table` counts every table of itg; among its inputs the new one wakes it, too."""
+def _with_source_table(folder: MetadataFolder, catalog: Catalog, name: str) -> dict[str, str]:
+    """`dm.fact_source_table` counts every table of itg; with the new one among its inputs, that wakes it, too."""
     table, new = catalog.tables.get(SOURCE_TABLES), f"itg.{name}"
     if table is None or any(item.table == new for item in table.inputs):
-        return
+        return {}
     path = table_path(SOURCE_TABLES)
     edit, entry = YamlEdit(folder.text(path)), f"{{table: {new}, marks: reference}}"
     behind = [position for position, item in enumerate(table.inputs) if item.table > new]
@@ -128,7 +129,7 @@ def _add_to_source_tables(folder: MetadataFolder, catalog: Catalog, name: str) -
         edit.insert(("inputs",), behind[0], entry)
     else:
         edit.append(("inputs",), [entry])
-    folder.put({path: edit.text()})
+    return {path: edit.text()}
 
 
 def _parents_first(described: Sequence[OrgObject]) -> list[OrgObject]:

@@ -37,6 +37,7 @@ class MetadataFolder:
         paths = [path for path in reader.list() if path.endswith((".yaml", ".yml"))]
         self._standing = {path: reader.read(path)[0] for path in paths}
         self._texts = dict(self._standing)
+        self._catalog: Catalog | None = None
 
     def text(self, path: str) -> str:
         """A file as it is to be; `path` is relative to the folder."""
@@ -45,6 +46,7 @@ class MetadataFolder:
     def put(self, files: Mapping[str, str]) -> None:
         """These files are to be so."""
         self._texts.update(files)
+        self._catalog = None
 
     def catalog(self) -> Catalog:
         """All metadata as they are to be.
@@ -52,7 +54,9 @@ class MetadataFolder:
         Raises:
             CatalogError: something would be wrong with them.
         """
-        return load_catalog(_Texts(self._texts))
+        if self._catalog is None:
+            self._catalog = load_catalog(_Texts(self._texts))
+        return self._catalog
 
     @property
     def changed(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What `idiscover onboard` tells a person: what was decided and guessed, what is left to do by hand, what comes next."""
+"""What `idiscover onboard` tells a person: what was decided and guessed, what is left to do by hand, what is next."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ def _missing(item: MissingField) -> str:
     remedy = (
         f"if it is {item.renamed_to} now, write salesforce: {item.renamed_to} and keep column: {column}"
         if item.renamed_to
-        else "extractions fail by its name until it is taken out of the file, or the integration user sees it again; its "
-        "column stays in the tables, with what was read"
+        else "extractions fail by its name until it is taken out of the file, or the integration user sees it again; "
+        "its column stays in the tables, with what was read"
     )
     return f"{name} ({column}): {remedy}"
 
