@@ -1,0 +1,353 @@
+"""Edits in the bucket and what becomes of them: DAG files, notices, mails, refusals. Moto's S3 and SES."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from idiscover.aws.dag_files import BucketTarget
+from idiscover.aws.publish_state import PublishState, read_state
+from idiscover.aws.publishing import EnsurePools, PublishReport, is_news, publish
+from idiscover.aws.s3 import Bucket
+from idiscover.errors import ConfigError
+from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY
+from idiscover.metadata.models import Context
+from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from tests.unit.metadata_samples import DM, KIT, LAB, REPOSITORY, sample_context, sample_files
+
+DATA, DAGS, REGION = "idiscover-local", "idiscover-local-dags", "us-east-1"
+URI = f"s3://{DATA}/context/local.yaml"
+FACT, FACT_FILE = "itg_to_dm__fact_test", "tables/dm.fact_test.yaml"
+OTHER_FACT = DM.replace("description: Facts.", "description: Facts of tests.")
+BROKEN_LAB = LAB.replace("type: id", "type: idd")
+
+
+class World:
+    """Both buckets, the pools that were made, the mails that went out."""
+
+    def __init__(self) -> None:
+        self.client = boto3.client("s3", region_name=REGION)
+        self.pools: dict[str, int] = {}
+        for bucket in (DATA, DAGS):
+            self.client.create_bucket(Bucket=bucket)
+            self.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress="idiscover@example.com")
+        self.put("context/local.yaml", (REPOSITORY / "context" / "local.yaml").read_text())
+        self.put(RELEASE_KEY, json.dumps({"code_sha": "a" * 40}))
+        for path, text in sample_files().items():
+            self.edit(path, text)
+
+    def put(self, key: str, text: str | bytes) -> str:
+        """Writes an object of the data bucket; its VersionId."""
+        content = text if isinstance(text, bytes) else text.encode()
+        return str(self.client.put_object(Bucket=DATA, Key=key, Body=content)["VersionId"])
+
+    def edit(self, path: str, text: str | bytes) -> str:
+        """Somebody edits a metadata file; its VersionId."""
+        return self.put(f"metadata/{path}", text)
+
+    def delete(self, *paths: str) -> None:
+        """Somebody deletes metadata files."""
+        for path in paths:
+            self.client.delete_object(Bucket=DATA, Key=f"metadata/{path}")
+
+    def publish(self, **options: bool) -> PublishReport:
+        """One publication."""
+        return publish(URI, REGION, self.pools_of, **options)
+
+    def pools_of(self, context: Context) -> EnsurePools:
+        """Notes the pools that are wanted; DAG files may not stand before theirs."""
+        assert context.environment == "local"
+
+        def ensure(wanted: Mapping[str, int]) -> int:
+            self.pools.update(wanted)
+            return len(wanted)
+
+        return ensure
+
+    def files(self) -> dict[str, str]:
+        """Name → text of all generated files."""
+        target = BucketTarget(Bucket(DAGS, REGION))
+        return {name: target.read(name) for name in target.list()}
+
+    def header(self, dag_id: str) -> dict[str, Any]:
+        """Of a plan."""
+        return dict(json.loads(self.files()[f"{dag_id}.json"])["header"])
+
+    def state(self) -> PublishState:
+        """What the last publication has recorded."""
+        return read_state(Bucket(DATA, REGION), BucketTarget(Bucket(DAGS, REGION)))
+
+    def mails(self) -> list[tuple[str, str, str]]:
+        """Recipients, subject and text of each mail."""
+        found = []
+        for sent in ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages:
+            message = email.message_from_string(sent.raw_data, policy=email.policy.default)
+            body = message.get_body(("plain",))
+            assert body is not None
+            found.append((str(message["To"]), str(message["Subject"]), body.get_content()))
+        return found
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """An environment into which the sample was published once."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        world = World()
+        world.publish()
+        yield world
+
+
+def test_the_first_publication_brings_all_dags_and_the_second_does_nothing(world: World) -> None:
+    stubs = {name for name in world.files() if name.endswith(".py")}
+    assert {"sfdc_to_s3__lab.py", f"{FACT}.py", "sweep_pending.py"} < stubs and "publish_dags.py" not in stubs
+    assert "publish_dags.json" in world.files()
+    assert world.pools["emr"] == 3 and "table__dm__fact_test" in world.pools
+    before, state = world.files(), world.state()
+    world.pools.clear()
+    assert world.publish().is_unchanged
+    assert (world.files(), world.state(), world.pools, world.mails()) == (before, state, {}, [])
+
+
+def test_a_run_with_nothing_to_do_asks_for_five_things(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from botocore.client import BaseClient
+
+    asked: list[str] = []
+    plain = BaseClient._make_api_call
+
+    def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        asked.append(operation)
+        return plain(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    assert world.publish().is_unchanged
+    assert sorted(asked) == ["GetObject"] * 3 + ["HeadObject"] * 2 + ["ListObjectVersions"]
+
+
+def test_a_sound_edit_reaches_its_dags_and_no_others(world: World) -> None:
+    before = world.files()
+    version = world.edit(FACT_FILE, OTHER_FACT)
+    report = world.publish()
+    assert (report.files.written, report.files.deleted) == ([f"{FACT}.json"], [])
+    assert list(report.edits) == [FACT_FILE] and report.refused == ()
+    header = world.header(FACT)
+    assert "Facts of tests." in header["doc_md"] and header["metadata_versions"] == {FACT_FILE: version}
+    assert {name for name, text in world.files().items() if before[name] != text} == {f"{FACT}.json"}
+
+
+def test_a_broken_edit_keeps_its_dags_and_is_explained_mailed_and_mended(world: World) -> None:
+    before = world.files()
+    good = world.state().files["objects/lab.yaml"]
+    version = world.edit("objects/lab.yaml", BROKEN_LAB)
+    world.edit(FACT_FILE, OTHER_FACT)
+    report = world.publish()
+    assert report.news == ("objects/lab.yaml",) and set(report.edits) == {"objects/lab.yaml", FACT_FILE}
+    of_lab = {"sfdc_to_s3__lab", "s3_to_redshift__lab", "stg_to_itg__lab", "stg_to_itg__test"}
+    assert set(report.files.written) == {f"{name}.json" for name in (*of_lab, FACT)}, "all other edits are published"
+    for name in of_lab:
+        was, now = json.loads(before[f"{name}.json"]), json.loads(world.files()[f"{name}.json"])
+        notice = now["header"].pop("notice")
+        assert was["header"].pop("notice") is None and now == was, "it runs as it did"
+        for words in ("metadata/objects/lab.yaml", "lab.yaml:11:28", "got: 'idd'", "did you mean id?", version, good):
+            assert words in notice, words
+    (mail,) = world.mails()
+    assert mail[0] == "data-platform@example.com, labs@example.com"
+    assert mail[1] == "[iDiscover local] objects/lab.yaml: edit REFUSED (needs a person)"
+    for words in ("lab.yaml:11:28", version, good, "sfdc_to_s3__lab", "did you mean id?"):
+        assert words in mail[2], words
+    state = world.state()
+    assert state.refused["objects/lab.yaml"].version == version and state.files["objects/lab.yaml"] == good
+
+    assert world.publish().is_unchanged
+    world.edit("objects/kit.yaml", KIT.replace("Kits.", "All kits."))
+    assert world.publish().news == ()
+    assert len(world.mails()) == 1, "one mail per version, whatever else is published"
+    assert world.state().refused == state.refused
+
+    world.edit("objects/lab.yaml", BROKEN_LAB + "# again\n")
+    assert world.publish().news == ("objects/lab.yaml",)
+    mended = world.edit("objects/lab.yaml", LAB.replace("Labs.", "All labs."))
+    assert world.publish().mended == ("objects/lab.yaml",)
+    assert [subject.split(": ", 1)[1] for _, subject, _ in world.mails()[1:]] == [
+        "edit REFUSED (needs a person)",
+        "mended",
+    ]
+    assert world.header("sfdc_to_s3__lab")["notice"] is None
+    assert world.header("sfdc_to_s3__lab")["metadata_versions"]["objects/lab.yaml"] == mended
+
+
+def test_a_broken_new_file_makes_no_dag_and_its_owner_is_not_known(world: World) -> None:
+    before = world.files()
+    world.edit("objects/extra.yaml", "object: extra\nowner: nobody\n")
+    assert world.publish().news == ("objects/extra.yaml",)
+    assert world.files() == before
+    assert [to for to, _, _ in world.mails()] == ["data-platform@example.com"]
+
+
+def test_files_that_went_take_their_dags_along_and_come_back(world: World) -> None:
+    kit = ("objects/kit.yaml", "delta_filter/kit.yaml", "tables/itg.kit.yaml")
+    before, texts = world.files(), sample_files()
+    world.delete(*kit)
+    report = world.publish()
+    gone = ["s3_to_redshift__kit", "sfdc_to_s3__kit", "stg_to_itg__kit"]
+    assert report.files.deleted == [f"{name}.py" for name in gone] + [f"{name}.json" for name in gone]
+    assert report.refused == () and world.mails() == []
+    for path in kit:
+        world.edit(path, texts[path])
+    world.publish()
+    assert world.files().keys() == before.keys()
+
+
+def test_what_something_depends_on_cannot_be_deleted(world: World) -> None:
+    before = world.files()
+    world.delete("objects/unit.yaml", "delta_filter/unit.yaml", "tables/itg.unit.yaml")
+    report = world.publish(allow_deletions=True)
+    assert {edit.path for edit in report.refused} == {
+        "objects/unit.yaml", "delta_filter/unit.yaml", "tables/itg.unit.yaml"
+    }  # fmt: skip
+    assert world.files().keys() == before.keys()
+    assert "The deletion of `metadata/tables/itg.unit.yaml` is refused" in world.header("stg_to_itg__unit")["notice"]
+    assert all("deletion REFUSED" in subject for _, subject, _ in world.mails())
+
+
+@pytest.mark.parametrize("left", ["nothing", "one object"])
+def test_too_many_deletions_at_once_have_to_be_allowed(world: World, left: str) -> None:
+    before = world.files()
+    kept = ("lab",) if left == "one object" else ()
+    gone = [path for path in sample_files() if not any(f"{name}.yaml" in path for name in kept)]
+    world.delete(*gone)
+    if not kept:
+        world.edit(FACT_FILE, OTHER_FACT)
+        world.delete(FACT_FILE)
+    report = world.publish()
+    assert {edit.path for edit in report.refused} == {path for path in gone if path.endswith(".yaml")}
+    assert world.files().keys() == before.keys()
+    assert "--allow-deletions" in world.header(FACT)["notice"]
+    if not kept:
+        with pytest.raises(ConfigError, match="no metadata"):
+            world.publish(allow_deletions=True)
+        return
+    assert world.publish().is_unchanged, "it is told once"
+    assert world.publish(allow_deletions=True).refused == ()
+    stubs = {name for name in world.files() if name.endswith(".py")}
+    assert stubs == {f"{name}__lab.py" for name in ("sfdc_to_s3", "s3_to_redshift", "stg_to_itg")} | {
+        "sweep_pending.py"
+    }
+
+
+def test_a_deletion_that_was_too_much_is_refused_and_other_edits_are_published(world: World) -> None:
+    texts = sample_files()
+    world.delete(*(path for path in texts if "lab" not in path))
+    world.edit("objects/lab.yaml", LAB.replace("Labs.", "All labs."))
+    world.publish()
+    assert "All labs." in world.header("sfdc_to_s3__lab")["doc_md"]
+
+
+def test_without_its_state_the_plans_say_what_was_published(world: World) -> None:
+    good = world.state().files
+    world.client.delete_object(Bucket=DATA, Key=PUBLISH_STATE_KEY)
+    assert world.state().files == good
+    world.edit("objects/lab.yaml", b"\xff")
+    assert world.publish().news == ("objects/lab.yaml",)
+    assert "sfdc_to_s3__lab.py" in world.files()
+
+
+def test_a_dry_run_says_the_same_and_does_nothing(world: World) -> None:
+    world.edit("objects/lab.yaml", BROKEN_LAB)
+    world.edit(FACT_FILE, OTHER_FACT)
+    before = (world.files(), world.state(), dict(world.pools), world.mails())
+    world.pools.clear()
+    dry = world.publish(dry_run=True)
+    assert (world.files(), world.state(), world.mails()) == (before[0], before[1], before[3]) and world.pools == {}
+    real = world.publish()
+    for fact in ("edits", "news", "mended"):
+        assert getattr(dry, fact) == getattr(real, fact)
+    assert (dry.files.written, dry.files.deleted) == (real.files.written, real.files.deleted)
+
+
+def test_a_broken_context_publishes_nothing(world: World) -> None:
+    before = world.files()
+    world.put("context/local.yaml", "environment: local\n")
+    world.edit(FACT_FILE, OTHER_FACT)
+    with pytest.raises(ConfigError, match="a key is missing"):
+        world.publish()
+    assert world.files() == before
+    context = sample_context()
+    assert [is_news(context, "one"), is_news(context, "one"), is_news(context, "two")] == [True, False, True]
+    world.put("context/local.yaml", (REPOSITORY / "context" / "local.yaml").read_text())
+    world.publish()
+    assert world.state().failure is None and is_news(context, "two")
+
+
+def test_an_edit_of_the_context_reaches_every_dag(world: World) -> None:
+    text = (REPOSITORY / "context" / "local.yaml").read_text()
+    world.put("context/local.yaml", text.replace("retries: 2", "retries: 1"))
+    report = world.publish()
+    assert {name for name in world.files() if name.endswith(".json")} == set(report.files.written)
+
+
+def test_a_mail_that_cannot_be_sent_stops_nothing(world: World) -> None:
+    boto3.client("ses", region_name=REGION).delete_identity(Identity="idiscover@example.com")
+    world.edit("objects/lab.yaml", BROKEN_LAB)
+    report = world.publish()
+    assert len(report.warnings) == 1 and "could not be sent" in report.warnings[0]
+    assert world.publish().is_unchanged
+
+
+def test_pools_that_cannot_be_made_leave_the_dag_files_alone(world: World) -> None:
+    before = world.files()
+    world.edit(FACT_FILE, OTHER_FACT)
+
+    def refuse(context: Context) -> EnsurePools:
+        def ensure(wanted: Mapping[str, int]) -> int:
+            raise ConfigError("Airflow does not accept the request")
+
+        return ensure
+
+    with pytest.raises(ConfigError):
+        publish(URI, REGION, refuse)
+    assert world.files() == before
+    assert world.publish().files.written == [f"{FACT}.json"]
+
+
+WRONG: dict[str, tuple[Callable[[World], object], str]] = {
+    "nothing was deployed": (
+        lambda world: world.client.delete_object(Bucket=DATA, Key=RELEASE_KEY), "nothing was deployed"
+    ),
+    "a state of another kind": (lambda world: world.put(PUBLISH_STATE_KEY, "[]"), "state of the last publication"),
+    "the last good version is gone": (
+        lambda world: world.put(
+            PUBLISH_STATE_KEY, PublishState(files={"objects/lab.yaml": "gone"}).model_dump_json()
+        ),
+        "last good version",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_published_is_told(world: World, name: str) -> None:
+    action, words = WRONG[name]
+    before = world.files()
+    action(world)
+    world.edit("objects/lab.yaml", BROKEN_LAB)
+    with pytest.raises(ConfigError, match=words):
+        world.publish()
+    assert world.files() == before
+
+
+def test_the_dag_file_of_the_repository_reads_the_plan_that_is_written_with_the_others() -> None:
+    text = (Path(REPOSITORY) / "dags" / "publish_dags.py").read_text()
+    assert '/ "generated" / "publish_dags.json"' in text and "airflow" in text.lower() and len(text.splitlines()) < 30
