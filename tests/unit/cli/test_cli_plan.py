@@ -82,7 +82,8 @@ def test_names_that_are_understood(name: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "remedy"), [("labs", "did you mean lab?"), ("dm.fact_tests", "did you mean dm.fact_test"), ("zzz", "see")]
+    ("name", "remedy"),
+    [("labs", "did you mean lab?"), ("dm.fact_tests", "did you mean dm.fact_test?"), ("zzz", "idiscover status lists")],
 )
 def test_names_that_are_not(name: str, remedy: str) -> None:
     with pytest.raises(ConfigError) as error:

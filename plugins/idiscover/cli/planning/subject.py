@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from idiscover.errors import ConfigError
 from idiscover.metadata.models import Catalog, Family
+from idiscover.metadata.spelling import nearest
 from idiscover.plan.build import dag_id
 
 
@@ -36,17 +36,13 @@ def find_subject(catalog: Catalog, name: str) -> Subject:
         return _object(catalog, found[0]) if found[0] in catalog.objects else _table(catalog, found[0])
     if found:
         raise ConfigError("several have this name", got=name, expected=", ".join(found), remedy="name one of them")
-    # full names last, so that of two that differ in nothing else the full one is proposed
     known = [spec.salesforce_object for spec in catalog.objects.values()]
-    known += [table.partition(".")[2] for table in catalog.tables]
-    by_lower = {item.lower(): item for item in [*known, *catalog.objects, *catalog.tables]}
-    near = get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.6)
-    remedy = f"did you mean {' or '.join(by_lower[item] for item in near)}?" if near else "see metadata/"
+    near = nearest(name, [*known, *catalog.objects, *catalog.tables])
     raise ConfigError(
         "no such object or table",
         got=name,
         expected="an object such as account, or a table such as dm.dim_lab",
-        remedy=remedy,
+        remedy=f"did you mean {near}?" if near else "idiscover status lists them",
     )
 
 

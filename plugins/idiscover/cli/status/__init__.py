@@ -1,0 +1,1 @@
+"""`idiscover status`: how far every object and every table is, and what waits, holds or failed."""
