@@ -189,7 +189,8 @@ def test_a_field_that_the_org_has_added(workshop: Workshop, capsys: pytest.Captu
     give(workshop.stack.org, tag, rows)
     workshop.onboard(TAG)
     path = workshop.folder / "objects" / "sf_tag.yaml"
-    by_hand = path.read_text().replace('description: "Group."', 'description: "What it marks."  # agreed with the labs')
+    by_hand = path.read_text().replace('description: "Group."}', 'description: "What it marks."}  # as the labs say')
+    assert "as the labs say" in by_hand
     path.write_text(by_hand)
     chain = workshop.deploy()
     chain.run_day(["sf_tag", "account"])

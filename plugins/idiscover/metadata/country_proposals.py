@@ -56,7 +56,7 @@ def propose_country(
 
 
 def _own_country(fields: Sequence[OrgField]) -> tuple[OrgField, str, bool] | None:
-    """The field that holds a country code, what says so, and whether that is a guess; the surest comes first."""
+    """The field that holds a country code, what says so, and whether that is a guess: the record's own, then the surest."""
     found = []
     for field in fields:
         name = snake_case(field.name)
@@ -72,7 +72,7 @@ def _own_country(fields: Sequence[OrgField]) -> tuple[OrgField, str, bool] | Non
             found.append((2, field, why, True))
     if not found:
         return None
-    _, field, why, is_guess = min(found, key=lambda item: (item[0], _is_address_part(item[1]), item[1].name))
+    _, field, why, is_guess = min(found, key=lambda item: (_is_address_part(item[1]), item[0], item[1].name))
     return field, why, is_guess
 
 
