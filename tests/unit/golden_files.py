@@ -13,7 +13,11 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 def check_golden(name: str, text: str) -> None:
     """`text` has to be what `tests/golden/<name>` holds, byte for byte."""
-    path = GOLDEN / name
+    check_golden_file(GOLDEN / name, text)
+
+
+def check_golden_file(path: Path, text: str) -> None:
+    """The same for a golden file that lies elsewhere."""
     if os.environ.get("UPDATE_GOLDEN") == "1":
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

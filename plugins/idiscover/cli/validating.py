@@ -69,7 +69,9 @@ class ValidationReport:
 
     def text(self, paint: Paint = lambda _style, text: text) -> str:
         """For people: each mistake, then one line that sums up."""
-        counted = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in self.files.items())
+        counted = ", ".join(
+            _count(count, kind.replace("_", " ").removesuffix("s")) for kind, count in self.files.items()
+        )
         total = _count(sum(self.files.values()), "file")
         if self.is_sound:
             return f"{paint('sound', 'sound')}: {total} ({counted}), {len(self.checked)} rules"

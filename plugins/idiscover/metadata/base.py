@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -82,6 +83,12 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def unfit(expected: str, remedy: str) -> PydanticCustomError:
-    """Keys of one model that do not go together, for its validators to raise."""
-    return PydanticCustomError("unfit", "{expected}", {"expected": expected, "remedy": remedy})
+def unfit(expected: str, remedy: str, stand_in: Mapping[str, object] | None = None) -> PydanticCustomError:
+    """Keys of one model that do not go together, for its validators to raise.
+
+    Args:
+        expected: what should have been there.
+        remedy: what a person can do.
+        stand_in: keys and values with which other checks can go on.
+    """
+    return PydanticCustomError("unfit", "{expected}", {"expected": expected, "remedy": remedy, "stand_in": stand_in})

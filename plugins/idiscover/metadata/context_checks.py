@@ -40,6 +40,8 @@ def _secrets_are_apart(context: Context) -> Problems:
     """No two logins lie in one secret."""
     seen: dict[str, str] = {}
     for key, name in context.secrets:
+        if name is None:
+            continue
         first = seen.setdefault(name, key)
         if first != key:
             yield _fault(f"secrets.{key}", name, f"another secret than that of {first}")

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from idiscover.metadata.base import PATTERNS
+from idiscover.metadata.base import EMAIL_PATTERN, PATTERNS
+from idiscover.metadata.spelling import nearest
 
 _LONGEST = 120  # characters of a value that a message shows
 
+_WHOLE = re.compile(r"-?[0-9]+")
 _TIME = "a time such as 2026-01-05T00:00:00Z"
 _BY_KIND: Mapping[str, str] = {
     "string_type": "a text",
@@ -61,12 +63,14 @@ def got(value: object) -> str | None:
     """A value as a message shows it; None for one whose content would fill the screen."""
     if isinstance(value, dict):
         return None
+    if value is None:
+        return "nothing"
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-def remedy(detail: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, object]:
-    """What to do; and the value that would come of it, where that is beyond doubt.
+def remedy(detail: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """What to do.
 
     Args:
         detail: of pydantic's error.
@@ -74,21 +78,46 @@ def remedy(detail: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, object]
     """
     kind, value = detail["type"], detail.get("input")
     if kind == "unfit":
-        return str(detail["ctx"]["remedy"]), None
+        return str(detail["ctx"]["remedy"])
+    if not detail["loc"]:
+        return "write key: value, a line each; docs/metadata.md lists the keys"
     if value is None:
-        return "write a value, or remove the key", None
+        return "write a value, or remove the key"
     if kind == "string_type" and isinstance(value, bool | int | float):
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        return f'put it in quotes: "{text}"', text
+        return f'put it in quotes: "{_as_text(value)}"'
     if _truth(detail):
-        return f"write {_truth(detail)}", _truth(detail) == "true"
-    if kind in ("int_type", "float_type") and isinstance(value, str) and re.fullmatch(r"-?\d+", value):
-        return "remove the quotes", int(value)
+        return f"write {_truth(detail)}"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and _WHOLE.fullmatch(value):
+        return "remove the quotes"
     if kind == "tuple_type" and isinstance(value, str):
-        return f"write it as a list: [{value}]", None
+        return f"write it as a list: [{value}]"
     if keys:
-        return f"write {{{', '.join(f'{key}: …' for key in keys)}}}", None
-    return "correct the value", None
+        return f"write {{{', '.join(f'{key}: …' for key in keys)}}}"
+    return "correct the value"
+
+
+def stand_in(detail: Mapping[str, Any]) -> object:
+    """A value to go on with, so that one mistake hides no other; None where nobody can tell.
+
+    It is what was meant, or what no other check looks at.
+    """
+    context, value = detail.get("ctx") or {}, detail.get("input")
+    near = nearest(value, choices(detail))
+    if near is not None:
+        return near
+    if detail["type"] == "string_type" and isinstance(value, bool | int | float):
+        return _as_text(value)
+    if _truth(detail):
+        return _truth(detail) == "true"
+    if detail["type"] in ("int_type", "float_type") and isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    if context.get("pattern") == EMAIL_PATTERN:
+        return "somebody@example.com"
+    return context.get("ge", context.get("le"))
+
+
+def _as_text(value: bool | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _truth(detail: Mapping[str, Any]) -> str | None:

@@ -11,11 +11,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from idiscover.errors import ConfigError
-from idiscover.metadata.expectations import choices, expected, got, remedy
+from idiscover.metadata.expectations import choices, expected, got, remedy, stand_in
 from idiscover.metadata.spelling import nearest
 from idiscover.metadata.yaml_text import Document, Path
 
 UNKNOWN_KEY, MISSING_KEY = "a key is unknown", "a key is missing"
+
+# Keys that no other check looks at, and what stands in for one that is missing.
+_OF_NO_CONSEQUENCE = {"description": "?", "grain": "?", "name": "?", "email": "somebody@example.com"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Fault:
     Attributes:
         path: of the key or value in the file.
         takes: what may stand there; several for a value that may be of several types.
-        meant: the path that an unknown key stands for, or the value that a wrong one stands for.
+        stand_in: what to go on with: the path that an unknown key stands for, a value, or keys and their values; None
+            where nobody can tell.
     """
 
     path: Path
@@ -33,7 +37,7 @@ class Fault:
     got: str | None = None
     takes: tuple[str, ...] = ()
     did_you_mean: str | None = None
-    meant: object = None
+    stand_in: object = None
     remedy: str | None = None
 
     def problem(self, document: Document) -> ConfigError:
@@ -49,13 +53,19 @@ class Fault:
         )
 
 
-def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[Fault]:
+def explain(error: ValidationError, model: type[BaseModel], data: object, document: Document) -> list[Fault]:
     """What pydantic found, a fault each.
 
     Left out are values that the document refuses already, and a missing key that stands there with a slip in it.
+
+    Args:
+        error: of validating `data`.
+        model: what the data should be.
+        data: those of the document, or what stands in for them.
+        document: says what it has refused.
     """
-    found = [_fault(dict(detail), model, document) for detail in error.errors(include_url=False)]
-    slips = {fault.meant for fault in found if fault.what == UNKNOWN_KEY}
+    found = [_fault(dict(detail), model, data) for detail in error.errors(include_url=False)]
+    slips = {fault.stand_in for fault in found if fault.what == UNKNOWN_KEY}
     merged: dict[tuple[Path, str], Fault] = {}
     for fault in found:
         if not document.was_read(fault.path) or (fault.what == MISSING_KEY and fault.path in slips):
@@ -66,20 +76,22 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
     return list(merged.values())
 
 
-def as_meant(data: object, faults: Sequence[Fault]) -> object:
-    """A copy of `data` in which every suggestion is taken, and unknown keys that resemble none are gone.
+def with_stand_ins(data: object, faults: Sequence[Fault]) -> object:
+    """A copy of `data` without these faults, as far as something can stand in for what is wrong.
 
-    With it the checks between files go on, so that a slip hides no other mistake of its file.
+    With it the checks go on, so that one mistake of a file hides no other.
     """
     data = copy.deepcopy(data)
     for fault in faults:
-        parent = _at(data, fault.path[:-1])
+        parent, here = _at(data, fault.path[:-1]), _at(data, fault.path)
         if fault.what == UNKNOWN_KEY and isinstance(parent, dict):
             value = parent.pop(str(fault.path[-1]), None)
-            if isinstance(fault.meant, tuple):
-                parent.setdefault(str(fault.meant[-1]), value)
-        elif fault.meant is not None and isinstance(parent, dict | list):
-            parent[fault.path[-1]] = fault.meant  # type: ignore[index]
+            if isinstance(fault.stand_in, tuple):
+                parent.setdefault(str(fault.stand_in[-1]), value)
+        elif isinstance(fault.stand_in, dict) and isinstance(here, dict):
+            here.update(fault.stand_in)
+        elif fault.stand_in is not None and fault.path and isinstance(parent, dict | list):
+            parent[fault.path[-1]] = fault.stand_in  # type: ignore[index]
     return data
 
 
@@ -92,27 +104,28 @@ def _at(data: object, path: Path) -> object:
     return data
 
 
-def _fault(detail: dict[str, Any], model: type[BaseModel], document: Document) -> Fault:
+def _fault(detail: dict[str, Any], model: type[BaseModel], data: object) -> Fault:
     kind, location = detail["type"], tuple(detail["loc"])
     if kind in ("union_tag_invalid", "union_tag_not_found"):  # the key that tells the union's members apart
         location = (*location, detail["ctx"]["discriminator"].strip("'"))
         detail["input"] = detail["ctx"].get("tag")
-    path = _path_in_file(location, document.data)
+    path = _path_in_file(location, data)
     if kind == "extra_forbidden":
         return _unknown_key(path, _keys_of(model, location[:-1]))
     if kind in ("missing", "union_tag_not_found"):
-        return Fault(path, MISSING_KEY, remedy=f"add {path[-1]}:")
+        return Fault(path, MISSING_KEY, remedy=f"add {path[-1]}:", stand_in=_OF_NO_CONSEQUENCE.get(path[-1]))
     value = detail.get("input")
-    near = nearest(value, choices(detail))
-    text, meant = remedy(detail, _keys_of(model, location))
+    if not path and value is None:
+        return Fault(path, "the file is empty", takes=("keys with values",), remedy="write it, or remove it")
+    is_unfit = kind == "unfit"
     return Fault(
         path,
-        "keys do not go together" if kind == "unfit" else "a value is not allowed",
+        "keys do not go together" if is_unfit else "a value is not allowed",
         got=got(value),
         takes=(expected(detail),),
-        did_you_mean=near,
-        meant=near or meant,
-        remedy=text,
+        did_you_mean=nearest(value, choices(detail)),
+        stand_in=detail["ctx"]["stand_in"] if is_unfit else stand_in(detail),
+        remedy=remedy(detail, _keys_of(model, location, is_required=True)),
     )
 
 
@@ -123,7 +136,7 @@ def _unknown_key(path: Path, allowed: Sequence[str]) -> Fault:
         UNKNOWN_KEY,
         takes=(", ".join(allowed),) if allowed else (),
         did_you_mean=near,
-        meant=(*path[:-1], near) if near else None,
+        stand_in=(*path[:-1], near) if near else None,
         remedy="correct the key, or remove it" if near else "remove it",
     )
 
@@ -143,13 +156,15 @@ def _path_in_file(location: Sequence[str | int], data: object) -> Path:
     return tuple(path)
 
 
-def _keys_of(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """Keys that the model at `location` knows; none if no model is there."""
+def _keys_of(model: type[BaseModel], location: Sequence[str | int], is_required: bool = False) -> list[str]:
+    """Keys that the model at `location` knows, or those that it requires; none if no model is there."""
     current: object = model
     for step in location:
         current = _member(current, step)
     current = _bare(current)
-    return list(current.model_fields) if _is_model(current) else []
+    if not _is_model(current):
+        return []
+    return [name for name, info in current.model_fields.items() if info.is_required() or not is_required]
 
 
 def _member(annotation: object, step: str | int) -> object:

@@ -26,13 +26,13 @@ def _values_fit_their_fields(spec: ObjectSpec, catalog: Catalog, _unread: Collec
     types = {field.salesforce: field.type for field in spec.fields}
     for position, condition in enumerate(delta.filter if delta is not None else ()):
         kind = types.get(condition.field)
-        for value in _values(condition):
+        for place, value in _values(condition):
             expected = _expected(value, kind)
             if expected is not None:
                 yield ConfigError(
                     "a filter value does not fit its field",
                     where=delta_filter_path(spec.object),
-                    key=f"filter.{position}.value",
+                    key=f"filter.{position}.value{place}",
                     got=repr(value),
                     expected=f"{expected}, for {condition.field} of type {kind.value}" if kind else expected,
                     remedy="correct the value",
@@ -57,8 +57,11 @@ def _filtered_fields_are_spelt_as_the_objects(spec: ObjectSpec, catalog: Catalog
             )
 
 
-def _values(condition: FilterCondition) -> tuple[Scalar, ...]:
-    return condition.value if isinstance(condition.value, tuple) else (condition.value,)
+def _values(condition: FilterCondition) -> list[tuple[str, Scalar]]:
+    """Each value, with its place in a list."""
+    if isinstance(condition.value, tuple):
+        return [(f".{position}", value) for position, value in enumerate(condition.value)]
+    return [("", condition.value)]
 
 
 def _expected(value: Scalar, kind: FieldType | None) -> str | None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from idiscover.errors import ConfigError
 from idiscover.metadata.context_checks import context_problems
-from idiscover.metadata.explain import as_meant, explain
+from idiscover.metadata.explain import explain, with_stand_ins
 from idiscover.metadata.models import Catalog, Context, DeltaFilter, Model, ObjectSpec, TableSpec
 from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.spelling import nearest
@@ -25,6 +25,8 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 OBJECTS, DELTA_FILTERS, TABLES = "objects", "delta_filter", "tables"
 _MODELS: Mapping[str, type[Model]] = {OBJECTS: ObjectSpec, DELTA_FILTERS: DeltaFilter, TABLES: TableSpec}
+_MISPLACED = "the file lies where no metadata belongs"
+_ROUNDS = 3  # of a file's validation: what is put right uncovers more at most twice
 _NAMED_BY = {OBJECTS: "object", DELTA_FILTERS: "object", TABLES: "table"}
 
 
@@ -90,6 +92,7 @@ class _Files:
     """What reading has found so far, by path."""
 
     paths: list[str]
+    misplaced: set[str] = field(default_factory=set)  # where files should lie that lie elsewhere
     models: dict[str, Model] = field(default_factory=dict)
     documents: dict[str, Document] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -119,7 +122,7 @@ def load_catalog(reader: Reader, sql: SqlInventory | None = None) -> Catalog:
         tables={spec.table: spec for spec in files.of(TableSpec)},
         versions=dict(sorted(files.versions.items())),
     )
-    unread = {path for path in files.paths if path not in files.models}
+    unread = {path for path in files.paths if path not in files.models} | files.misplaced
     found = files.problems + [_placed(problem, files) for problem in cross_file_problems(catalog, unread, sql)]
     if found:
         raise CatalogError(sorted(found, key=_order))
@@ -164,17 +167,18 @@ def _sound(model: ModelT | None, problems: list[ConfigError], of: str = "metadat
 def _parse(kind: type[ModelT], document: Document) -> tuple[ModelT | None, list[ConfigError]]:
     """The model of a file and what is wrong with it.
 
-    Where all that is wrong are slips of the pen, it is the model as it was meant; None where nobody can know.
+    Where something can stand in for all that is wrong, there is a model all the same; None where nobody can tell.
     """
-    try:
-        return _validate(kind, document.data), document.problems
-    except ValidationError as error:
-        faults = explain(error, kind, document)
-    problems = [*document.problems, *(fault.problem(document) for fault in faults)]
-    try:
-        model = _validate(kind, as_meant(document.data, faults))
-    except ValidationError:
-        model = None
+    data, problems, model = document.data, list(document.problems), None
+    for _ in range(_ROUNDS):
+        try:
+            model = _validate(kind, data)
+            break
+        except ValidationError as error:
+            faults = explain(error, kind, data, document)
+        told = {str(problem) for problem in problems}
+        problems += [fault.problem(document) for fault in faults if str(fault.problem(document)) not in told]
+        data = with_stand_ins(data, faults)
     return model, sorted(problems, key=_order)
 
 
@@ -196,10 +200,14 @@ def _read(path: str, reader: Reader, files: _Files) -> None:
             key = _NAMED_BY[folder]
             misnamed = _misnamed(name, key, getattr(model, key), document)
             files.problems.extend(misnamed)
-            if not misnamed:
+            if misnamed:
+                files.misplaced.add(f"{folder}/{getattr(model, key)}.yaml")
+            else:
                 files.models[path] = model
     except ConfigError as error:
         files.problems.append(error)
+        if error.what == _MISPLACED and error.did_you_mean:
+            files.misplaced.add(error.did_you_mean)
 
 
 def _text(path: str, reader: Reader) -> tuple[str, str]:
@@ -207,15 +215,16 @@ def _text(path: str, reader: Reader) -> tuple[str, str]:
     try:
         return reader.read(path)
     except ConfigError as error:
-        is_placed = Place.parse(error.where or "").file == path
-        raise (error if is_placed else error.at(path)) from error
+        if file_of(error) == path:
+            raise
+        raise error.at(path) from error
 
 
 def _kind(path: str, folder: str) -> type[Model]:
     if folder not in _MODELS or not path.endswith(".yaml"):
         near = folder if folder in _MODELS else nearest(folder, _MODELS)
         raise ConfigError(
-            "the file lies where no metadata belongs",
+            _MISPLACED,
             where=path,
             expected="objects/<object>.yaml, delta_filter/<object>.yaml or tables/<schema>.<table>.yaml",
             did_you_mean=f"{near}/{PurePosixPath(path).stem}.yaml" if near else None,

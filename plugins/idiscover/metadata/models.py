@@ -124,11 +124,12 @@ class FieldSpec(Model):
     def _sizes_fit_the_type(self) -> FieldSpec:
         kind = self.type.value
         if self.type in TEXT_TYPES and self.length is None:
-            raise unfit(f"length, for type {kind}", "add length: the characters that describe tells of")
+            raise unfit(f"length, for type {kind}", "add length: the characters that describe tells of", {"length": 1})
         if self.type in DECIMAL_TYPES and (self.precision is None or self.scale is None):
-            raise unfit(f"precision and scale, for type {kind}", "add precision: and scale: as describe tells them")
+            sizes = {"precision": 18, "scale": 0}
+            raise unfit(f"precision and scale, for type {kind}", "add precision: and scale: as describe tells", sizes)
         if self.precision is not None and self.scale is not None and self.scale > self.precision:
-            raise unfit("a scale that is at most the precision", "correct scale or precision")
+            raise unfit("a scale that is at most the precision", "correct scale or precision", {"scale": 0})
         return self
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 
 _ALIKE = 0.6  # difflib's ratio, from which two names pass for one with a slip
 
 
 def nearest(written: object, known: Iterable[str]) -> str | None:
-    """The known name that is most like what was written, whatever its case; None if none is like it."""
+    """The known name that is most like what was written, whatever its case; None if none is like it.
+
+    Of two qualified names of one schema, what follows the schema is compared.
+    """
     if not isinstance(written, str):
         return None
-    by_lower = {name.lower(): name for name in sorted(known, reverse=True)}
-    by_lower.pop("", None)
-    found = difflib.get_close_matches(written.lower(), sorted(by_lower), n=1, cutoff=_ALIKE)
-    return by_lower[found[0]] if found and by_lower[found[0]] != written else None
+    found = max(sorted(known), key=lambda name: _likeness(written, name), default=None)
+    return found if found is not None and found != written and _likeness(written, found) >= _ALIKE else None
+
+
+def _likeness(written: str, name: str) -> float:
+    schema = written[: written.rfind(".") + 1]
+    if schema and name.startswith(schema):
+        written, name = written.removeprefix(schema), name.removeprefix(schema)
+    return SequenceMatcher(None, written.lower(), name.lower()).ratio() if name else 0.0

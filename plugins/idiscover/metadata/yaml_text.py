@@ -31,6 +31,7 @@ _REMEDIES = {
     "unexpected end of stream": "close the quotes",
     "unknown escape character": "use single quotes, in which a backslash means itself",
     "another document": "write one document per file: remove the line ---",
+    "but found '<scalar>'": "close the quotes that an earlier line opens; or put a text with quotes in it in quotes",
     "expected <block end>": "begin the line in the column of its neighbours",
     "cannot start any token": "put the text in quotes",
 }
@@ -148,7 +149,8 @@ def read_yaml(text: str, where: str) -> Document:
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, where) from error
     except RecursionError:
-        raise ConfigError("the file is nested too deeply", where=where, remedy="write it flatter") from None
+        remedy = "close what is open"
+        raise ConfigError("the file is nested too deeply", where=where, expected="few levels", remedy=remedy) from None
     for mark, name in anchors:
         what = "an anchor is not allowed"
         document.problems.append(
