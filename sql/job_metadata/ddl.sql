@@ -89,6 +89,19 @@ create table if not exists job.replay (
     primary key (batch_id, replay)
 );
 
+-- A record was erased, or is being erased. grain: key_hash, the HMAC of its Id; the Id itself stands nowhere.
+-- objects: those that were changed; counts: what was done, by layer.
+create table if not exists job.erasure (
+    key_hash text primary key,
+    requested_by text not null,
+    reason text,
+    requested_at_utc timestamptz not null default now(),
+    state text not null check (state in ('running', 'done')),
+    objects text [] not null default '{}',
+    counts jsonb not null default '{}',
+    ended_at_utc timestamptz
+);
+
 -- One refresh of a table: what it took from the pending things. grain: claim_id.
 create table if not exists job.claim (
     claim_id bigint generated always as identity primary key,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -76,6 +76,18 @@ def batches(metadata: JobMetadata, object_name: str, state: str) -> list[BatchRo
     return _select(metadata, "object = %s and state = %s", [object_name, state])
 
 
+def batches_of_object(metadata: JobMetadata, object_name: str) -> list[BatchRow]:
+    """All batches of an object, oldest first."""
+    return _select(metadata, "object = %s", [object_name])
+
+
+def named_files(metadata: JobMetadata, keys: Collection[str]) -> set[str]:
+    """Those of `keys` that belong to a registered batch."""
+    with metadata.transaction() as cursor:
+        cursor.execute("select key from job.batch_file where key = any(%s)", [sorted(keys)])
+        return {key for (key,) in cursor.fetchall()}
+
+
 def batches_of_days(metadata: JobMetadata, object_name: str, first: date, last: date) -> list[BatchRow]:
     """Batches of an object whose order date lies in first…last, both included, oldest first."""
     return _select(metadata, "object = %s and order_date between %s and %s", [object_name, first, last])
@@ -142,6 +154,16 @@ def mark_replayed(
         )
         cursor.execute("delete from job.batch_file where batch_id = %s", [manifest.batch_id])
         _insert_files(cursor, manifest)
+
+
+def rewrite_batch(metadata: JobMetadata, manifest: BatchManifest) -> None:
+    """A registered batch has the files and counts of `manifest` from now on; others are left alone."""
+    values = [manifest.rows, manifest.id_count, manifest.bytes, json.dumps(_counts(manifest)), manifest.batch_id]
+    with metadata.transaction() as cursor:
+        cursor.execute("update job.batch set rows = %s, ids = %s, bytes = %s, counts = %s where batch_id = %s", values)
+        if cursor.rowcount:
+            cursor.execute("delete from job.batch_file where batch_id = %s", [manifest.batch_id])
+            _insert_files(cursor, manifest)
 
 
 def _select(metadata: JobMetadata, condition: str, values: Sequence[object]) -> list[BatchRow]:

@@ -18,6 +18,7 @@ from datetime import date
 from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.batch_manifests import copy_batch, is_refused, read_manifest, refused_key
+from idiscover.aws.erasure_guard import guarded_manifest
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
 from idiscover.aws.job_metadata_batches import (
     ARCHIVED,
@@ -138,6 +139,7 @@ def _replay(
 ) -> None:
     source, target = archive_prefix(row.object, row.batch_id), source_prefix(row.object, row.batch_id)
     manifest = read_manifest(bucket, row.manifest_key)
+    manifest = guarded_manifest(metadata, bucket, plan.context, manifest, row.manifest_key, plan.key)
     moved = manifest.moved(source, target)
     copy_batch(bucket, manifest, moved, manifest_key(target))
     if is_refused(bucket, target):  # of a life before

@@ -54,6 +54,10 @@ class Deployed:
             raise ConfigError("the object has no table in itg", got=object_name, expected=f"itg.{object_name}")
         return plan
 
+    def dags_of(self, tables: Iterable[str]) -> list[str]:
+        """The dag_ids that refresh these tables."""
+        return [dag_id(self.catalog.tables[table].family, self.catalog.tables[table].name) for table in tables]
+
 
 def open_deployed(context_place: str) -> Deployed:
     """The environment that a context file describes.

@@ -5,6 +5,7 @@ A batch without its manifest does not exist. It lies beside the batch's files an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Literal
@@ -12,6 +13,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from idiscover.plan.model import ReadMode
+
+# `part-00000.csv.gz` is `part-00000-e1.csv.gz` once an erasure has rewritten it
+ERASED_NAME = re.compile(r"^(?P<stem>.*)-e(?P<number>[0-9]+)\.csv\.gz$")
 
 
 class BatchFile(BaseModel):
@@ -26,7 +30,10 @@ class BatchFile(BaseModel):
 
 
 class BatchCounts(BaseModel):
-    """Every count of one extraction; `count_*`, job, parsed and file rows must agree."""
+    """Every count of one extraction; `count_*`, job and parsed rows must agree.
+
+    Parsed rows are rows in files (when they were written) and suppressed ones; the files of today have `erased` fewer.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,6 +44,8 @@ class BatchCounts(BaseModel):
     parsed_rows: int
     file_rows: int
     nul_characters_dropped: int = 0
+    suppressed: int = 0  # rows that were parsed and not written: their records had been erased before
+    erased: int = 0  # rows that were written, and taken out of the files since: their records were erased
 
 
 class IdRead(BaseModel):
@@ -111,6 +120,11 @@ class BatchManifest(BaseModel):
     def bytes(self) -> int:
         """Stored bytes over all files."""
         return sum(file.bytes for file in self.all_files)
+
+    @property
+    def was_erased_from(self) -> bool:
+        """Whether an erasure has rewritten a file of the batch: its name says so."""
+        return any(ERASED_NAME.match(file.key) for file in self.all_files)
 
     def moved(self, source: str, target: str) -> BatchManifest:
         """The same batch with its files under prefix `target` instead of `source`."""

@@ -28,6 +28,9 @@ class SecretNames(Model):
     s3_target: Text = Field(description="Name of the secret with the rights to write `source/`.")
     redshift: Text = Field(description="Name of the secret with the warehouse's login.")
     job_metadata: Text = Field(description="Name of the secret with the job metadata's login.")
+    erasure: Text | None = Field(
+        default=None, description="Name of the secret with the key of the hashes of erased Ids; `erase` needs it."
+    )
 
 
 class MailSettings(Model):

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 
 from idiscover.errors import DataQualityError
 
-_MAX_VALUE_CHARACTERS = 1 << 20  # a long text area holds 131,072
+MAX_VALUE_CHARACTERS = 1 << 20  # a long text area holds 131,072
 _MAX_LINE_CHARACTERS = 64 << 20  # what a broken page without line ends may pile up at most
 _ROWS_PER_BLOCK = 256
 
 
 class CsvRewriter:
-    """Rewrites one page. `rows` and `nul_characters` count what went through so far.
+    """Rewrites one page. `rows`, `suppressed` and `nul_characters` count what went through so far.
 
     Args:
         source_columns: Salesforce names in SELECT order, as the page's header must have them.
@@ -30,6 +30,8 @@ class CsvRewriter:
         constants: (column, value) pairs added at the end of every row.
         where: named in errors.
         decimals: positions of the columns that hold decimals.
+        keeps: may change the values of a row in place; a row that it does not keep is left out, and counted in
+            `suppressed`, not in `rows`.
     """
 
     def __init__(
@@ -39,13 +41,16 @@ class CsvRewriter:
         constants: Sequence[tuple[str, str]],
         where: str,
         decimals: Sequence[int] = (),
+        keeps: Callable[[list[str]], bool] | None = None,
     ) -> None:
         self._source_columns = tuple(source_columns)
-        self._header = _line((*target_columns, *(name for name, _ in constants)))
-        self._suffix = "," + _line([value for _, value in constants]) if constants else "\n"
+        self._header = csv_line((*target_columns, *(name for name, _ in constants)))
+        self._suffix = "," + csv_line([value for _, value in constants]) if constants else "\n"
         self._where = where
         self._decimals = tuple(decimals)
+        self._keeps = keeps
         self.rows = 0
+        self.suppressed = 0
         self.nul_characters = 0
 
     def rewrite(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -55,22 +60,27 @@ class CsvRewriter:
             DataQualityError: no header, another header, a row of another width, broken quoting or
                 encoding; a page that was cut inside a row is one of these.
         """
-        csv.field_size_limit(_MAX_VALUE_CHARACTERS)
+        csv.field_size_limit(MAX_VALUE_CHARACTERS)
         reader = csv.reader(self._lines(chunks), strict=True)
         try:
             self._check_header(next(reader, None))
             yield self._header.encode()
             yield from self._blocks(reader)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise self._fault("A page is not valid CSV", got=f"{error} after {self.rows} rows") from error
+            raise self._fault(
+                "A page is not valid CSV", got=f"{error} after {self.rows + self.suppressed} rows"
+            ) from error
 
     def _blocks(self, reader: Iterable[list[str]]) -> Iterator[bytes]:
         width, suffix = len(self._source_columns), self._suffix
         block: list[str] = []
         for row in reader:
             if len(row) != width:
-                got = f"{len(row)} values in row {self.rows + 1}"
+                got = f"{len(row)} values in row {self.rows + self.suppressed + 1}"
                 raise self._fault("A row has another number of values than the header", got=got, expected=width)
+            if self._keeps is not None and not self._keeps(row):
+                self.suppressed += 1
+                continue
             for position in self._decimals:
                 if "E" in row[position]:
                     row[position] = _without_exponent(row[position])
@@ -129,5 +139,6 @@ def _values(values: Iterable[str]) -> str:
     return ",".join(['"' + value.replace('"', '""') + '"' if value else "" for value in values])
 
 
-def _line(values: Iterable[str]) -> str:
+def csv_line(values: Iterable[str]) -> str:
+    """A line of the lake's CSV."""
     return _values(values) + "\n"

@@ -1,0 +1,73 @@
+"""Who was erased before: the list that extractions read, and the guard of replays and rebuilds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from idiscover.aws.erasure_files import Eraser, clean_batch
+from idiscover.aws.job_metadata import JobMetadata
+from idiscover.aws.job_metadata_erasures import erased_hashes
+from idiscover.aws.s3 import Bucket
+from idiscover.aws.secrets import read_secret
+from idiscover.errors import ConfigError
+from idiscover.lake.manifest import BatchManifest
+from idiscover.lake.suppression import SECRET_KEY, SUPPRESSION_KEY, SuppressionList, erased_by
+from idiscover.metadata.models import Context
+
+_SHORTEST_KEY = 32  # characters; the hash has 32 bytes
+
+
+def erasure_secret(context: Context) -> Mapping[str, str]:
+    """The key of the hashes.
+
+    Raises:
+        ConfigError: the context does not name the secret, or it holds no key, or a short one.
+    """
+    name = context.secrets.erasure
+    if name is None:
+        raise ConfigError(
+            "the context does not name the secret of erasures",
+            where=f"context of {context.environment}",
+            key="secrets.erasure",
+            expected=f'the name of a secret {{"{SECRET_KEY}": "<64 random hex digits>"}}',
+            remedy="make it, never change it: hashes of another key guard nothing",
+        )
+    secret = read_secret(name, context.region)
+    if len(secret.get(SECRET_KEY, "")) < _SHORTEST_KEY:
+        raise ConfigError(
+            "the secret of erasures holds no key",
+            where=f"secret {name}",
+            key=SECRET_KEY,
+            got=f"{len(secret.get(SECRET_KEY, ''))} characters",
+            expected=f"at least {_SHORTEST_KEY} random characters",
+        )
+    return secret
+
+
+def publish_suppression(metadata: JobMetadata, bucket: Bucket) -> None:
+    """Writes the list that the steps of extractions read: every record that was, or is being, erased."""
+    hashes = SuppressionList(hashes=erased_hashes(metadata))
+    bucket.write_text(SUPPRESSION_KEY, hashes.model_dump_json(indent=2))
+
+
+def guarded_manifest(
+    metadata: JobMetadata, bucket: Bucket, context: Context, manifest: BatchManifest, manifest_key: str, key: str
+) -> BatchManifest:
+    """The manifest of a batch that holds no erased record; one that has come back, as from a backup, is taken out.
+
+    Args:
+        metadata: knows who was erased.
+        bucket: with the batch's files.
+        context: names the secret, which is read only if somebody was erased.
+        manifest: of the batch.
+        manifest_key: where it stands.
+        key: column of the records' own Id.
+
+    Raises:
+        ConfigError: somebody was erased, and the secret is not there.
+    """
+    hashes = frozenset(erased_hashes(metadata))
+    if not hashes:
+        return manifest
+    eraser = Eraser(erased_by(erasure_secret(context), hashes))
+    return clean_batch(metadata, bucket, manifest, manifest_key, key, eraser).manifest

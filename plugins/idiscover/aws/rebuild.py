@@ -1,0 +1,209 @@
+"""Rebuild: itg.<object> and its history made anew from archive/, in one transaction, so that nobody sees a hole.
+
+The batches of archive/ come to stg from where they lie; those that wait there stay. Then the table's rows are deleted,
+and the table's procedure is called for each country, as in any refresh: what itg holds is a function of the batches.
+Killed before the commit, nothing has happened; after it, a row `*` in itg.<object>__changes makes the next refresh, or
+the rebuild that is said again, mark every slice of every table that is computed from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from idiscover.aws.batch_manifests import read_manifest
+from idiscover.aws.erasure_guard import guarded_manifest
+from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_arrivals import EVERY_SLICE
+from idiscover.aws.job_metadata_batches import ARCHIVED, FILES, batches
+from idiscover.aws.job_metadata_claims import record_calls, record_units
+from idiscover.aws.loader import copy_ids, insert_into_ledger, require_equal, staged
+from idiscover.aws.redshift import transaction
+from idiscover.aws.refresher import call_statements, finish_refresh
+from idiscover.aws.replay import require_todays_columns
+from idiscover.aws.s3 import Bucket
+from idiscover.aws.stg_copy import StgCopy, copy_files
+from idiscover.aws.table_alone import Alone, Tell, alone_with_table
+from idiscover.errors import DataQualityError
+from idiscover.lake.keys import archive_prefix, manifest_key, status_key
+from idiscover.lake.manifest import BatchManifest
+from idiscover.plan.model import ItgPlan, LoadPlan, RefreshPlan
+from idiscover.warehouse.queries import stale_slices_sql
+
+Calls = list[tuple[str, str, float]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a rebuild is about. `manifests` are those of all archived batches."""
+
+    plan: RefreshPlan
+    itg: ItgPlan
+    load: LoadPlan
+    manifests: Sequence[BatchManifest]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all archived batches."""
+        return sum(manifest.rows for manifest in self.manifests)
+
+    @property
+    def batch_ids(self) -> tuple[str, ...]:
+        """Of the archived batches; never empty, for IN."""
+        return tuple(manifest.batch_id for manifest in self.manifests) or ("",)
+
+
+def work_of(plan: RefreshPlan, load: LoadPlan) -> Work:
+    """What a rebuild would read.
+
+    Args:
+        plan: of the refresh of itg.<object>.
+        load: of the object's load.
+
+    Raises:
+        ConfigError: a batch in archive/ has other columns than stg has today.
+    """
+    assert plan.itg is not None  # only tables of itg have an object
+    bucket = Bucket(plan.context.buckets.data, plan.context.region)
+    with open_job_metadata(plan.context) as metadata:
+        archived = batches(metadata, load.object, ARCHIVED)
+    manifests = [read_manifest(bucket, row.manifest_key) for row in archived]
+    require_todays_columns(load, manifests)
+    return Work(plan, plan.itg, load, manifests)
+
+
+def rebuild(plan: RefreshPlan, load: LoadPlan, tell: Tell) -> dict[str, Any]:
+    """Makes the table anew.
+
+    Args:
+        plan: of the refresh of itg.<object>.
+        load: of the object's load.
+        tell: is given a line per step, as it is done.
+
+    Returns:
+        `batches` and `rows` that were read, `countries`, and what `finish_refresh` returns.
+
+    Raises:
+        ConfigError: a batch in archive/ has other columns than stg has today.
+        DataQualityError: files and manifests differ, or something is left to write; the table is as it was.
+        RetriableError: the transaction lost against another; the table is as it was.
+    """
+    with alone_with_table(plan, "rebuild", tell) as alone:
+        with alone.metadata.exclusive(FILES, load.object):
+            work = _guarded(work_of(plan, load), alone)
+            tell(f"{plan.table}: {len(work.manifests)} batches of archive/ with {work.rows:,} rows")
+            with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
+                calls = _make_anew(cursor, work, alone, tell)
+        tell(f"{plan.table}: committed")
+        record_units(alone.metadata, alone.claim.claim_id, sorted({(call[0],) for call in calls}))
+        record_calls(alone.metadata, alone.claim.claim_id, calls)
+        result = finish_refresh(plan, alone.run) or {}
+    return {
+        "batches": len(work.manifests),
+        "rows": work.rows,
+        "countries": sorted({call[0] for call in calls}),
+        **result,
+    }
+
+
+def _guarded(work: Work, alone: Alone) -> Work:
+    """Without records that were erased, and have come back to the archive."""
+    context, load = work.plan.context, work.load
+    bucket = Bucket(context.buckets.data, context.region)
+    manifests = []
+    for manifest in work.manifests:
+        key = manifest_key(archive_prefix(load.object, manifest.batch_id))
+        manifests.append(guarded_manifest(alone.metadata, bucket, context, manifest, key, load.key))
+    return replace(work, manifests=manifests)
+
+
+def _make_anew(cursor: Cursor, work: Work, alone: Alone, tell: Tell) -> Calls:
+    """All of it; the caller's transaction holds it or nothing."""
+    plan, itg, history = work.plan, work.plan.table, f"{work.plan.table}__history"
+    cursor.execute(f"lock {work.load.table}")  # as a load does: nothing comes to stg meanwhile
+    _stage(cursor, work, alone, tell)
+    cursor.execute(f"delete from {itg}")
+    tell(f"{itg}: {cursor.rowcount:,} rows deleted, unseen by others")
+    if work.itg.history:
+        cursor.execute(f"delete from {history}")
+    # what was changed and not passed on yet is part of every slice
+    cursor.execute(f"delete from {itg}__changes")
+    cursor.execute(
+        f"insert into {itg}__changes (country_code, run_id, changed_at_utc) values (%s, %s, getdate())",
+        [EVERY_SLICE, alone.run.run_id],
+    )
+    countries = _stale(cursor, work.itg)
+    calls: Calls = []
+    for number, country in enumerate(countries, start=1):
+        calls += call_statements(cursor, alone.claim, alone.run.run_id, [country])
+        tell(f"{itg}: {country}, {number} of {len(countries)} countries")
+    _require_nothing_left(cursor, work, history)
+    cursor.execute(f"delete from {work.load.table} where _batch_id in %s", [work.batch_ids])
+    cursor.execute(f"analyze {plan.table}")
+    return calls
+
+
+def _stage(cursor: Cursor, work: Work, alone: Alone, tell: Tell) -> None:
+    """stg holds all archived batches as the archive has them, and the ledger knows them."""
+    load, manifests = work.load, work.manifests
+    bucket = Bucket(work.plan.context.buckets.data, work.plan.context.region)
+    cursor.execute(f"delete from {load.table} where _batch_id in %s", [work.batch_ids])
+    files = tuple(file for manifest in manifests for file in manifest.files)
+    key = status_key(alone.run.dag_id, alone.run.run_id, "copy_manifest")
+    copied = copy_files(load, bucket, cursor, StgCopy(load.table, load.columns, files, key, in_source=False))
+    tell(f"{load.table}: {copied:,} rows copied from {len(files)} files")
+    found = staged(cursor, load.table, work.batch_ids)
+    for manifest in manifests:
+        numbers = {"manifest": manifest.rows, "stg": found.get(manifest.batch_id, 0)}
+        require_equal(manifest.batch_id, numbers, "compare the batch's files in archive/ with its manifest")
+    _stage_newest_read(cursor, work, alone, bucket)
+
+
+def _stage_newest_read(cursor: Cursor, work: Work, alone: Alone, bucket: Bucket) -> None:
+    """The ledger has every archived batch; of the newest read of every Id, if archived, the Ids come anew."""
+    cursor.execute("select batch_id from stg.batch_load where object = %s", [work.load.object])
+    ledger = {batch_id for (batch_id,) in cursor.fetchall()}
+    newest = max((m for m in work.manifests if m.absence_at_utc), key=_read_order, default=None)
+    for manifest in work.manifests:
+        if manifest.batch_id not in ledger and manifest.rows + (manifest.id_count or 0) > 0:
+            insert_into_ledger(cursor, manifest.model_copy(update={"absence_at_utc": None}), alone.run.run_id)
+    if newest is None:
+        return
+    cursor.execute("delete from stg.batch_load where batch_id = %s", [newest.batch_id])
+    insert_into_ledger(cursor, newest, alone.run.run_id)
+    copied = copy_ids(work.load, alone.run, bucket, cursor, [newest], in_source=False)
+    require_equal(
+        f"Ids of {newest.batch_id}",
+        {"manifest": newest.id_count or 0, "stg": copied},
+        "compare the batch's files in archive/ with its manifest",
+    )
+
+
+def _read_order(manifest: BatchManifest) -> tuple[Any, str]:
+    return manifest.absence_at_utc, manifest.batch_id
+
+
+def _stale(cursor: Cursor, itg: ItgPlan) -> list[str]:
+    cursor.execute(stale_slices_sql(itg))
+    return [country for (country,) in cursor.fetchall()]
+
+
+def _require_nothing_left(cursor: Cursor, work: Work, history: str) -> None:
+    left = _stale(cursor, work.itg)
+    if left:
+        raise DataQualityError(
+            "a rebuild leaves something to write; the table is as it was",
+            where=work.plan.table,
+            got=f"stale: {', '.join(left)}",
+            expected="no stale country",
+            remedy="does the table's metadata file call its procedure for :country_code?",
+        )
+    if work.itg.history:
+        numbers: dict[str, int] = {}
+        for place, table in (("stg", work.load.table), ("history", history)):
+            cursor.execute(f"select count(*) from {table}")
+            numbers[place] = cursor.fetchone()[0]
+        require_equal(history, numbers, "see which versions of stg the history lacks")

@@ -1,0 +1,162 @@
+"""Rebuilds: whatever has happened to a table of itg, it ends as the batches of the archive make it."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_claims import take_claim
+from idiscover.aws.rebuild import rebuild, work_of
+from idiscover.aws.refresher import claim_slices, current_statements, fail_refresh
+from idiscover.aws.table_alone import alone_with_table
+from idiscover.aws.wakes import ready_consumers
+from idiscover.errors import ConfigError, DataQualityError
+
+from tests.integration.aws.kills import Killer
+from tests.integration.aws.test_kills import state_of
+from tests.integration.aws.test_replay import three_days_of_results
+from tests.support.aws_platform import Platform
+from tests.support.aws_runs import DAY_0, Org, assay, bring_in, lab, refresh, result, unit, woken_run
+
+RUNS = itertools.count(1)
+TELLING = ("results", "history", "ids", "stg", "itg", "ledger", "batches", "files", "keys", "changes")
+
+
+def say_rebuild(platform: Platform, name: str) -> list[str]:
+    lines: list[str] = []
+    rebuild(platform.refresh(f"itg.{name}"), platform.load(name), lines.append)
+    return lines
+
+
+def telling(platform: Platform) -> dict[str, Any]:
+    found = state_of(platform)
+    return {name: found[name] for name in TELLING}
+
+
+def corrupt_results(platform: Platform) -> None:
+    """A row changed, one lost, a stranger, one twice; a gap and a stranger in the history; no Ids of the last read."""
+    columns = "test_id, value, system_modstamp, _read_at_utc, _batch_id, _run_id, _loaded_at_utc"
+    for sql in (
+        "update itg.result set value = 77 where id = 'R2'",
+        "delete from itg.result where id = 'R3'",
+        f"insert into itg.result (id, _country_code, {columns}) select 'R9', 'XX', {columns} from itg.result",
+        f"insert into itg.result (id, _country_code, {columns}) select 'R2', 'FR', {columns} from itg.result limit 1",
+        "delete from itg.result__history where id = 'R1'",
+        f"insert into itg.result__history (id, {columns}) select 'R9', {columns} from itg.result__history limit 1",
+        "delete from stg.result__ids",
+    ):
+        platform.warehouse(sql)
+
+
+def test_a_corrupted_table_ends_as_the_archive_has_it(platform: Platform, org: Org) -> None:
+    three_days_of_results(platform, org)
+    before = telling(platform)
+    assert len(before["results"]) == 2 and len(before["history"]) == 5
+    corrupt_results(platform)
+    assert telling(platform) != before
+    lines = say_rebuild(platform, "result")
+    assert telling(platform) == before
+    assert "3 batches of archive/ with 5 rows" in lines[0]
+    assert platform.job("select distinct state from job.claim where run_id like 'shell__rebuild%%'") == [("finished",)]
+
+
+def test_what_waits_in_stg_is_applied_too_and_what_is_pending_stays(platform: Platform, org: Org) -> None:
+    three_days_of_results(platform, org)
+    day = DAY_0 + timedelta(days=3)
+    bring_in(platform, org, "result", day, [result("R4", "T1", version=30)], ["R2", "R3", "R4"])
+    arrivals = platform.job("select count(*) from job.input_arrival where target = 'itg.result' and claim_id is null")
+    say_rebuild(platform, "result")
+    assert platform.warehouse("select id from itg.result order by 1") == [("R2",), ("R3",), ("R4",)]
+    assert platform.job("select distinct state from job.batch where object = 'result'") == [("archived",)]
+    # the next refresh finds nothing left to call, and passes the arrival on as ever
+    assert arrivals == platform.job(
+        "select count(*) from job.input_arrival where target = 'itg.result' and claim_id is null"
+    )
+
+
+def test_every_slice_of_the_marts_is_refreshed(platform: Platform, org: Org) -> None:
+    """A stranger's country has come to the mart too."""
+    rows = {
+        "lab": [lab("L1", "DE"), lab("L2", "FR")],
+        "test": [assay("T1", "L1"), assay("T2", "L2")],
+        "unit": [unit("U")],
+    }
+    for name, content in rows.items():
+        bring_in(platform, org, name, DAY_0, content)
+        refresh(platform, f"itg.{name}", woken_run(f"itg.{name}", next(RUNS)))
+    refresh(platform, "dm.fact_test", woken_run("dm.fact_test", next(RUNS)))
+    before = platform.warehouse("select country_code, test_id from dm.fact_test order by 1, 2")
+    platform.warehouse("update itg.test set _country_code = 'XX', id = 'T9' where id = 'T1'")
+    platform.warehouse("call dm.load_fact_test('XX', '2026-01-05', 'by hand')")
+    platform.warehouse("call dm.load_fact_test('DE', '2026-01-05', 'by hand')")
+    assert platform.warehouse("select country_code, test_id from dm.fact_test order by 1, 2") != before
+    say_rebuild(platform, "test")
+    assert ready_consumers(platform.refresh("itg.test")) == ["dm.fact_test", "itg.result"]
+    refresh(platform, "dm.fact_test", woken_run("dm.fact_test", next(RUNS)))
+    assert platform.warehouse("select country_code, test_id from dm.fact_test order by 1, 2") == before
+
+
+def test_a_rebuild_that_is_killed_is_said_again(platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It dies after each of its effects once; its claim is not waited for."""
+    three_days_of_results(platform, org)
+    before = telling(platform)
+    corrupt_results(platform)
+    killer = Killer(monkeypatch)
+    deaths: list[str] = []
+    while killer.run(lambda: say_rebuild(platform, "result"), lambda effect: effect not in deaths):
+        deaths.append(killer.effects[-1])
+    assert telling(platform) == before
+    assert any("analyze itg.result" in death for death in deaths)  # the commit
+    assert platform.job("select count(*) from job.slice_mark where target = 'dm.fact_test'") == [(0,)]
+
+
+def test_readers_see_no_hole(platform: Platform, org: Org) -> None:
+    """Looked at between every two steps of the rebuild, by another session."""
+    three_days_of_results(platform, org)
+    seen: list[list[tuple[Any, ...]]] = []
+
+    def look(_line: str) -> None:
+        seen.append(platform.warehouse("select id, value from itg.result order by 1"))
+
+    before = platform.warehouse("select id, value from itg.result order by 1")
+    rebuild(platform.refresh("itg.result"), platform.load("result"), look)
+    assert len(seen) >= 5
+    assert all(rows == before for rows in seen)
+
+
+def test_a_refresh_that_runs_is_waited_for(platform: Platform, org: Org) -> None:
+    bring_in(platform, org, "lab", DAY_0, [lab("L1", "DE")])
+    plan, other = platform.refresh("itg.lab"), woken_run("itg.lab", next(RUNS))
+    claim_slices(plan, other)
+    told: list[str] = []
+    with alone_with_table(plan, "rebuild", told.append, pause=lambda _seconds: fail_refresh(plan, other)) as alone:
+        assert len(told) == 1 and other.run_id in told[0]
+        with open_job_metadata(platform.context) as metadata:  # nobody else gets in
+            assert take_claim(metadata, plan, "another", current_statements(plan)) is None
+        assert alone.claim.order_date == DAY_0
+    with open_job_metadata(platform.context) as metadata:  # and what is pending is there for the next
+        assert take_claim(metadata, plan, "another", current_statements(plan)) is not None
+
+
+@pytest.mark.parametrize("damage", ["a row is missing", "other columns"])
+def test_an_archive_that_is_not_whole_changes_nothing(platform: Platform, org: Org, damage: str) -> None:
+    three_days_of_results(platform, org)
+    before = telling(platform)
+    plan, load_plan = platform.refresh("itg.result"), platform.load("result")
+    if damage == "other columns":
+        narrower = load_plan.model_copy(update={"columns": load_plan.columns[1:]})
+        with pytest.raises(ConfigError, match="other columns than stg has today"):
+            work_of(plan, narrower)
+        return
+    s3, bucket = platform.client("s3"), platform.context.buckets.data
+    [manifest, *_] = work_of(plan, load_plan).manifests
+    key = f"archive/result/{manifest.batch_id}/manifest.json"
+    text = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    s3.put_object(Bucket=bucket, Key=key, Body=text.replace('"rows": 1', '"rows": 2', 1).encode())
+    with pytest.raises(DataQualityError, match="row counts of the load differ"):
+        rebuild(plan, load_plan, lambda _line: None)
+    assert telling(platform) == before
+    assert platform.job("select state from job.claim where run_id like 'shell__rebuild%%'") == [("released",)]
