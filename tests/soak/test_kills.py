@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-
 import pytest
 
-from tests.e2e.chain import SCALE, Chain
+from tests.e2e.chain import Chain
 from tests.e2e.killing import KillingDay, kills_of, left_half_done
 
 SEEDS = range(1, 9)
-
-
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    environment = dict(os.environ)  # asking a stack points this process at it
-    chain = Chain(tmp_path_factory.mktemp("stacks of the kills"))
-    try:
-        first = chain.verb("demo", "--scale", SCALE, timeout_seconds=1800)
-        assert first.returncode == 0, first.stdout
-        yield chain
-    finally:
-        chain.verb("reset", "--yes")
-        os.environ.clear()
-        os.environ.update(environment)
 
 
 @pytest.mark.timeout(7200)
