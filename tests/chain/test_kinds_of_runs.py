@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from idiscover.aws import refresher
+from idiscover.aws.dry_runs import preview
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_windows import watermark
-from idiscover.errors import RetriableError
+from idiscover.errors import ConfigError, RetriableError
+from idiscover.plan.model import ReadMode, RunIdentity
 
 from tests.support.chain_fixtures import beginning
 from tests.support.direct_chain import DirectChain
-from tests.support.direct_figures import differences, work
+from tests.support.direct_figures import differences, fingerprint, work
 from tests.support.direct_stack import DirectStack
 from tests.support.direct_watch import Caused, watching
 
@@ -228,3 +231,117 @@ def test_a_missed_day_is_caught_up_by_the_next(chain: DirectChain) -> None:
     with watching(chain) as caused:
         order_date = chain.run_day()
     assert caused.refreshes == {(table, "scheduled", order_date): 1 for table in chain.tables}
+
+
+def asked(run: RunIdentity, **parameters: object) -> RunIdentity:
+    """The run with what a person gives in the trigger form."""
+    return run.model_copy(update=parameters)
+
+
+def live_ids(chain: DirectChain, table: str, column: str) -> set[str]:
+    """What analysts see of a table's records."""
+    return {key for (key,) in chain.stack.warehouse(f"select {column} from {table}")}
+
+
+def test_a_manual_whole_read_is_the_daily_whole_read_and_shows_no_hole(chain: DirectChain) -> None:
+    chain.advance()
+    run = asked(chain.manual("account"), mode="full", reason="incident 4711")
+    manifest = chain.extract("account", run)
+    assert (manifest.read_mode, manifest.reason) == (ReadMode.WHOLE, "incident 4711")
+    assert manifest.rows == len(chain.stack.org.records("Account")) == manifest.id_count
+    assert manifest.absence_at_utc is not None
+    assert watermark_of(chain, "account") == manifest.window_end_utc, "a whole read moves it as the daily one does"
+    [(reason,)] = chain.stack.job("select reason from job.batch where batch_id = %s", manifest.batch_id)
+    assert reason == "incident 4711"
+
+    chain.load("account")
+    before = {table: live_ids(chain, table, column) for table, column in ((ACCOUNT, "id"), (LABS, "lab_id"))}
+    here = {record["Id"] for record in chain.stack.org.records("Account")}
+    for table, column in ((ACCOUNT, "id"), (LABS, "lab_id")):
+        chain.woken.discard(chain.refresh_plan(table).header.dag_id)
+        plan, woken = chain.refresh_plan(table), chain.woken_run(chain.refresh_plan(table).header.dag_id)
+        units = refresher.claim_slices(plan, woken)
+        assert units
+        for unit in units:
+            refresher.call_unit(plan, woken, unit)  # a commit
+            assert live_ids(chain, table, column) >= before[table] & here, f"a hole in {table} after {unit}"
+        refresher.finish_refresh(plan, woken)
+        chain.woken.update(chain.due())
+    chain.settle()
+    assert differences(chain) == []
+
+
+def test_a_read_of_some_countries_leaves_the_watermark_and_says_nothing_of_absence(chain: DirectChain) -> None:
+    codes = {record["Country_Code__c"] for record in chain.stack.org.records("Account")}
+    wanted = tuple(sorted(codes & {"DE", "FR", "GB", "IT", "US"}))
+    chain.advance(5)
+    before = watermark_of(chain, "account")
+    with watching(chain) as caused:
+        manifest = chain.extract("account", asked(chain.manual("account"), countries=wanted))
+        chain.settle()
+
+    assert (manifest.read_mode, manifest.countries, manifest.absence_at_utc) == (ReadMode.WINDOW, wanted, None)
+    start, end = manifest.window_start_utc, manifest.window_end_utc
+    in_window = [
+        record["Id"]
+        for record in chain.stack.org.records("Account")
+        if record["Country_Code__c"] in wanted
+        and start <= datetime.fromisoformat(str(record["SystemModstamp"])).astimezone(UTC) < end
+    ]
+    assert manifest.rows == len(in_window) > 0
+    assert live_ids(chain, f"{ACCOUNT} where _batch_id = '{manifest.batch_id}'", "id") == set(in_window)
+    assert watermark_of(chain, "account") == before, "the other countries have not been read"
+    assert caused.changed[ACCOUNT] >= caused.called[ACCOUNT] & set(wanted)
+    assert differences(chain) == [], "itg has what was read, and nothing else"
+    chain.run_day()
+    assert watermark_of(chain, "account") > before
+
+
+def test_countries_are_refused_where_salesforce_does_not_know_them(chain: DirectChain) -> None:
+    with pytest.raises(ConfigError, match="trigger stg_to_itg__testing_volume with countries"):
+        chain.extract("testing_volume", asked(chain.manual("testing_volume"), countries=("DE",)))
+    assert chain.stack.job("select 1 from job.run_window where object = 'testing_volume' and countries <> '{}'") == []
+
+
+def test_a_dry_run_foretells_the_run_and_does_nothing(chain: DirectChain) -> None:
+    chain.advance()
+    run, plan = chain.manual("account"), chain.extraction_plan("account")
+    untouched, jobs = fingerprint(chain), work(chain).query_jobs
+    foretold = preview(plan, asked(run, dry_run=True))
+    assert (fingerprint(chain), work(chain).query_jobs) == (untouched, jobs)
+    manifest = chain.extract("account", run)
+    rows, ids = (query["count"] for query in foretold["queries"])
+    assert (rows, ids) == (manifest.rows, manifest.id_count)
+    assert foretold["batch_id"] == manifest.batch_id
+    assert foretold["window_start_utc"] == manifest.window_start_utc.isoformat()
+    assert foretold["watermark_after_utc"] == foretold["window_end_utc"] <= watermark_of(chain, "account").isoformat()
+    assert foretold["keys"][1] == f"source/account/{manifest.batch_id}/manifest.json"
+
+    load, untouched = chain.load_plan("account"), fingerprint(chain)
+    foretold = preview(load, asked(chain.woken_run(load.header.dag_id), dry_run=True))
+    assert fingerprint(chain) == untouched
+    assert [(batch["batch_id"], batch["rows"]) for batch in foretold["batches"]] == [(manifest.batch_id, manifest.rows)]
+    chain.load("account")
+    for table in (ACCOUNT, LABS):
+        refresh, untouched = chain.refresh_plan(table), fingerprint(chain)
+        foretold = preview(refresh, asked(chain.woken_run(refresh.header.dag_id), dry_run=True))
+        assert fingerprint(chain) == untouched
+        done = chain.refresh(table)
+        assert done is not None and foretold["units"] == done["units"] != []
+    chain.settle()
+    foretold = preview(chain.refresh_plan(LABS), asked(chain.woken_run("x"), dry_run=True))
+    assert foretold["units"] == [] and "nothing is ready" in foretold["summary"]
+
+
+def test_a_person_refreshes_the_slices_that_they_name(chain: DirectChain) -> None:
+    country, other = "DE", "US"
+    chain.stack.warehouse("delete from dm.dim_lab where country_code in (%s, %s)", country, other)
+    run = asked(chain.woken_run("itg_to_dm__dim_lab"), run_type="manual", countries=(country,), reason="a hole")
+    with watching(chain) as caused:
+        assert preview(chain.refresh_plan(LABS), run)["units"] == [[country]]
+        chain.refresh(LABS, run)
+        chain.settle()
+    assert caused.called[LABS] == caused.changed[LABS] == {country}
+    assert LABS in caused.tables and "dm.dm_testing_uptake" in caused.tables, "what is computed from it comes after"
+    chain.refresh(LABS, asked(chain.woken_run("itg_to_dm__dim_lab"), countries=(other,)))
+    chain.settle()

@@ -25,6 +25,7 @@ from idiscover.plan.model import (
     ExtractionPlan,
     ExtractionRequest,
     LoadPlan,
+    Plan,
     ReadMode,
     RefreshPlan,
     RunIdentity,
@@ -57,6 +58,7 @@ class Played:
             "refresher": ("claim_slices", "call_units", "finish_refresh", "fail_refresh"),
             "sweep": ("due_dag_ids",),
             "wakes": ("ready_consumers",),
+            "dry_runs": ("preview", "record", "told"),
         }.items():
             module = types.ModuleType(f"idiscover.aws.{name}")
             for function in functions:
@@ -148,6 +150,16 @@ class Played:
 
     def fail_refresh(self, plan: RefreshPlan, run: RunIdentity) -> None:
         self.calls.append("give back")
+
+    def preview(self, plan: Plan, run: RunIdentity) -> dict[str, object]:
+        self._asked("preview", "preview")
+        return {"summary": f"would {plan.kind}", "countries": list(run.countries)}
+
+    def record(self, plan: Plan, run: RunIdentity, document: dict[str, object]) -> None:
+        """Nobody reads it here."""
+
+    def told(self, document: dict[str, object]) -> list[str]:
+        return [str(document["summary"])]
 
     def copy_pending(self, plan: LoadPlan, run: RunIdentity) -> dict[str, object]:
         self._asked("copy_pending", "copy")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from idiscover.errors import DataQualityError
+from idiscover.errors import ConfigError, DataQualityError
 from idiscover.lake.keys import status_key
 
 from tests.dags.played import Agent, Played
@@ -92,6 +92,8 @@ def main(extraction: str, refresh: str, results: Path) -> None:
         played.reset()
         played.units, played.claimed = units, claimed
         found[name] = rehearse(_dag(refresh), None, played)
+    for family, dag in (("extraction", _dag(extraction)), ("refresh", _dag(refresh))):
+        found |= _dry_runs(family, dag, played)
     for name in ("sweep", "sweep_again"):
         found[name] = {**rehearse(_dag("sweep_pending"), None, played), "queued": _queued_runs(refresh)}
     results.write_text(json.dumps(found, indent=1), encoding="utf-8")
@@ -115,15 +117,35 @@ def _extraction(dag: Any, scenario: Callable[[Agent, Any], None], day: datetime,
     return {**facts, "step_arguments": agent.arguments}
 
 
+def _dry_runs(family: str, dag: Any, played: Played) -> dict[str, Any]:
+    """A dry run that goes well, one whose task is cleared afterwards, one that finds something wrong."""
+    first = next(task.task_id for task in dag.topological_sort())
+    asked = {"dry_run": True, "reason": "to see", **({"countries": ["DE"]} if family == "refresh" else {})}
+    played.reset()
+    told = rehearse(dag, None, played, asked)
+    told["cleared"] = rerun(dag, told["run_id"], [task for task in dag.task_ids if task != first])
+    played.reset()
+    played.faults = {"preview": [ConfigError("no such field", got="Nmae", remedy="correct it")]}
+    return {f"dry_{family}": told, f"dry_{family}_fails": rehearse(dag, None, played, asked)}
+
+
 def _verify_sender(extraction: Any) -> None:
     boto3.client("ses").verify_email_identity(EmailAddress=extraction.get_task("end").plan.context.mail.sender)
 
 
-def rehearse(dag: Any, day: datetime | None, played: Played) -> dict[str, Any]:
-    """One run, of an org day or woken; what it did to Airflow, EMR, SES, S3 and the played parts."""
+def rehearse(dag: Any, day: datetime | None, played: Played, asked: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One run, of an org day or woken; what it did to Airflow, EMR, SES, S3 and the played parts.
+
+    Args:
+        dag: its DAG.
+        day: of an extraction.
+        played: the parts that are played.
+        asked: what a person has given in the trigger form, instead of the day.
+    """
     mails, clusters = len(_inbox()), {item["Id"] for item in _clusters()}
     with _noted_deferrals() as deferrals:
-        run = dag.test(logical_date=day, run_conf={"order_date": f"{day:%Y-%m-%d}"} if day else None)
+        conf = asked or ({"order_date": f"{day:%Y-%m-%d}"} if day else None)
+        run = dag.test(logical_date=day, run_conf=conf)
     tasks = run.get_task_instances()
     return {
         "run_state": str(run.state),
@@ -137,6 +159,7 @@ def rehearse(dag: Any, day: datetime | None, played: Played) -> dict[str, Any]:
         "calls": list(played.calls),
         "statuses": _statuses(dag.dag_id, run.run_id, [*(ti.task_id for ti in tasks), "failure"]),
         "run_id": run.run_id,
+        "told": _xcom(run.run_id, "dry_run"),
     }
 
 
@@ -212,6 +235,16 @@ def _pushed_reason(run_id: str, session: Any) -> str:
 
     where = (XComModel.run_id == run_id, XComModel.key == "failure", XComModel.task_id == "emr_tasks.watch_steps")
     return json.dumps(session.scalar(select(XComModel.value).where(*where)) or "")
+
+
+def _xcom(run_id: str, key: str) -> str:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        where = (XComModel.run_id == run_id, XComModel.key == key)
+        return json.dumps(session.scalar(select(XComModel.value).where(*where)) or "")
 
 
 def _clusters() -> list[dict[str, Any]]:

@@ -153,6 +153,30 @@ def test_a_task_whose_country_fails_leaves_the_others_alone_and_is_mailed_once(r
     assert "no such country" in run["mails"][0]["text"] and "XX" in run["mails"][0]["text"]
 
 
+@pytest.mark.parametrize(("family", "first"), [("extraction", "send_email_cluster_start"), ("refresh", "t1.slices")])
+def test_a_dry_run_tells_and_skips_the_rest(runs: dict[str, Any], family: str, first: str) -> None:
+    run = runs[f"dry_{family}"]
+    assert run["run_state"] == "success"
+    assert run["tasks"].pop(first) == "success"
+    assert set(run["tasks"].values()) == {"skipped"} and len(run["tasks"]) == (7 if family == "extraction" else 2)
+    kind = {"extraction": "would extraction", "refresh": "would refresh"}[family]
+    assert kind in run["told"]
+    assert run["calls"] == ["preview"], "nothing is opened, claimed, called, given back"
+    assert run["clusters"] == [] and run["mails"] == [] and run["asset_events"] == [] and run["statuses"] == {}
+    assert set(run["cleared"]["tasks"].values()) == {"success", "skipped"}, "cleared, its tasks do no more"
+    assert run["cleared"]["new_clusters"] == 0
+
+
+@pytest.mark.parametrize(("family", "first"), [("extraction", "send_email_cluster_start"), ("refresh", "t1.slices")])
+def test_a_dry_run_that_finds_something_wrong_is_red_and_mails_nobody(
+    runs: dict[str, Any], family: str, first: str
+) -> None:
+    run = runs[f"dry_{family}_fails"]
+    assert run["run_state"] == "failed" and run["tasks"][first] == "failed" and run["tries"][first] == 1
+    assert run["calls"] == ["preview"]
+    assert run["clusters"] == [] and run["mails"] == [] and run["asset_events"] == [] and run["statuses"] == {}
+
+
 def test_the_sweep_wakes_what_is_due_once(runs: dict[str, Any]) -> None:
     first, again = runs["sweep"], runs["sweep_again"]
     assert first["run_state"] == again["run_state"] == "success"

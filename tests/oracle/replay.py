@@ -18,6 +18,7 @@ from tests.oracle.org_state import OrgState, instant
 from tests.oracle.shapes import Row
 
 _QUERY = re.compile(r"SELECT (?P<columns>.+?) FROM (?P<object>\w+)(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
+_LISTED = re.compile(r"(\w+) IN \(('[^)]*)\)")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,16 @@ def _sight(read: LoggedRead, state: OrgState) -> Sight:
     if read.window_start is None and read.window_end is None:
         raise ValueError(f"read {read.seq}: got a WHERE without a window of SystemModstamp in {read.soql!r}")
     start, end = (None if text is None else instant(text) for text in (read.window_start, read.window_end))
-    return Sight(read, _shown(read, state.between(read.object, start, end)), None)
+    records = _picked(query["rest"], state.between(read.object, start, end))
+    return Sight(read, _shown(read, records), None)
+
+
+def _picked(rest: str, records: Mapping[str, Row]) -> Mapping[str, Row]:
+    """Those that a list of texts (`Country_Code__c IN ('DE', 'GB')`) beside the window lets through."""
+    for name, listed in _LISTED.findall(rest):
+        texts = {text.strip().strip("'") for text in listed.split(",")}
+        records = {key: record for key, record in records.items() if record.get(name) in texts}
+    return records
 
 
 def _sight_of_all(read: LoggedRead, state: OrgState, only_ids: bool) -> Sight:

@@ -184,10 +184,9 @@ class AirflowRest:
             if len(page) < _PAGE_ITEMS:
                 return
 
-    def woken_runs(self, dag_id: str, run_id: str) -> set[tuple[str, str]]:
-        """(dag_id, run_id) of the runs that this run's asset events have made so far."""
-        events = self.pages("/assets/events", "asset_events", source_dag_id=dag_id, source_run_id=run_id)
-        return {(run["dag_id"], run["run_id"]) for event in events for run in event["created_dagruns"]}
+    def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """What a run has emitted: uri, timestamp and, in `created_dagruns`, the runs that it has made so far."""
+        return list(self.pages("/assets/events", "asset_events", source_dag_id=dag_id, source_run_id=run_id))
 
     def create_backfill(
         self, dag_id: str, first: datetime, last: datetime, *, reprocess: str = "none", conf: object = None
@@ -211,6 +210,10 @@ class AirflowRest:
         """Logical dates that `create_backfill` would run, oldest first."""
         answer = self.call("POST", "/backfills/dry_run", body=_backfill(dag_id, first, last, reprocess))
         return [str(item["logical_date"]) for item in answer["backfills"]]
+
+    def backfill(self, backfill_id: int) -> dict[str, Any]:
+        """One backfill: from_date, to_date, created_at, completed_at (None while it is not through), is_paused …"""
+        return dict(self.call("GET", f"/backfills/{backfill_id}"))
 
     def open_backfills(self, dag_id: str) -> list[dict[str, Any]]:
         """Backfills of a DAG that are not through."""

@@ -6,6 +6,7 @@ the job metadata, the warehouse for stale slices) changes nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,8 @@ from idiscover.aws.job_metadata_batches import PENDING, batches
 from idiscover.aws.job_metadata_claims import previewed_claim
 from idiscover.aws.job_metadata_windows import run_in_the_way, watermark
 from idiscover.aws.refresher import current_statements, find_units
-from idiscover.lake.keys import manifest_key
+from idiscover.aws.s3 import Bucket
+from idiscover.lake.keys import manifest_key, status_key
 from idiscover.plan.model import (
     BatchContent,
     ExtractionPlan,
@@ -33,6 +35,7 @@ from idiscover.salesforce.counting import count_records
 from idiscover.salesforce.session import SalesforceSession
 
 Document = dict[str, Any]
+DRY_RUN_STEP = "dry_run"
 
 
 def preview(plan: ExtractionPlan | LoadPlan | RefreshPlan, run: RunIdentity) -> Document:
@@ -153,6 +156,13 @@ def preview_refresh(plan: RefreshPlan, run: RunIdentity) -> Document:
         "claims": [{"run_kind": kind.value, "order_date": day.isoformat()} for kind, day in pairs],
         "marks": 0 if run.countries else len(marks),
     }
+
+
+def record(plan: ExtractionPlan | LoadPlan | RefreshPlan, run: RunIdentity, document: Document) -> None:
+    """Writes it to `status/<dag_id>/<run_id>/dry_run.json`. Not into job.step_log: it is no step that ran."""
+    content = json.dumps(document, indent=2, ensure_ascii=False)
+    bucket = Bucket(plan.context.buckets.data, plan.context.region)
+    bucket.write_text(status_key(run.dag_id, run.run_id, DRY_RUN_STEP), content)
 
 
 def told(document: Mapping[str, Any]) -> list[str]:

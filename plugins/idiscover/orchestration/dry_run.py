@@ -26,9 +26,10 @@ def tell(plan: ExtractionPlan | LoadPlan | RefreshPlan, run: RunIdentity, contex
     Raises:
         IdiscoverError: what the run would raise: a dry run finds wrong parameters and missing rights too.
     """
-    from idiscover.aws.dry_runs import preview, told
+    from idiscover.aws.dry_runs import preview, record, told
 
     document = preview(plan, run)
+    record(plan, run, document)
     for line in told(document):
         log.info("%s", line)
     context["ti"].xcom_push(key=DRY_RUN_KEY, value=document)

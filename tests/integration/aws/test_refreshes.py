@@ -11,7 +11,7 @@ import pytest
 from idiscover.aws import refresher
 from idiscover.aws.job_metadata import JobMetadata
 from idiscover.aws.job_metadata_arrivals import Mark, record_arrivals, record_marks
-from idiscover.errors import DataQualityError, FatalError, NextRunError, RetriableError
+from idiscover.errors import ConfigError, DataQualityError, FatalError, NextRunError, RetriableError
 from idiscover.plan.model import ConsumerPlan, RunIdentity, RunKind
 
 from tests.support.aws_platform import Platform
@@ -173,6 +173,40 @@ def test_countries_joined_by_moves_are_one_unit(platform: Platform, day: Day) ->
     assert units_of(platform, day) == [["DE", "FR", "IT"]]
     refresher.call_unit(platform.refresh(FACT), run_of(day), ["DE", "FR", "IT"])
     assert facts(platform) == [("FR", "T1"), ("IT", "T2"), ("IT", "T3")]
+
+
+def test_slices_that_a_person_names_are_called_and_what_is_pending_stays_pending(platform: Platform, day: Day) -> None:
+    """T1 moves from DE to FR, which nobody has refreshed: FR comes along with DE, for T1 would stand in neither."""
+    day.comes(("T1", "FR", "a"), ("T3", "IT", "new"))
+    plan = platform.refresh(FACT)
+    named = woken_run("itg_to_dm__fact_test", 99).model_copy(update={"countries": ("DE",)})
+    assert refresher.claim_slices(plan, named) == [["DE", "FR"]]
+    assert refresher.claim_slices(plan, named) == [["DE", "FR"]], "a retry gets the same"
+    with pytest.raises(RetriableError, match="another run refreshes the table"):
+        refresher.claim_slices(plan, named.model_copy(update={"run_id": "another"}))
+    refresher.call_unit(plan, named, ["DE", "FR"])
+    assert refresher.finish_refresh(plan, named) is not None
+    assert ("FR", "T1") in facts(platform)
+    assert platform.job("select run_kind, order_date from job.claim where run_id = %s", named.run_id) == [
+        ("manual", DAY_0)
+    ]
+    assert units_of(platform, day) == [["DE", "FR"], ["IT"]], "the day's refresh takes what was pending"
+
+
+def test_a_move_that_itg_has_not_passed_on_is_seen_too(platform: Platform, day: Day) -> None:
+    platform.warehouse(
+        "insert into itg.test__changes (country_code, moved_from_country_code, run_id, changed_at_utc)"
+        " values ('IT', 'DE', 'r', getdate())"
+    )
+    named = woken_run("itg_to_dm__fact_test", 99).model_copy(update={"countries": ("DE", "FR")})
+    assert refresher.claim_slices(platform.refresh(FACT), named) == [["DE", "IT"], ["FR"]]
+
+
+def test_a_table_that_was_never_refreshed_is_not_refreshed_in_part(platform: Platform, first_day: Day) -> None:
+    named = run_of(first_day).model_copy(update={"countries": ("DE",)})
+    with pytest.raises(ConfigError, match=r"has never been refreshed[^!]*run it without countries"):
+        refresher.claim_slices(platform.refresh(FACT), named)
+    assert platform.job("select 1 from job.claim") == []
 
 
 def test_a_retry_gets_the_same_units_and_the_next_run_the_rest(platform: Platform, day: Day) -> None:
