@@ -61,8 +61,12 @@ class Workshop:
         chosen |= {"ddl": False, "yes": True, "dry_run": False, "as_json": False, **options}
         run_onboard(OnboardRequest(sobjects=sobjects, context=str(CONTEXT_FILE), metadata=self.folder, **chosen))
 
-    def deploy(self) -> DirectChain:
-        """What the metadata bring to warehouse and bucket; the chain of accounts and of the new objects."""
+    def deploy(self, before: DirectChain | None = None) -> DirectChain:
+        """What the metadata bring to warehouse and bucket; the chain of accounts and of the new objects.
+
+        Args:
+            before: the chain of what was deployed before.
+        """
         catalog = self.catalog
         assert catalog.objects.keys() > self.stack.catalog.objects.keys()
         new = [item for item in release(catalog, REPOSITORY / "sql") if (item.name, item.sql) not in self._released]
@@ -83,7 +87,7 @@ class Workshop:
             "delta_filters": {name: catalog.delta_filters[name] for name in names},
             "tables": {f"itg.{name}": catalog.tables[f"itg.{name}"] for name in names},
         }
-        return DirectChain(self.stack, catalog.model_copy(update=some))
+        return DirectChain(self.stack, catalog.model_copy(update=some), before)
 
     def in_itg(self, name: str) -> dict[str, dict[str, Any]]:
         """Id → column → value, without the platform's own columns."""
@@ -212,7 +216,7 @@ def test_a_field_that_the_org_has_added(workshop: Workshop, capsys: pytest.Captu
     assert len(alters) == 4
     for statement in alters:
         workshop.stack.warehouse(statement)
-    chain = workshop.deploy()
+    chain = workshop.deploy(before=chain)
     chain.advance()
     chain.run_day(["sf_tag", "account"])
     assert workshop.in_itg("sf_tag") == expected_in_itg(newer, newer_rows, columns_of(chain.catalog, "sf_tag"))

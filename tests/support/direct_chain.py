@@ -55,9 +55,15 @@ class DoneRun:
 
 
 class DirectChain:
-    """All DAGs of a catalog over one stack. What an asset event would have woken waits in `woken`."""
+    """All DAGs of a catalog over one stack. What an asset event would have woken waits in `woken`.
 
-    def __init__(self, stack: DirectStack, catalog: Catalog) -> None:
+    Args:
+        stack: the stores and the org.
+        catalog: the metadata.
+        before: the chain of other metadata that ran on the same stores: its runs have their numbers.
+    """
+
+    def __init__(self, stack: DirectStack, catalog: Catalog, before: DirectChain | None = None) -> None:
         self.stack = stack
         self.catalog = catalog
         self.plans: dict[str, Plan] = {
@@ -66,7 +72,7 @@ class DirectChain:
         self.woken: set[str] = set()
         self.done: list[DoneRun] = []
         self.manifests: dict[str, BatchManifest] = {}  # of the batches that were registered, by batch_id
-        self._runs = 0
+        self._runs = 0 if before is None else before._runs
         self._depths = {dag_id: self._depth(plan) for dag_id, plan in self.plans.items()}
 
     # --- who there is

@@ -56,7 +56,7 @@ def propose_country(
 
 
 def _own_country(fields: Sequence[OrgField]) -> tuple[OrgField, str, bool] | None:
-    """The field that holds a country code, what says so, and whether that is a guess: the record's own, then the surest."""
+    """The field with a country code, what says so, and whether that is a guess: the record's own, then the surest."""
     found = []
     for field in fields:
         name = snake_case(field.name)
