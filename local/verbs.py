@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from idiscover.cli.joining import joins
 
+_ENVIRONMENT = "local"  # as context/local.yaml calls it
 StackOption = Annotated[str, typer.Option("--stack", help="Which stack; several run side by side.")]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Of the org's event log, at the stack's first start.")
@@ -20,9 +23,20 @@ ScaleOption = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the verbs to `app`."""
+    """Adds the verbs to `app`, and lets all others reach the stack: they find its stand-ins by the laptop's context."""
+    joins[_ENVIRONMENT] = _stack_variables
     for verb in (up, demo, day, down, reset, stack, logs, verify):
         app.command()(verb)
+
+
+def _stack_variables() -> dict[str, str]:
+    """Where a process finds the stack's stand-ins; nothing where there is no stack. IDISCOVER_STACK names another."""
+    from local.stack.environment import client_environment
+    from local.stack.layout import load_settings, stack_layout
+
+    layout = stack_layout(os.environ.get("IDISCOVER_STACK") or "default")
+    settings = load_settings(layout)
+    return {} if settings is None else client_environment(layout, settings)
 
 
 def up(stack: StackOption = "default", seed: SeedOption = None, scale: ScaleOption = None) -> None:

@@ -32,6 +32,13 @@ def base_environment(layout: Layout, settings: Settings) -> dict[str, str]:
         # a process that changes its title must not write over the marks by which it is found again
         "SPT_NOENV": "1",
         "TZ": "UTC",
+        **client_environment(layout, settings),
+    }
+
+
+def client_environment(layout: Layout, settings: Settings) -> dict[str, str]:
+    """What a process has to see to find the stand-ins, and to trust the org's certificate."""
+    return {
         "AWS_ENDPOINT_URL": aws_url(settings),
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "local",

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 import typer
 
 from idiscover.cli.app import app
+from idiscover.cli.joining import joins
 from idiscover.cli.verbs import load_verbs
 from idiscover.errors import IdiscoverError
 
@@ -24,6 +25,8 @@ def main() -> None:
     except IdiscoverError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)
+    finally:
+        joins.clear()
 
 
 if __name__ == "__main__":

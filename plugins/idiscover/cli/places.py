@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from idiscover.aws.s3 import Bucket, S3Reader
+from idiscover.cli.joining import join
 from idiscover.errors import ConfigError
 from idiscover.metadata.loading import FolderReader, Reader, parse_context
 from idiscover.metadata.models import Context
@@ -25,12 +26,14 @@ def split_s3(place: str) -> tuple[str, str]:
 
 
 def read_context(place: str) -> Context:
-    """The environment that a file or an S3 object describes.
+    """The environment that a file or an S3 object describes; this process can reach it from then on.
 
     Raises:
         ConfigError: it is missing or wrong.
     """
-    return parse_context(read_context_text(place), place)
+    context = parse_context(read_context_text(place), place)
+    join(context.environment)
+    return context
 
 
 def read_context_text(place: str) -> str:
