@@ -23,6 +23,7 @@ from idiscover.errors import ConfigError, DataQualityError
 from idiscover.lake.keys import status_key
 
 from tests.dags.played import Agent, Played
+from tests.dags.rest_of_airflow import rest_facts
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -96,6 +97,8 @@ def main(extraction: str, refresh: str, results: Path) -> None:
         found |= _dry_runs(family, dag, played)
     for name in ("sweep", "sweep_again"):
         found[name] = {**rehearse(_dag("sweep_pending"), None, played), "queued": _queued_runs(refresh)}
+    context = _dag(extraction).get_task("end").plan.context
+    found["rest"] = rest_facts(context, extraction, refresh, found["succeeds"]["run_id"])
     results.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 

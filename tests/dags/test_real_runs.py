@@ -108,7 +108,7 @@ def test_clearing_only_what_failed_says_what_to_clear(runs: dict[str, Any]) -> N
 
 def test_mails_hold_no_credential(runs: dict[str, Any]) -> None:
     for run in runs.values():
-        for mail in run["mails"]:
+        for mail in run.get("mails", []):
             assert "idiscover/local/" not in mail["text"] + mail["html"], "not even a secret's name"
 
 
@@ -184,3 +184,38 @@ def test_the_sweep_wakes_what_is_due_once(runs: dict[str, Any]) -> None:
     assert again["tasks"]["trigger"] == "skipped" and again["queued"] == 1, (
         "a consumer with a run waiting is left alone"
     )
+
+
+def test_airflows_own_rest_api_takes_what_the_client_sends(runs: dict[str, Any]) -> None:
+    rest = runs["rest"]
+    assert set(rest["dag_ids"]) >= {DAG_ID, REFRESH_ID, "sweep_pending"}
+    assert rest["tagged"] == [DAG_ID] and rest["prefixed"] == [REFRESH_ID]
+    assert rest["details"]["is_paused"] is False and "mode" in rest["details"]["params"]
+    assert rest["no_details"] is None and rest["import_errors"] == []
+    assert rest["pools"] == [2, 0, 1], "made, standing, changed"
+    assert set(rest["tasks"].values()) == {"success"} and len(rest["tasks"]) == 8
+    assert [event["uri"] for event in rest["events"]] == ["x-idiscover://source/biomarker"]
+    assert rest["events"][0]["created_dagruns"] == [], "no scheduler runs here"
+    assert (rest["state"], rest["no_run"], rest["cleared"]) == ("success", None, "queued")
+    assert rest["created"] == [True, False]
+    assert (rest["run"]["note"], rest["run"]["conf"]) == ("another note", {"dry_run": True})
+    assert rest["lost_note"].startswith("FatalError: Airflow refuses")
+    longest, most = rest["longest_path"]
+    assert longest <= most
+
+
+def test_bad_parameters_are_refused_when_the_run_is_triggered(runs: dict[str, Any]) -> None:
+    country, mode, dry_run = runs["rest"]["refusals"]
+    for refusal, words in ((country, "countries"), (mode, "'ful' is not one of"), (dry_run, "'yes' is not of type")):
+        assert refusal.startswith("ConfigError: Airflow does not accept the request") and "status 400" in refusal
+        assert words in refusal
+
+
+def test_a_backfill_over_rest(runs: dict[str, Any]) -> None:
+    backfill = runs["rest"]["backfill"]
+    days = [f"2026-02-0{day}T00:00:00Z" for day in (1, 2, 3)]
+    assert backfill["dates"] == days
+    assert backfill["runs"] == [[day, {"reason": "to see"}] for day in days]
+    assert "already a running backfill" in backfill["second"]
+    assert backfill["open"] == [backfill["id"]] and backfill["paused"] == [True, True], "cancelled is paused too"
+    assert backfill["completed"] and backfill["dates_again"] == [], "these days have runs now"

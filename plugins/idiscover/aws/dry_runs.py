@@ -130,7 +130,7 @@ def preview_refresh(plan: RefreshPlan, run: RunIdentity) -> Document:
     Raises:
         ConfigError: slices are named of a table that has never been refreshed.
     """
-    statements, fault = current_statements(plan)
+    statements = current_statements(plan)
     with open_job_metadata(plan.context) as metadata:
         found = previewed_claim(metadata, plan, statements, of_slices=bool(run.countries))
     document: Document = {
@@ -139,7 +139,7 @@ def preview_refresh(plan: RefreshPlan, run: RunIdentity) -> Document:
         "claims": [],
         "statements": list(statements.texts),
         "metadata_version": statements.metadata_version,
-        "refused_edit": None if fault is None else str(fault),
+        "refused_edit": statements.fault,
     }
     if found is None:
         return document

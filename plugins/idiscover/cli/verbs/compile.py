@@ -29,6 +29,8 @@ def compile(
     """Make the DAG files from metadata: one small file and one plan per DAG."""
     from idiscover.cli.compiling import compile_dags
     from idiscover.cli.release_code import code_sha, script_files
+    from idiscover.metadata.sql_inventory import SqlInventory
 
-    report = compile_dags(metadata, context, out, code_sha(script_files(root.resolve())), dry_run)
+    sha, sql = code_sha(script_files(root.resolve())), SqlInventory.read(root / "sql")
+    report = compile_dags(metadata, context, out, sha, dry_run, sql)
     typer.echo(report.text(dry_run))
