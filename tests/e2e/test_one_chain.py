@@ -10,10 +10,13 @@ import signal
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from idiscover.aws import redshift
+from idiscover.aws.dag_files import BucketTarget
+from idiscover.aws.s3 import Bucket
 
 from local.stack.environment import REGION, aws_url
 from local.stack.stack import look
@@ -21,6 +24,8 @@ from tests.e2e.chain import SCALE, Chain, patiently
 
 DAYS = 2  # five further days are those of tests/chain, without Airflow
 MART = "dm.dm_testing_uptake"
+EDITED_KEY, EDITED_DAG = "metadata/tables/dm.dim_lab.yaml", "itg_to_dm__dim_lab"
+EDITED_TEXT = "Labs with their history."
 SABOTAGED = "sfdc_to_s3__testing_volume"
 SABOTAGE = f'if "{SABOTAGED}" in " ".join(__import__("sys").argv):\n    raise RuntimeError("sabotaged by a test")\n\n'
 ENTRY = 'if __name__ == "__main__":'
@@ -160,6 +165,73 @@ def test_statements_edited_in_the_bucket_change_the_next_run(chain: Chain) -> No
     assert per_country
     assert {count for (count,) in per_country} == {2}
     assert chain.differences() == []
+
+
+def published(chain: Chain, run_id: str) -> None:
+    """Starts `publish_dags` by hand, and waits for its end."""
+    api = chain.stand().api
+    assert api.create_run("publish_dags", {"dag_run_id": run_id, "logical_date": None})
+    patiently(lambda: api.run_state("publish_dags", run_id) in ("success", "failed"), 180, "publish_dags")
+    assert api.run_state("publish_dags", run_id) == "success"
+
+
+def shown(chain: Chain, dag_id: str) -> dict[str, Any]:
+    """What Airflow shows of a DAG."""
+    return dict(chain.stand().api.call("GET", f"/dags/{dag_id}/details"))
+
+
+def tags(chain: Chain, dag_id: str) -> set[str]:
+    """A DAG's tags in Airflow."""
+    return {tag["name"] for tag in shown(chain, dag_id)["tags"]}
+
+
+def test_an_edit_in_the_bucket_is_seen_in_airflow(chain: Chain) -> None:
+    bucket = chain.stand().bucket
+    text = bucket.read_text(EDITED_KEY)
+    assert EDITED_TEXT in text
+    bucket.write_text(EDITED_KEY, text.replace(EDITED_TEXT, "Edited in the bucket."), "application/yaml")
+
+    published(chain, "edited")
+
+    patiently(lambda: "Edited in the bucket." in shown(chain, EDITED_DAG)["doc_md"], 60, "the edited documentation")
+    bucket.write_text(EDITED_KEY, text, "application/yaml")
+    published(chain, "edited back")
+    patiently(lambda: EDITED_TEXT in shown(chain, EDITED_DAG)["doc_md"], 60, "the documentation as it was")
+
+
+def test_a_broken_edit_keeps_its_dag_says_so_and_is_mended(chain: Chain) -> None:
+    stand = chain.stand()
+    text, before, mails = stand.bucket.read_text(EDITED_KEY), generated(chain), len(stand.inbox())
+    stand.bucket.write_text(EDITED_KEY, text.replace("family: itg_to_dm", "family: itg_to_dn"), "application/yaml")
+
+    published(chain, "broken")
+
+    patiently(lambda: "edit refused" in tags(chain, EDITED_DAG), 60, "the tag of a refused edit")
+    doc = shown(chain, EDITED_DAG)["doc_md"]
+    assert EDITED_TEXT in doc and "dm.dim_lab.yaml:2:9" in doc and "itg_to_dn" in doc
+    assert {name for name, body in generated(chain).items() if before.get(name) != body} == {f"{EDITED_DAG}.json"}
+    subjects = [mail["subject"] for mail in stand.inbox()[mails:]]
+    assert len([subject for subject in subjects if "dm.dim_lab.yaml: edit REFUSED" in subject]) == 1
+    assert stand.api.create_run(EDITED_DAG, {"dag_run_id": "while refused", "logical_date": None})
+    patiently(lambda: stand.api.run_state(EDITED_DAG, "while refused") == "success", 120, "the last good DAG")
+    up = chain.verb("up", timeout_seconds=300)
+    assert up.returncode == 0, up.stdout
+    assert "refused, as edited in the bucket: tables/dm.dim_lab.yaml" in up.stdout
+
+    stand.bucket.write_text(EDITED_KEY, text, "application/yaml")
+    published(chain, "mended")
+
+    patiently(lambda: "edit refused" not in tags(chain, EDITED_DAG), 60, "the tag is gone")
+    assert generated(chain)[f"{EDITED_DAG}.json"] != before[f"{EDITED_DAG}.json"], "it names the new version"
+    mended = [mail["subject"] for mail in stand.inbox()[mails:] if "dm.dim_lab.yaml: mended" in mail["subject"]]
+    assert len(mended) == 1
+
+
+def generated(chain: Chain) -> dict[str, str]:
+    """Name → text of every generated file in the DAG bucket."""
+    context = chain.stand().context
+    target = BucketTarget(Bucket(context.buckets.dags, context.region))
+    return {name: target.read(name) for name in target.list()}
 
 
 def test_state_outlives_a_kill_of_every_part(chain: Chain) -> None:

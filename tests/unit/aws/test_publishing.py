@@ -161,12 +161,12 @@ def test_a_broken_edit_keeps_its_dags_and_is_explained_mailed_and_mended(world: 
         was, now = json.loads(before[f"{name}.json"]), json.loads(world.files()[f"{name}.json"])
         notice = now["header"].pop("notice")
         assert was["header"].pop("notice") is None and now == was, "it runs as it did"
-        for words in ("metadata/objects/lab.yaml", "lab.yaml:11:28", "got: 'idd'", "did you mean id?", version, good):
+        for words in ("metadata/objects/lab.yaml", "lab.yaml:11:28", "got: 'idd'", "did you mean: id", version, good):
             assert words in notice, words
     (mail,) = world.mails()
     assert mail[0] == "data-platform@example.com, labs@example.com"
     assert mail[1] == "[iDiscover local] objects/lab.yaml: edit REFUSED (needs a person)"
-    for words in ("lab.yaml:11:28", version, good, "sfdc_to_s3__lab", "did you mean id?"):
+    for words in ("lab.yaml:11:28", version, good, "sfdc_to_s3__lab", "did you mean: id"):
         assert words in mail[2], words
     state = world.state()
     assert state.refused["objects/lab.yaml"].version == version and state.files["objects/lab.yaml"] == good
