@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from idiscover.cli.joining import joins
+from idiscover.cli.joining import joins, more_checks
+
+if TYPE_CHECKING:
+    from idiscover.cli.doctor.checks import Check
 
 _ENVIRONMENT = "local"  # as context/local.yaml calls it
 StackOption = Annotated[str, typer.Option("--stack", help="Which stack; several run side by side.")]
@@ -23,8 +26,9 @@ ScaleOption = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the verbs to `app`, and lets all others reach the stack: they find its stand-ins by the laptop's context."""
+    """Adds the verbs to `app`; with the laptop's context, all others find the stack's stand-ins."""
     joins[_ENVIRONMENT] = _stack_variables
+    more_checks[_ENVIRONMENT] = _stack_checks
     for verb in (up, demo, day, down, reset, stack, logs, verify):
         app.command()(verb)
 
@@ -34,9 +38,19 @@ def _stack_variables() -> dict[str, str]:
     from local.stack.environment import client_environment
     from local.stack.layout import load_settings, stack_layout
 
-    layout = stack_layout(os.environ.get("IDISCOVER_STACK") or "default")
+    layout = stack_layout(_chosen_stack())
     settings = load_settings(layout)
     return {} if settings is None else client_environment(layout, settings)
+
+
+def _stack_checks() -> Sequence[Check]:
+    from local.doctor import stack_checks
+
+    return stack_checks(_chosen_stack())
+
+
+def _chosen_stack() -> str:
+    return os.environ.get("IDISCOVER_STACK") or "default"
 
 
 def up(stack: StackOption = "default", seed: SeedOption = None, scale: ScaleOption = None) -> None:

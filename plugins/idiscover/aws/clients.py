@@ -92,7 +92,10 @@ def aws_errors(where: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _from_answer(error, where) from error
-    except (NoCredentialsError, NoRegionError, ParamValidationError, PartialCredentialsError) as error:
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        remedy = "give this process credentials: a role, AWS_PROFILE, or AWS_ACCESS_KEY_ID; on a laptop: idiscover up"
+        raise ConfigError("AWS cannot be asked", where=where, got=str(error), remedy=remedy) from error
+    except (NoRegionError, ParamValidationError) as error:
         raise ConfigError("AWS cannot be asked", where=where, got=str(error)) from error
     except (BotoCoreError, Boto3Error) as error:
         raise RetriableError("AWS does not answer", where=where, got=str(error)) from error

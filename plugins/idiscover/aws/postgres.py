@@ -32,7 +32,7 @@ def connect(secret: Mapping[str, str], where: str, application_name: str = "idis
         ConfigError: the secret lacks a key, or the server refuses the login.
         RetriableError: the server cannot be reached.
     """
-    _check(secret, where)
+    check_secret(secret, where)
     try:
         return psycopg2.connect(
             host=secret["host"],
@@ -56,7 +56,10 @@ def connect(secret: Mapping[str, str], where: str, application_name: str = "idis
         raise RetriableError("the database cannot be reached", where=where, got=text) from None
 
 
-def _check(secret: Mapping[str, str], where: str) -> None:
+def check_secret(secret: Mapping[str, str], where: str) -> None:
+    """Raises:
+    ConfigError: the secret lacks what a connection needs.
+    """
     if any(key not in secret for key in _NEEDED) or not secret["port"].isdigit():
         raise ConfigError(
             "a database secret is incomplete",

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 import typer
 
 from idiscover.cli.app import app
-from idiscover.cli.joining import joins
+from idiscover.cli.joining import joins, more_checks
 from idiscover.cli.verbs import load_verbs
 from idiscover.errors import IdiscoverError
 
@@ -27,6 +27,7 @@ def main() -> None:
         sys.exit(1)
     finally:
         joins.clear()
+        more_checks.clear()
 
 
 if __name__ == "__main__":

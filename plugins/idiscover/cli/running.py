@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -24,6 +24,9 @@ class RunningDags:
 
     plans: dict[str, Plan] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
+
+
+Running = Callable[[], RunningDags]  # for those who may not need them
 
 
 def running_dags(context: Context, dag_ids: Collection[str] | None = None) -> RunningDags:

@@ -37,9 +37,7 @@ def log_in(secret: Mapping[str, str], http: requests.Session) -> Token:
         ConfigError: the secret is incomplete, or Salesforce refuses it.
         RetriableError: no answer, or one that says to come back later.
     """
-    login_url = _need(secret, "login_url").rstrip("/")
-    if urlsplit(login_url).scheme != "https":
-        raise ConfigError("The login URL is not https", key="login_url", got=login_url, expected="https://…")
+    login_url = _login_url(secret)
     form = _form(secret, login_url)
     try:
         answer = http.post(f"{login_url}{_TOKEN_PATH}", data=form, headers={"Accept": "application/json"})
@@ -48,6 +46,22 @@ def log_in(secret: Mapping[str, str], http: requests.Session) -> Token:
     if answer.status_code != 200:
         raise faults.login_fault(faults.parse_answer(answer.status_code, answer.content), login_url)
     return _token(answer, login_url)
+
+
+def check_secret(secret: Mapping[str, str]) -> None:
+    """Whether the secret has all that its grant needs; nobody is asked.
+
+    Raises:
+        ConfigError: something is missing, or cannot be what it should be.
+    """
+    _form(secret, _login_url(secret))
+
+
+def _login_url(secret: Mapping[str, str]) -> str:
+    login_url = _need(secret, "login_url").rstrip("/")
+    if urlsplit(login_url).scheme != "https":
+        raise ConfigError("The login URL is not https", key="login_url", got=login_url, expected="https://…")
+    return login_url
 
 
 def _token(answer: requests.Response, login_url: str) -> Token:
