@@ -5,6 +5,7 @@ On a stack of their own: what they release would be in the way of tests that exp
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,8 @@ from idiscover.errors import ConfigError
 from idiscover.lake.keys import metadata_key
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog, CountryNone
-from idiscover.metadata.naming import REDSHIFT_RESERVED_WORDS
 from idiscover.metadata.paths import table_path
+from idiscover.metadata.reserved_words import REDSHIFT_RESERVED_WORDS
 from idiscover.warehouse.release import release
 
 from tests.support.added_objects import (
@@ -38,6 +39,7 @@ from tests.support.direct_stack import CONTEXT_FILE, METADATA, DirectStack, runn
 from tests.support.warehouse_stack import REPOSITORY
 
 MANY = 800
+ALIKE = re.compile(r"^comment .*\.result_number_\d\d+$")  # comments on hundreds of columns that differ in a number
 TAG, ASSAY = "Tag__c", "Assay_Run__c"
 
 
@@ -74,7 +76,8 @@ class Workshop:
         connection = psycopg2.connect(self.stack.front_dsn)
         with connection, connection.cursor() as cursor:
             for item in new:
-                cursor.execute(item.sql)
+                if not ALIKE.search(item.name):
+                    cursor.execute(item.sql)
         connection.close()
         names = {"account"} | (set(catalog.objects) - set(self.stack.catalog.objects))
         s3 = aws_client(self.stack.aws_endpoint, "s3")

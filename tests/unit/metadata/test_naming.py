@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from idiscover.metadata.models import NAME_PATTERN, FieldType
-from idiscover.metadata.naming import REDSHIFT_RESERVED_WORDS, column_names, object_name, snake_case
+from idiscover.metadata.naming import column_names, object_name, snake_case
 from idiscover.metadata.object_checks import RESERVED_COLUMNS
+from idiscover.metadata.reserved_words import REDSHIFT_RESERVED_WORDS
 
 KINDS = {"Id": FieldType.ID, "Status": FieldType.PICKLIST}
 
