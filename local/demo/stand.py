@@ -16,7 +16,6 @@ from idiscover.aws import redshift
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.secrets import read_secret
 from idiscover.cli.places import read_context
-from idiscover.metadata.loading import load_catalog
 from idiscover.metadata.models import Catalog, Context
 from idiscover.salesforce.session import SalesforceSession, open_session
 
@@ -49,10 +48,10 @@ class Stand:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The metadata that the bucket holds now."""
-        from idiscover.aws.s3 import S3Reader
+        """The metadata in the bucket, without edits that are refused."""
+        from idiscover.aws.publishing import catalog_in_force
 
-        return load_catalog(S3Reader(self.bucket))
+        return catalog_in_force(self.context)
 
     @cached_property
     def bucket(self) -> Bucket:

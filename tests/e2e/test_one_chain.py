@@ -204,11 +204,13 @@ def test_a_broken_edit_keeps_its_dag_says_so_and_is_mended(chain: Chain) -> None
     text, before, mails = stand.bucket.read_text(EDITED_KEY), generated(chain), len(stand.inbox())
     stand.bucket.write_text(EDITED_KEY, text.replace("family: itg_to_dm", "family: itg_to_dn"), "application/yaml")
 
+    line = text.splitlines().index("family: itg_to_dm") + 1
+
     published(chain, "broken")
 
     patiently(lambda: "edit refused" in tags(chain, EDITED_DAG), 60, "the tag of a refused edit")
     doc = shown(chain, EDITED_DAG)["doc_md"]
-    assert EDITED_TEXT in doc and "dm.dim_lab.yaml:2:9" in doc and "itg_to_dn" in doc
+    assert EDITED_TEXT in doc and f"dm.dim_lab.yaml:{line}:9" in doc and "itg_to_dn" in doc
     assert {name for name, body in generated(chain).items() if before.get(name) != body} == {f"{EDITED_DAG}.json"}
     subjects = [mail["subject"] for mail in stand.inbox()[mails:]]
     assert len([subject for subject in subjects if "dm.dim_lab.yaml: edit REFUSED" in subject]) == 1

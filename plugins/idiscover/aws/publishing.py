@@ -245,6 +245,20 @@ class Publisher:
         )
 
 
+def catalog_in_force(context: Context) -> Catalog:
+    """The metadata in the bucket as they are published, or will be: without the edits that are refused.
+
+    Raises:
+        ConfigError: there are none, or the last good ones are sound no more.
+    """
+    bucket, target = (
+        Bucket(context.buckets.data, context.region),
+        BucketTarget(Bucket(context.buckets.dags, context.region)),
+    )
+    inputs = Inputs(context, "", "", read_metadata(bucket, latest_metadata(bucket)))
+    return Publisher(inputs, read_state(bucket, target), bucket, target).resolve(allow_deletions=False).catalog
+
+
 def fingerprint_of(context_version: str, code_sha: str, versions: Mapping[str, str]) -> str:
     """Of all that DAG files are made from; hex."""
     text = json.dumps([context_version, code_sha, sorted(versions.items())])

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from idiscover.aws.airflow_rest import AirflowRest
-from idiscover.cli.places import metadata_reader, read_context
+from idiscover.aws.publishing import catalog_in_force
+from idiscover.cli.places import read_context
 from idiscover.errors import ConfigError
-from idiscover.metadata.loading import load_catalog
 from idiscover.metadata.models import Catalog, Context, Family
 from idiscover.plan.build import build_plans, dag_id
 from idiscover.plan.model import LoadPlan, Plan, RefreshPlan
@@ -63,10 +63,10 @@ def open_deployed(context_place: str) -> Deployed:
     """The environment that a context file describes.
 
     Raises:
-        ConfigError: the context, or the metadata in its bucket, are wrong.
+        ConfigError: the context is wrong, or no metadata are in force.
     """
     context = read_context(context_place)
-    catalog = load_catalog(metadata_reader(f"s3://{context.buckets.data}/metadata/", context.region))
+    catalog = catalog_in_force(context)
     plans = build_plans(catalog, context, _NO_CODE)
     return Deployed(context, catalog, {plan.header.dag_id: plan for plan in plans})
 

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from idiscover.aws.dag_files import BucketTarget
 from idiscover.aws.publish_state import PublishState, read_state
-from idiscover.aws.publishing import EnsurePools, PublishReport, is_news, publish
+from idiscover.aws.publishing import EnsurePools, PublishReport, catalog_in_force, is_news, publish
 from idiscover.aws.s3 import Bucket
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY
@@ -168,6 +168,7 @@ def test_a_broken_edit_keeps_its_dags_and_is_explained_mailed_and_mended(world: 
     assert mail[1] == "[iDiscover local] objects/lab.yaml: edit REFUSED (needs a person)"
     for words in ("lab.yaml:11:28", version, good, "sfdc_to_s3__lab", "did you mean: id"):
         assert words in mail[2], words
+    assert catalog_in_force(sample_context()).objects["lab"].description == "Labs."
     state = world.state()
     assert state.refused["objects/lab.yaml"].version == version and state.files["objects/lab.yaml"] == good
 
