@@ -35,7 +35,7 @@ status: setup ## what runs, what waits, what failed, object by object
 	@$(IDISCOVER) status
 
 test: setup ## set up and run all tests, two files at a time
-	@.venv/airflow/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests
+	@.venv/airflow/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 tests
 
 soak: setup ## long seeded runs
 	@.venv/airflow/bin/python -m pytest -o addopts="-ra --import-mode=importlib -p no:cacheprovider" tests/soak

@@ -16,6 +16,7 @@ CANARY = "sweep_pending"  # touches every store, and changes nothing where nothi
 GENERATED = "dags/generated/"
 _POLL_SECONDS = 2.0
 
+
 def smoke(
     context: Context, timeout_seconds: float, dry_run: bool = False, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[str]:
