@@ -7,14 +7,6 @@ from collections.abc import Iterable, Sequence
 from idiscover.metadata.models import CountryNone, FieldSpec, ObjectSpec, PiiClass
 from idiscover.warehouse.types import column_type, quoted
 
-SYSTEM_COLUMNS_OF_ITG = (
-    "_read_at_utc timestamp not null",
-    "_batch_id varchar(128) not null",
-    "_country_code varchar(2) not null",
-    "_run_id varchar(256) not null",
-    "_loaded_at_utc timestamp not null",
-)
-
 BATCH_LOAD = """\
 -- stg.batch_load: the ledger of what COPY brought; a batch that it has is not copied again. grain: batch_id.
 -- absence_at_utc: when a read of every Id of the object began; the newest of an object, by (absence_at_utc, batch_id),
@@ -61,7 +53,14 @@ def create_ids_table(spec: ObjectSpec) -> str:
 def create_itg_table(spec: ObjectSpec) -> str:
     """`itg.<object>`: one row per record at its newest version."""
     key = quoted(spec.key)
-    columns = [*_columns(spec), *SYSTEM_COLUMNS_OF_ITG]
+    columns = [
+        *_columns(spec),
+        "_read_at_utc timestamp not null",
+        "_batch_id varchar(128) not null",
+        "_country_code varchar(2) not null",
+        "_run_id varchar(256) not null",
+        "_loaded_at_utc timestamp not null",
+    ]
     head = [f"-- itg.{spec.object}: {spec.salesforce_object}, current state, deleted records too. grain: {spec.key}."]
     if isinstance(spec.country, CountryNone):
         head.append("-- On every node: reference data is small, and joined from everywhere.")
