@@ -29,6 +29,7 @@ from idiscover.lake.keys import RELEASE_KEY, context_key, metadata_key, script_p
 from idiscover.metadata.last_good import MetadataFile, SoundMetadata
 from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog
 from idiscover.metadata.models import Context
+from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.warehouse.release import ReleaseStatement, release
 
 JOB_METADATA_DDL = "sql/job_metadata/ddl.sql"
@@ -60,7 +61,7 @@ def deploy(
     _require_repository(root)
     context = read_context(context_place)
     here = texts_here(root)
-    load_catalog(FolderReader(root / "metadata"))
+    load_catalog(FolderReader(root / "metadata"), SqlInventory.read(root / "sql"))
     bucket = Bucket(context.buckets.data, context.region)
     last = last_release(bucket)
     latest = latest_metadata(bucket)

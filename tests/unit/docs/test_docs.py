@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 from idiscover.cli.compiling import compile_dags
+from idiscover.cli.validating import validate
 from idiscover.errors import FailureKind
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.reference import SECTIONS
@@ -150,6 +151,25 @@ def test_the_example_compiles_with_the_repository(tmp_path: Path) -> None:
     page = (DOCS / "add-an-object.md").read_text(encoding="utf-8")
     assert len(new) == 3 and all(f"`{name}`" in page for name in new)
     assert "sample_shipment" in load_catalog(FolderReader(metadata)).objects
+
+
+def test_the_mistakes_of_the_example_are_told_as_the_page_tells_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standing, examples = FolderReader(REPOSITORY / "metadata"), example_files()
+    texts = {path: standing.read(path)[0] for path in standing.list() if path.endswith(".yaml")} | examples
+    path = "objects/sample_shipment.yaml"
+    for right, wrong in (
+        ("column: lab_id, object", "column: labid, object"),
+        ("column: carrier, length: 255", "column: carrier"),
+    ):
+        assert texts[path].count(right) == 1
+        texts[path] = texts[path].replace(right, wrong)
+    for name, text in texts.items():
+        _write(tmp_path / "metadata" / name, text)
+    monkeypatch.chdir(tmp_path)
+    told = validate("metadata", [], REPOSITORY / "sql").text().rpartition("\n\n")[0]
+    assert f"{told}\n" in [block.text for block in blocks(DOCS / "add-an-object.md", "text")], told
 
 
 def _write(path: Path, text: str) -> None:
