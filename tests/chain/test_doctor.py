@@ -126,8 +126,8 @@ def test_a_sound_environment_fails_in_nothing(stack: DirectStack, capsys: pytest
     found = {item["check"]: item["found"] for item in document["findings"] if item["outcome"] == "ok"}
     for name in (
         "AWS", "clock", "secret salesforce", "secret s3_target", "secret redshift", "secret job_metadata",
-        "S3 data bucket", "S3 target", "S3 DAG bucket", "warehouse", "COPY role", "job metadata", "Salesforce", "Salesforce limits",
-        "Salesforce objects", "EMR", "EMR release", "mail", "Airflow", "Airflow pools",
+        "S3 data bucket", "S3 target", "S3 DAG bucket", "warehouse", "COPY role", "job metadata", "Salesforce",
+        "Salesforce limits", "Salesforce objects", "EMR", "EMR release", "mail", "Airflow", "Airflow pools",
     ):  # fmt: skip
         assert name in found, name
     assert found["Salesforce objects"] == "16 described, with all their fields"
