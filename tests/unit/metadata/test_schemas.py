@@ -7,15 +7,18 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from idiscover.cli.schema_files import schema_files, stale, write
 from idiscover.errors import ConfigError
 from idiscover.metadata.base import Model
+from idiscover.metadata.loading import CatalogError, file_of, load_catalog
 from idiscover.metadata.reference import BEGIN, SECTIONS, key_table, with_tables
 from idiscover.metadata.schemas import SCHEMAS, SchemaFile, render_schemas
 from idiscover.metadata.yaml_text import read_yaml
 from jsonschema import Draft202012Validator
 
-from tests.unit.metadata_samples import REPOSITORY, sample_files
+from tests.unit.metadata_samples import REPOSITORY, MemoryReader, sample_files
 
 FILES = [(item, path) for item in SCHEMAS for path in sorted((REPOSITORY / item.folder).glob("*.yaml"))]
 
@@ -119,3 +122,24 @@ def test_a_row_of_the_reference() -> None:
     assert rows[0] == "| key | type | default | meaning |"
     assert "| sweep | never, daily | never | `daily`: every scheduled run," in rows[7]
     assert re.match(r"\| lookback_minutes \| whole number, 0 to 44640 \| required \| How far", rows[4])
+
+
+PATHS = sorted(path for path in sample_files() if path.endswith(".yaml"))
+SNIPPETS = [*": \n\t\"'[]{}#", "- ", "&a ", "*a", "!!x ", "null", "yes", "-1", "9" * 50]
+
+
+@given(st.sampled_from(PATHS), st.floats(0, 1), st.integers(0, 12), st.sampled_from(SNIPPETS))
+@settings(max_examples=80, deadline=None)
+def test_whatever_is_typed_is_told_or_sound_for_models_and_editors(
+    path: str, place: float, removed: int, typed: str
+) -> None:
+    files = sample_files()
+    at = int(place * len(files[path]))
+    files[path] = files[path][:at] + typed + files[path][at + removed :]
+    try:
+        load_catalog(MemoryReader(files))
+    except CatalogError as error:
+        assert error.problems and all(file_of(problem) and problem.remedy for problem in error.problems)
+    else:
+        item = next(item for item in SCHEMAS if item.folder == f"metadata/{path.split('/')[0]}")
+        assert _faults(item, files[path]) == []
