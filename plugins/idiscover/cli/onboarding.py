@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from idiscover.cli.onboarding_files import MetadataFolder
@@ -55,7 +54,7 @@ class Onboarding:
     objects: list[Onboarded] = field(default_factory=list)
 
 
-def onboard(metadata: Path, describe: Describe, wishes: Wishes) -> Onboarding:
+def onboard(folder: MetadataFolder, describe: Describe, wishes: Wishes) -> Onboarding:
     """What the metadata in a folder are to be, once the objects are onboarded or refreshed. Writes nothing.
 
     Raises:
@@ -63,17 +62,22 @@ def onboard(metadata: Path, describe: Describe, wishes: Wishes) -> Onboarding:
     """
     if wishes.name is not None and len(wishes.sobjects) > 1:
         raise ConfigError("one name for several objects", key="--object", got=wishes.name, remedy="onboard them singly")
-    found = Onboarding(MetadataFolder(metadata))
-    found.folder.catalog()  # what is wrong already is told as such
+    found = Onboarding(folder)
+    folder.catalog()  # what is wrong already is told as such
     described = [read_describe(describe(name)) for name in dict.fromkeys(wishes.sobjects)]
     for org in _parents_first(described):
-        found.objects.append(_one(found.folder, org, wishes))
+        found.objects.append(_one(folder, org, wishes))
     return found
+
+
+def known_object(catalog: Catalog, api_name: str) -> ObjectSpec | None:
+    """The object that is extracted from this one of the org."""
+    return next((s for s in catalog.objects.values() if s.salesforce_object.lower() == api_name.lower()), None)
 
 
 def _one(folder: MetadataFolder, org: OrgObject, wishes: Wishes) -> Onboarded:
     catalog = folder.catalog()
-    known = next((s for s in catalog.objects.values() if s.salesforce_object.lower() == org.name.lower()), None)
+    known = known_object(catalog, org.name)
     return _refreshed(folder, org, known, wishes) if known else _new(folder, org, catalog, wishes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from idiscover.aws.secrets import read_secret
-from idiscover.cli.onboarding import Describe, Onboarding, Wishes, onboard
+from idiscover.cli.onboarding import Describe, Onboarding, Wishes, known_object, onboard
+from idiscover.cli.onboarding_files import MetadataFolder
 from idiscover.cli.onboarding_report import as_json, next_steps, show
 from idiscover.cli.places import read_context
 from idiscover.errors import ConfigError
 from idiscover.metadata.models import Owner
+from idiscover.metadata.proposals import usual_owner
 from idiscover.salesforce.faults import NotFound
 from idiscover.salesforce.session import SalesforceSession, open_session
 
@@ -55,11 +57,13 @@ def run_onboard(request: OnboardRequest) -> None:
             expected="a folder with objects/, delta_filter/ and tables/",
             remedy="run it in the repository, or name the folder: --metadata",
         )
-    context = read_context(request.context)
+    context, folder = read_context(request.context), MetadataFolder(request.metadata)
+    if wishes.owner is None and _asks(request):
+        wishes = replace(wishes, owner=_asked_owner(folder, wishes))
     with Console(stderr=True).status("asking Salesforce …"):
         secret = read_secret(context.secrets.salesforce, context.region)
         session = open_session(secret, context.salesforce.api_version)
-        found = onboard(request.metadata, _describer(session), wishes)
+        found = onboard(folder, _describer(session), wishes)
     if request.as_json:
         written = found.folder.write() if request.yes and not request.dry_run else []
         typer.echo(json.dumps(as_json(found, written), indent=2, ensure_ascii=False))
@@ -78,7 +82,7 @@ def _write(console: Console, found: Onboarding, request: OnboardRequest) -> None
         console.print(f"{len(changed)} files would be written to {request.metadata}: {', '.join(changed)}")
         return
     if not request.yes:
-        if not sys.stdin.isatty():
+        if not _asks(request):
             raise ConfigError(
                 "nobody is there to say yes", got="no terminal", remedy="add --yes to write, or --dry-run to look"
             )
@@ -88,6 +92,23 @@ def _write(console: Console, found: Onboarding, request: OnboardRequest) -> None
     console.print("\nnext:")
     for number, step in enumerate(next_steps(found), start=1):
         console.print(f"  {number}. {step}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _asks(request: OnboardRequest) -> bool:
+    """Whether somebody is there to answer, and is to be asked."""
+    return sys.stdin.isatty() and not (request.yes or request.dry_run or request.as_json)
+
+
+def _asked_owner(folder: MetadataFolder, wishes: Wishes) -> Owner | None:
+    """Who answers for the new objects; None where there are none."""
+    catalog = folder.catalog()
+    new = [name for name in wishes.sobjects if known_object(catalog, name) is None]
+    if not new:
+        return None
+    usual = usual_owner(catalog)
+    said = typer.prompt(f"Who answers for {', '.join(new)}?", default=f"{usual.name} <{usual.email}>")
+    name, _, email = str(said).rstrip(" >").partition("<")
+    return _owner((name.strip(), email.strip()))
 
 
 def _wishes(request: OnboardRequest) -> Wishes:
@@ -109,7 +130,7 @@ def _owner(given: tuple[str, str] | None) -> Owner | None:
             "an owner is a name and an e-mail address",
             key="--owner",
             got=" ".join(given),
-            expected='such as --owner "Lab Data" lab-data@example.com',
+            expected='such as --owner "Lab Data" lab-data@example.com; asked for, Lab Data <lab-data@example.com>',
         ) from error
 
 

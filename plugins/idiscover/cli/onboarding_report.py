@@ -32,7 +32,8 @@ def next_steps(found: Onboarding) -> list[str]:
     new = [item.object for item in found.objects if item.proposal is not None]
     altered = [item.object for item in found.objects if item.alterations]
     steps = ["read the files, and correct what was guessed: lines marked # to confirm, descriptions, grain, owner"]
-    steps.append("idiscover compile --dry-run")
+    steps.append("idiscover validate")
+    steps += [f"idiscover plan {item.object} shows all that would run" for item in found.objects]
     if altered:
         steps.append(
             f"when no batch of {', '.join(altered)} is pending: run the alter statements above, then idiscover deploy "
@@ -41,7 +42,7 @@ def next_steps(found: Onboarding) -> list[str]:
     else:
         steps.append("idiscover deploy --context context/<environment>.yaml (on a laptop: make up)")
     for name in new:
-        steps.append(f"unpause sfdc_to_s3__{name}: its first run reads all from `start`; itg.{name} follows by itself")
+        steps.append(f"idiscover run {name}: its first run reads everything from `start`, and itg.{name} follows")
     if new:
         steps.append(
             f"{SOURCE_TABLES} is woken by the new tables; a mart that uses them: docs/add-an-object.md, part 5"
@@ -73,7 +74,7 @@ def _object_json(item: Onboarded) -> dict[str, Any]:
         "notes": list(subject.notes),
         "left_out": [{"field": field.name, "why": field.left_out} for field in subject.org.left_out],
         "missing": [_missing(one) for one in item.refresh.missing] if item.refresh else [],
-        "changed": [_changes(item.refresh)] if item.refresh else [],
+        "changed": _changes(item.refresh) if item.refresh else [],
         "warnings": list(item.warnings),
         "by_hand": [change.sql or change.note for change in item.alterations],
     }

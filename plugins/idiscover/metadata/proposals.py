@@ -117,7 +117,7 @@ def propose(
     return Proposal(
         org=org,
         object=name,
-        owner=owner or _most_common((spec.owner for spec in specs), _DEFAULT_OWNER),
+        owner=owner or usual_owner(catalog),
         schedule=_most_common((spec.schedule for spec in specs), _DEFAULT_SCHEDULE),
         lookback_minutes=_most_common((item.lookback_minutes for item in filters), _DEFAULT_LOOKBACK_MINUTES),
         start=_most_common((_start(item) for item in filters), _DEFAULT_START),
@@ -127,6 +127,11 @@ def propose(
         country=propose_country(columns, taken, catalog, key),
         reads=propose_reads(columns, taken),
     )
+
+
+def usual_owner(catalog: Catalog) -> Owner:
+    """Who answers for most objects."""
+    return _most_common((spec.owner for spec in catalog.objects.values()), _DEFAULT_OWNER)
 
 
 def needed_fields(org: OrgObject) -> set[str]:

@@ -112,7 +112,12 @@ def test_on_a_terminal_a_person_is_asked(
         if not answer:
             raise typer.Abort
 
+    def prompt(question: str, default: str) -> str:
+        assert "Rack__c" in question and default == "Lab Team <labs@example.com>"
+        return "Rack Team <racks@example.com>"
+
     monkeypatch.setattr(onboarding_command.typer, "confirm", confirm)
+    monkeypatch.setattr(onboarding_command.typer, "prompt", prompt)
     monkeypatch.setattr(onboarding_command.sys.stdin, "isatty", lambda: True, raising=False)
     if answer:
         run(metadata, "Rack__c")
@@ -120,6 +125,8 @@ def test_on_a_terminal_a_person_is_asked(
         with pytest.raises(typer.Abort):
             run(metadata, "Rack__c")
     assert (metadata / "objects" / "rack.yaml").exists() == answer
+    if answer:
+        assert load_catalog(FolderReader(metadata)).objects["rack"].owner.email == "racks@example.com"
 
 
 def test_json_for_machines(org: FakeOrg, metadata: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,5 +217,5 @@ def test_a_query_that_is_too_long_is_refused() -> None:
 def test_long_texts_are_warned_of(metadata: Path) -> None:
     fields = [field(f"Text{number}__c", "textarea", length=131072) for number in range(10)]
     described = {**RACK, "fields": [ID, STAMP, *fields]}
-    warnings = onboard(metadata, lambda name: described, Wishes(("Rack__c",))).objects[0].warnings
+    warnings = onboard(MetadataFolder(metadata), lambda name: described, Wishes(("Rack__c",))).objects[0].warnings
     assert "longer than 16,383 characters" in warnings[0] and "4,194,304 per line" in warnings[1]

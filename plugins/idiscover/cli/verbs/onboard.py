@@ -29,7 +29,7 @@ def onboard(
     ] = False,
     owner: Annotated[
         tuple[str, str] | None,
-        typer.Option("--owner", metavar="NAME EMAIL", help="Who answers for it. Default: as most objects have it."),
+        typer.Option("--owner", metavar="NAME EMAIL", help="Who answers for it. Else asked; as most objects have it."),
     ] = None,
     ddl: Annotated[bool, typer.Option("--ddl/--no-ddl", help="Show the tables of stg and itg that come of it.")] = True,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
