@@ -23,7 +23,7 @@ from idiscover.lake.keys import RELEASE_KEY, metadata_key
 from idiscover.metadata.last_good import MetadataFile, RefusedEdit, SoundMetadata, soundest
 from idiscover.metadata.loading import parse_context
 from idiscover.metadata.models import Catalog, Context
-from idiscover.metadata.paths import owner_of
+from idiscover.metadata.paths import is_metadata, owner_of
 from idiscover.notify.edits import mended_mail, refused_mail
 from idiscover.plan.build import build_plans
 from idiscover.plan.model import Plan
@@ -269,11 +269,6 @@ def latest_metadata(bucket: Bucket) -> dict[str, LatestVersion]:
     """Path → newest version of each metadata file, deleted ones included; what an editor leaves beside them is none."""
     found = {latest.key.removeprefix(METADATA_PREFIX): latest for latest in bucket.list_latest(METADATA_PREFIX)}
     return {path: latest for path, latest in found.items() if is_metadata(path)}
-
-
-def is_metadata(path: str) -> bool:
-    """Whether a path below `metadata/` is that of a metadata file."""
-    return path.endswith((".yaml", ".yml")) and not path.rpartition("/")[2].startswith(".")
 
 
 def read_metadata(bucket: Bucket, latest: Mapping[str, LatestVersion]) -> dict[str, MetadataFile]:
