@@ -16,7 +16,7 @@ from idiscover.aws import postgres
 from idiscover.aws.airflow_rest import AirflowRest
 from idiscover.aws.dag_files import BucketTarget
 from idiscover.aws.publish_state import read_state
-from idiscover.aws.publishing import EnsurePools, Inputs, Publisher, is_metadata, latest_metadata, read_metadata
+from idiscover.aws.publishing import EnsurePools, Inputs, Publisher, latest_metadata, read_metadata
 from idiscover.aws.redshift import transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.secrets import read_secret
@@ -29,6 +29,7 @@ from idiscover.lake.keys import RELEASE_KEY, context_key, metadata_key, script_p
 from idiscover.metadata.last_good import MetadataFile, SoundMetadata
 from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog
 from idiscover.metadata.models import Context
+from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.warehouse.release import ReleaseStatement, release
 
