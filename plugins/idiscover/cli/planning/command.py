@@ -45,19 +45,21 @@ def run_plan(request: PlanRequest) -> bool:
         ConfigError: the metadata are wrong, there is no such object or table, or a picture of an unknown kind is asked
             for; with --diff, AWS refuses.
     """
-    context = read_context(request.context)
-    catalog = load_catalog(metadata_reader(request.metadata, context.region))
-    sha = code_sha(script_files(request.root))
     day = _date(request.order_date)
-    plan = whole_plan(catalog, context, sha, request.root / "sql", request.name, day)
     console = Console(highlight=False)
+    with Console(stderr=True).status("reading metadata …"):
+        context = read_context(request.context)
+        catalog = load_catalog(metadata_reader(request.metadata, context.region))
+        sha = code_sha(script_files(request.root))
+        plan = whole_plan(catalog, context, sha, request.root / "sql", request.name, day)
     if request.picture is not None:
         _draw(console, plan, request.picture)
         return False
     if not request.diff:
         _show(console, plan, request.as_json)
         return False
-    found = differences(running_sections(plan, request.root / "sql"), plan.groups)
+    with Console(stderr=True).status("reading what runs …"):
+        found = differences(running_sections(plan, request.root / "sql"), plan.groups)
     _show_differences(console, plan, found, request.as_json)
     return bool(found)
 

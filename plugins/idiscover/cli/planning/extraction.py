@@ -136,6 +136,7 @@ def _keys(plan: ExtractionPlan) -> str:
         (_status(plan, "send_email_cluster_termination"), "and of the last"),
         (_status(plan, "end"), "the batch, as it was registered"),
         (_status(plan, "failure"), "if the run fails for good"),
+        (_status(plan, "dry_run"), "of a dry run, instead of all others"),
         (f"{plan.context.emr.log_prefix.strip('/')}/<cluster>/", "EMR's logs"),
     ]
     if plan.daily_read_mode is ReadMode.WINDOW_AND_IDS:

@@ -18,6 +18,7 @@ _DOCUMENTS = {
     "reconcile": "what was counted anew",
     "end": "which batches are loaded",
     "failure": "if the run fails for good",
+    "dry_run": "of a dry run, instead of all others",
 }
 
 

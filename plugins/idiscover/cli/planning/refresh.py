@@ -29,6 +29,7 @@ _DOCUMENTS = {
     "call_COUNTRIES": "one per unit: its calls",
     "end": "what became of the Ids, what was archived",
     "failure": "if the run fails for good",
+    "dry_run": "of a dry run, instead of all others",
 }
 
 

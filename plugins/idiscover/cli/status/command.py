@@ -50,7 +50,8 @@ def run_status(request: StatusRequest) -> bool:
         RetriableError: S3 or the job metadata do not answer.
     """
     context = read_context(request.context)
-    dags = running_dags(context)
+    with Console(stderr=True).status("reading which DAGs run …"):
+        dags = running_dags(context)
     plans = dags.plans if request.object is None else _of_object(dags.plans, request.object)
     with open_job_metadata(context) as metadata:
         if request.watch:
