@@ -38,6 +38,7 @@ def test_every_table_of_itg_is_a_source_and_counts_what_it_can_delete() -> None:
     for part, (name, spec) in zip(parts, sorted(CATALOG.objects.items()), strict=True):
         assert f"'itg.{name}' as source_table" in part
         assert f"from itg.{name}\n" in part
+        assert f'max("{spec.version_column}") as high_water_mark_utc' in part, "it may be a reserved word"
         assert ("is_deleted is not true" in part) == ("is_deleted" in [field.column for field in spec.fields])
 
 
