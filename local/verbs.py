@@ -175,7 +175,7 @@ def _options(seed: int | None, scale: float | None) -> dict[str, str]:
 
 
 # Errors of the stack, which are whole messages, and those of the libraries that talk to its parts.
-_MESSAGES = ("StackError", "AirflowApiError", "DayFailed", "ClusterError")
+_MESSAGES = ("StackError", "DayFailed", "ClusterError", "ConfigError", "FatalError", "RetriableError")
 _CLIENTS = ("requests", "psycopg2", "botocore")
 
 

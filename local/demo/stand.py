@@ -61,7 +61,7 @@ class Stand:
     @cached_property
     def api(self) -> AirflowApi:
         """Airflow's REST API."""
-        return AirflowApi(airflow_url(self.settings), ADMIN, self.settings.passwords["admin"])
+        return AirflowApi(self.context, airflow_url(self.settings), ADMIN, self.settings.passwords["admin"])
 
     @cached_property
     def salesforce(self) -> SalesforceSession:

@@ -66,7 +66,7 @@ def rest_facts(context: Context, extraction: str, refresh: str, done: str) -> di
         "newest": rest.runs(extraction)[0]["dag_run_id"],
     }
     facts["refusals"] = [
-        _refusal(rest, extraction, {"countries": ["UK"]}),
+        _refusal(rest, refresh, {"countries": ["UK"]}),
         _refusal(rest, extraction, {"mode": "ful"}),
         _refusal(rest, refresh, {"dry_run": "yes"}),
     ]

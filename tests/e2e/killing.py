@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import psutil
+from idiscover.errors import IdiscoverError
 from idiscover.metadata.models import Family
 
-from local.airflow_api import AirflowApiError
 from local.stack.parts import record_of
 from tests.e2e.chain import Chain
 
@@ -121,7 +121,7 @@ class KillingDay:
         while not over.is_set():
             try:
                 running = self.chain.stand().api.running_tasks()
-            except AirflowApiError:
+            except IdiscoverError:
                 running = []
             if any(task["dag_id"].startswith(f"{family.value}__") for task in running):
                 return True

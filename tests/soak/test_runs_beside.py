@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.chain import Chain, patiently
 from tests.e2e.killing import left_half_done
+from tests.support.aws_runs import midnight
 
 BACKFILLED = ("account", "lab_objective")
 DAYS = 2
@@ -36,7 +37,7 @@ def test_backfills_beside_the_daily_run_change_nothing(lived_in: Chain) -> None:
     with chain.in_background("day") as day:
         dag_ids = [f"sfdc_to_s3__{name}" for name in BACKFILLED]
         for dag_id in dag_ids:
-            stand.api.backfill(dag_id, days[0], days[-1])
+            stand.api.create_backfill(dag_id, midnight(days[0]), midnight(days[-1]), reprocess="completed")
         patiently(lambda: not any(map(stand.api.open_backfills, dag_ids)), 1800, "the backfills")
     chain.wait_until_idle()
 

@@ -22,7 +22,8 @@ MAX_PATH_LENGTH = 64  # InvokeRestApi takes no longer one: run_ids go into queri
 _PAGE_ITEMS = 100  # Airflow gives no more at once, however many are asked for
 _TRIES = 3  # of a question; a command is not given twice
 _PAUSE_SECONDS = 1.0
-_MAX_WORDS = 1000  # of Airflow's in a message
+_MAX_WORDS = 500  # of Airflow's in a message
+_SCHEMA = "Failed validating"  # begins the whole schema of a parameter
 _A_PERSON = frozenset({400, 401, 403, 422})  # parameters or rights are wrong
 
 
@@ -123,7 +124,7 @@ class AirflowRest:
                 continue
             changed += 1
             if name in standing:
-                self.call("PATCH", f"/pools/{_segment(name)}", body=settings)
+                self.call("PATCH", f"/pools/{_segment(name)}", body={"pool": name, **settings})
             else:
                 self.call("POST", "/pools", body={"name": name, **settings})
         return changed
@@ -272,4 +273,4 @@ def _words(answer: Mapping[str, Any]) -> str:
     detail = answer.get("detail", answer)
     if isinstance(detail, list):
         detail = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in detail)
-    return str(detail)[:_MAX_WORDS]
+    return str(detail).partition(_SCHEMA)[0].strip()[:_MAX_WORDS]

@@ -183,7 +183,7 @@ def test_pools_are_made_and_changed_only_where_they_differ(airflow: FakeAirflow)
     assert rest().ensure_pools({"emr": 3, "table__itg__account": 1, "table__itg__product": 1}) == 2
     settings = {"slots": 1, "include_deferred": False}
     assert airflow.seen[1:] == [
-        ("PATCH", "/pools/table__itg__account", settings),
+        ("PATCH", "/pools/table__itg__account", {"pool": "table__itg__account", **settings}),
         ("POST", "/pools", {"name": "table__itg__product", **settings}),
     ]
 

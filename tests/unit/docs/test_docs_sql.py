@@ -146,14 +146,6 @@ def test_batches_freshness_failures_and_holders(stores: Stores) -> None:
     assert refreshed["dm.fact_x"] == ("finished", 1)
 
 
-def test_a_country_marked_by_hand_is_claimable(stores: Stores) -> None:
-    text = next(block.text for block in blocks(RUNBOOK, "sql") if "insert into job.slice_mark" in block.text)
-    pairs = "select run_kind, order_date from job.{} where target = 'dm.dm_testing_uptake' and claim_id is null"
-    marked = _rows(stores.jobs, SEED, text, pairs.format("slice_mark"))
-    arrived = _rows(stores.jobs, SEED, text, pairs.format("input_arrival"))
-    assert marked == arrived == [{"run_kind": "manual", "order_date": date(2026, 1, 5)}]
-
-
 def test_the_example_object_goes_from_stg_to_itg(stores: Stores, catalog: Catalog) -> None:
     plan = itg_plan(catalog.objects["sample_shipment"])
     connection = psycopg2.connect(stores.warehouse)
