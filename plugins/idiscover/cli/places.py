@@ -59,6 +59,6 @@ def read_context_text(place: str) -> str:
 def metadata_reader(place: str, region: str) -> Reader:
     """Reads metadata from a folder or an `s3://` prefix."""
     if is_s3(place):
-        bucket, prefix = split_s3(place)
+        bucket, prefix = split_s3(place.rstrip("/") + "/")
         return S3Reader(Bucket(bucket, region), prefix)
     return FolderReader(Path(place))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from idiscover.cli import places
 from idiscover.cli.app import app
 from idiscover.cli.compiling import compile_dags
-from idiscover.cli.validating import DOCUMENT_VERSION
+from idiscover.cli.validating import DOCUMENT_VERSION, validate
 from idiscover.cli.verbs import load_verbs
 from idiscover.metadata.loading import CatalogError
 from idiscover.metadata.sql_inventory import SqlInventory
@@ -127,6 +129,30 @@ def test_contexts_that_are_named_are_checked_and_no_others(samples: Path, tmp_pa
     assert f"  where: {place}:" in said.output and "1 mistake in 1 file" in said.output
     place.write_bytes(b"environment: \xe4\n")
     assert _run("validate", "--metadata", str(samples), "--context", str(place)).exit_code == 2
+
+
+@dataclass
+class _Bucket:
+    """A bucket with the sample's metadata and a mistake in them, as `aws.s3.Bucket`."""
+
+    name: str
+    region: str
+
+    def list(self, prefix: str) -> list[str]:
+        """Keys below a prefix."""
+        return [f"metadata/{path}" for path in sample_files() if f"metadata/{path}".startswith(prefix)]
+
+    def read_text_version(self, key: str) -> tuple[str, str]:
+        """Text and version."""
+        return sample_files()[key.removeprefix("metadata/")].replace("pii: personal", "pii: persnal"), "v1"
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/metadata", "s3://bucket/metadata/"])
+def test_a_bucket_is_read_as_a_folder(place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(places, "Bucket", _Bucket)
+    (mistake,) = validate(place, [], tmp_path).mistakes
+    assert (mistake.place.file, mistake.place.line) == ("s3://bucket/metadata/objects/lab.yaml", 13)
+    assert mistake.excerpt[0].endswith("pii: persnal}")
 
 
 def test_a_compile_refuses_what_validate_finds(samples: Path, tmp_path: Path) -> None:

@@ -42,12 +42,15 @@ def validate(
     The status is 0 if all is sound, 1 if there are mistakes, 2 if nothing could be checked: wrong usage, or a place
     that is not there.
     """
+    from rich.console import Console
+
     from idiscover.cli.validating import validate as run_validate
     from idiscover.errors import IdiscoverError
 
     contexts = context if context is not None else [str(path) for path in sorted((root / "context").glob("*.yaml"))]
     try:
-        report = run_validate(metadata, contexts, root / "sql")
+        with Console(stderr=True).status(f"reading {metadata}"):  # shown on a terminal only; a bucket takes seconds
+            report = run_validate(metadata, contexts, root / "sql")
     except IdiscoverError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise typer.Exit(_NOT_CHECKED) from None
