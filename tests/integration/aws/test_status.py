@@ -104,7 +104,7 @@ def test_a_day_that_got_through(platform: Platform, org: Org) -> None:
     assert (found.waiting, found.batches, found.claims, found.locks, found.failures) == ([], [], [], [], [])
     line = next(line for line in text_of(found).splitlines() if line.startswith("test "))
     runs = "ok 2026-01-05 " * 3
-    assert " ".join(line.split()) == f"test {runs}1 of 1 current 3 3 3 3 new 1 h 0 min"
+    assert " ".join(line.split()) == f"test {runs}1 of 1 current 3 3 3 +3 1 h 0 min"
 
 
 def test_what_waits_says_for_which_inputs(platform: Platform, org: Org) -> None:
@@ -136,8 +136,8 @@ def test_who_holds_what_and_until_when(platform: Platform, org: Org) -> None:
     assert (lock.object, lock.batch_id) == ("unit", lock.batch_id) and lock.lapses_at_utc is not None
     assert claim.expires_at_utc > found.asked_at_utc < lock.lapses_at_utc
     labs = next(item for item in found.objects if item.object == "lab")
-    assert labs.itg is not None and labs.itg.state is RunState.RUNNING
-    assert "running (slices)" in text_of(found)
+    assert labs.itg is not None and (labs.itg.state, labs.itg.step) == (RunState.RUNNING, "slices")
+    assert f"itg.lab for scheduled 2026-01-05 by {run.run_id}: 0 countries called, 1 units" in text_of(found)
 
 
 def test_a_refused_batch_is_told_with_its_reason_until_it_is_mended(platform: Platform, org: Org) -> None:

@@ -19,14 +19,18 @@ _STYLES = {
     RunState.IDLE: "green",
     RunState.FAILED: "bold red",
 }
-_OUTCOMES = {"inserted": "new", "updated": "changed", "unchanged": "same", "superseded": "old", "removed": "gone"}
+_OUTCOMES = {"inserted": "+", "updated": "~", "removed": "-"}  # of Ids; those that change nothing are not shown
 _NONE = "–"
 
 
 def rendered(report: StatusReport) -> RenderableType:
     """Everything, one part below the other; parts that say nothing are left out."""
-    org = "no batch has seen the org yet" if report.org_now_utc is None else f"org time {_moment(report.org_now_utc)}"
-    head = f"environment {report.environment}, {_moment(report.asked_at_utc)}; {org}"
+    org = (
+        "no batch has seen the org yet"
+        if report.org_now_utc is None
+        else f"the org's time {_moment(report.org_now_utc)}"
+    )
+    head = f"environment {report.environment}, {_moment(report.asked_at_utc)} UTC; {org}"
     parts: list[RenderableType] = [Text(head, style="bold"), Text(""), _objects(report.objects)]
     if report.tables:
         parts += [Text(""), _tables(report.tables)]
@@ -40,7 +44,7 @@ def _objects(objects: Sequence[ObjectState]) -> Table:
     table = _table("object", "SFDC → S3", "S3 → stg", "stg → itg", "→ dm")
     for name in ("org", "files", "stg"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("itg")
+    table.add_column("itg", no_wrap=True)
     table.add_column("behind", justify="right", no_wrap=True)
     for item in objects:
         rows = item.rows
@@ -117,9 +121,8 @@ def _lists(report: StatusReport) -> dict[str, list[str]]:
 
 
 def _run(run: LastRun) -> Text:
-    text = run.state.value if run.state is not RunState.RUNNING else f"{run.state.value} ({run.step})"
     day = "" if run.order_date is None else f" {run.order_date}"
-    return Text(f"{text}{day}", style=_STYLES[run.state])
+    return Text(f"{run.state}{day}", style=_STYLES[run.state])
 
 
 def _marts(item: ObjectState) -> Text:
@@ -130,10 +133,10 @@ def _marts(item: ObjectState) -> Text:
 
 
 def _ids(ids: dict[str, int] | None) -> str:
-    """What became of the Ids; outcomes without any are left out."""
+    """New, changed and gone: `+13,000 ~12 -3`."""
     if ids is None:
         return _NONE
-    return ", ".join(f"{ids[name]:,} {word}" for name, word in _OUTCOMES.items() if ids.get(name)) or "nothing new"
+    return " ".join(f"{sign}{ids[name]:,}" for name, sign in _OUTCOMES.items() if ids.get(name)) or "same"
 
 
 def _names(names: Iterable[str]) -> str:
