@@ -20,7 +20,7 @@ from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog, CountryNone
 from idiscover.metadata.paths import table_path
 from idiscover.metadata.reserved_words import REDSHIFT_RESERVED_WORDS
-from idiscover.warehouse.release import release
+from idiscover.warehouse.release import ReleaseStatement, release
 
 from tests.support.added_objects import (
     Described,
@@ -46,11 +46,11 @@ TAG, ASSAY = "Tag__c", "Assay_Run__c"
 class Workshop:
     """A copy of the metadata folder, a stack, and the chain of what was onboarded."""
 
-    def __init__(self, stack: DirectStack, folder: Path) -> None:
+    def __init__(self, stack: DirectStack, folder: Path, released: set[ReleaseStatement]) -> None:
         self.stack = stack
         self.folder = folder / "metadata"
         shutil.copytree(METADATA, self.folder)
-        self._released = {(item.name, item.sql) for item in release(stack.catalog, REPOSITORY / "sql")}
+        self._released = released
 
     @property
     def catalog(self) -> Catalog:
@@ -71,8 +71,7 @@ class Workshop:
         """
         catalog = self.catalog
         assert catalog.objects.keys() > self.stack.catalog.objects.keys()
-        new = [item for item in release(catalog, REPOSITORY / "sql") if (item.name, item.sql) not in self._released]
-        self._released |= {(item.name, item.sql) for item in new}
+        new = [item for item in release(catalog, REPOSITORY / "sql") if item not in self._released]
         connection = psycopg2.connect(self.stack.front_dsn)
         with connection, connection.cursor() as cursor:
             for item in new:
@@ -106,10 +105,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectStack]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def released(stack: DirectStack) -> set[ReleaseStatement]:
+    """The repository's own, which the stack has run."""
+    return set(release(stack.catalog, REPOSITORY / "sql"))
+
+
 @pytest.fixture
-def workshop(stack: DirectStack, tmp_path: Path) -> Workshop:
+def workshop(stack: DirectStack, released: set[ReleaseStatement], tmp_path: Path) -> Workshop:
     stack.empty(SEED, SCALE)
-    return Workshop(stack, tmp_path)
+    return Workshop(stack, tmp_path, released)
 
 
 def columns_of(catalog: Catalog, name: str) -> dict[str, str]:
