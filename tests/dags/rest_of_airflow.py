@@ -25,7 +25,7 @@ class InvokedHere:
         from airflow.api_fastapi.app import create_app
         from starlette.testclient import TestClient
 
-        self._client = TestClient(create_app(apps="core"))
+        self._client = TestClient(create_app(apps="core"), raise_server_exceptions=False)
         self.paths: set[str] = set()
 
     def invoke_rest_api(
@@ -75,11 +75,26 @@ def rest_facts(context: Context, extraction: str, refresh: str, done: str) -> di
     rest.set_note(refresh, "by_hand", "another note")
     facts["run"] = rest.run(refresh, "by_hand")
     facts["lost_note"] = _told(lambda: rest.set_note(refresh, "never", "a note"))
+    _make(refresh, "by_hand", done)
+    facts["events_of_a_run_that_waits"] = rest.asset_events(extraction, done)
     rest.clear_run(extraction, done)
     facts["cleared"] = rest.run_state(extraction, done)
     facts["backfill"] = _backfill(rest, extraction)
     facts["longest_path"] = max(map(len, here.paths)), MAX_PATH_LENGTH
     return facts
+
+
+def _make(dag_id: str, run_id: str, source_run_id: str) -> None:
+    """As if the events of a run had made another one, which has not begun."""
+    from airflow.models.asset import AssetEvent
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        run = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
+        events = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == source_run_id)).all()
+        run.consumed_asset_events.extend(events)
 
 
 def _backfill(rest: AirflowRest, extraction: str) -> dict[str, Any]:

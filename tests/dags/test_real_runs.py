@@ -196,6 +196,7 @@ def test_airflows_own_rest_api_takes_what_the_client_sends(runs: dict[str, Any])
     assert set(rest["tasks"].values()) == {"success"} and len(rest["tasks"]) == 8
     assert [event["uri"] for event in rest["events"]] == ["x-idiscover://source/biomarker"]
     assert rest["events"][0]["created_dagruns"] == [], "no scheduler runs here"
+    assert rest["events_of_a_run_that_waits"] is None, "once Airflow tells of it, the client may too"
     assert (rest["state"], rest["no_run"], rest["cleared"]) == ("success", None, "queued")
     assert rest["created"] == [True, False]
     assert (rest["run"]["note"], rest["run"]["conf"]) == ("another note", {"dry_run": True})

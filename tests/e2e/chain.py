@@ -51,6 +51,25 @@ class Chain:
             timeout=timeout_seconds,
         )
 
+    def shell(self, *words: str, timeout_seconds: float = 1200) -> subprocess.CompletedProcess[str]:
+        """Runs a verb of every environment, `idiscover <words>`, on this stack; output of both streams in `stdout`."""
+        chosen = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID")  # who has set these gets no stack
+        environment = {name: value for name, value in os.environ.items() if name not in chosen}
+        return subprocess.run(
+            [sys.executable, "-m", "idiscover.cli.main", *words],
+            cwd=ROOT,
+            env={
+                **environment,
+                "IDISCOVER_STACKS": str(self.home),
+                "IDISCOVER_STACK": STACK,
+                "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT)]),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout_seconds,
+        )
+
     @contextmanager
     def in_background(self, *words: str) -> Iterator[Future[subprocess.CompletedProcess[str]]]:
         """Runs a verb beside the block, and waits for it at the block's end."""

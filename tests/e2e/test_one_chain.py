@@ -167,6 +167,37 @@ def test_statements_edited_in_the_bucket_change_the_next_run(chain: Chain) -> No
     assert chain.differences() == []
 
 
+def test_a_dry_run_from_a_shell_tells_and_does_nothing(chain: Chain) -> None:
+    before = chain.counts()
+
+    told = chain.shell("run", "account", "--mode", "full", "--dry-run")
+    refused = chain.shell("run", MART, "--countries", "UK")
+
+    assert told.returncode == 0, told.stdout
+    assert "DRY RUN: nothing was done" in told.stdout and "FROM Account" in told.stdout
+    assert "every record, whatever its SystemModstamp" in told.stdout
+    [newest] = chain.stand().api.runs("sfdc_to_s3__account", run_id_prefix_pattern="dry_run__")
+    assert newest["state"] == "success" and newest["note"].startswith("DRY RUN: nothing was done")
+    assert refused.returncode == 1 and "'UK' is not one of" in refused.stdout
+    assert chain.counts() == before
+
+
+def test_a_resync_is_followed_to_the_marts(chain: Chain) -> None:
+    before = chain.stand().job_metadata("select count(*) from job.batch where read_mode = 'whole'")
+
+    result = chain.shell("resync", "biomarker", "--reason", "a test")
+
+    assert result.returncode == 0, result.stdout
+    for dag_id in ("sfdc_to_s3__biomarker", "s3_to_redshift__biomarker", "stg_to_itg__biomarker"):
+        assert f"{dag_id} " in result.stdout
+    assert "runs succeeded" in result.stdout
+    chain.wait_until_idle()
+    after = chain.stand().job_metadata("select count(*) from job.batch where read_mode = 'whole'")
+    assert after[0][0] == before[0][0] + 1
+    assert chain.stand().job_metadata("select reason from job.batch where reason is not null") == [("a test",)]
+    assert chain.differences() == []
+
+
 def published(chain: Chain, run_id: str) -> None:
     """Starts `publish_dags` by hand, and waits for its end."""
     api = chain.stand().api

@@ -185,9 +185,15 @@ class AirflowRest:
             if len(page) < _PAGE_ITEMS:
                 return
 
-    def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """What a run has emitted: uri, timestamp and, in `created_dagruns`, the runs that it has made so far."""
-        return list(self.pages("/assets/events", "asset_events", source_dag_id=dag_id, source_run_id=run_id))
+    def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]] | None:
+        """What a run has emitted, at most a hundred: uri, timestamp and, in `created_dagruns`, the runs made by it.
+
+        None while Airflow cannot tell: its answer has no place for a run that was made and has not begun (status 500).
+        """
+        query = {"source_dag_id": dag_id, "source_run_id": run_id, "limit": _PAGE_ITEMS}
+        answer = self.call("GET", "/assets/events", accepted=(500,), **query)
+        events = answer.get("asset_events")
+        return None if events is None else list(events)
 
     def create_backfill(
         self, dag_id: str, first: datetime, last: datetime, *, reprocess: str = "none", conf: object = None

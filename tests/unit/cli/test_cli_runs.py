@@ -106,6 +106,7 @@ class FakeAirflow:
         self.events: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.newest: dict[str, list[str]] = {}
         self.silent = 0
+        self.untold: dict[tuple[str, str], int] = {}
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any] | None:
         if self.silent:
@@ -119,7 +120,10 @@ class FakeAirflow:
     def runs(self, dag_id: str = "~", **query: object) -> list[dict[str, Any]]:
         return [{"dag_run_id": run_id} for run_id in self.newest.get(dag_id, [])]
 
-    def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]] | None:
+        if self.untold.get((dag_id, run_id)):
+            self.untold[dag_id, run_id] -= 1
+            return None
         return self.events.get((dag_id, run_id), [])
 
 
@@ -182,6 +186,12 @@ def test_a_consumer_that_has_no_run_yet_is_waited_for(airflow: FakeAirflow) -> N
     result = followed(airflow, more_roots=more_roots)
     assert found(result) == [(*run, "success") for run in (EXTRACTION, LOAD, REFRESH)]
     assert len(looks) > 6
+
+
+def test_events_of_which_airflow_cannot_tell_yet_are_asked_for_again(airflow: FakeAirflow) -> None:
+    """It answers with an error while a run that an event has made waits to begin."""
+    airflow.untold = {EXTRACTION: 7, REFRESH: 3}
+    assert found(followed(airflow)) == [(*run, "success") for run in (EXTRACTION, LOAD, REFRESH)]
 
 
 def test_a_run_that_took_an_event_along_is_found_by_its_time(airflow: FakeAirflow) -> None:

@@ -29,7 +29,7 @@ class Airflow(Protocol):
 
     def runs(self, dag_id: str = "~", **query: object) -> list[dict[str, Any]]: ...
 
-    def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]: ...
+    def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]] | None: ...
 
 
 @dataclass
@@ -141,12 +141,13 @@ class Follower:
         if run.state != SUCCESS:
             _fill(run, self._airflow.run(run.dag_id, run.run_id))
         if run.state == SUCCESS:
-            self._read_events(run)
-            run.is_asked = True
+            run.is_asked = self._read_events(run)
 
-    def _read_events(self, run: FollowedRun) -> None:
+    def _read_events(self, run: FollowedRun) -> bool:
+        """Whether Airflow could tell; it cannot while a run that an event has made waits to begin."""
         assert run.run_id is not None
-        for event in self._airflow.asset_events(run.dag_id, run.run_id):
+        events = self._airflow.asset_events(run.dag_id, run.run_id)
+        for event in events or ():
             dag_id = self._wakes.get(event["uri"])
             if dag_id is None:
                 continue
@@ -157,6 +158,7 @@ class Follower:
             elif self._waiting(dag_id) is None:
                 at = datetime.fromisoformat(event["timestamp"])
                 self.followed.runs.append(FollowedRun(dag_id, None, woken_at_utc=at))
+        return events is not None
 
     def _waiting(self, dag_id: str) -> FollowedRun | None:
         return next((run for run in self.followed.runs if run.dag_id == dag_id and run.run_id is None), None)
