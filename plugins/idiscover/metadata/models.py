@@ -8,10 +8,11 @@ The description of a key is what editors show (`schemas.py`) and what docs/metad
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 # whoever asks for a model finds it here
 from idiscover.metadata.base import NAME_PATTERN as NAME_PATTERN
@@ -75,6 +76,14 @@ TEXT_TYPES = frozenset(
 DECIMAL_TYPES = frozenset({FieldType.DOUBLE, FieldType.CURRENCY, FieldType.PERCENT})
 
 
+def _requires(key: str, values: Iterable[str], *required: str) -> dict[str, JsonValue]:
+    """JSON Schema of a model's validator: with one of these values, the key asks for others beside it."""
+    return {
+        "if": {"properties": {key: {"enum": [*sorted(values)]}}, "required": [key]},
+        "then": {"required": [*required]},
+    }
+
+
 class PiiClass(StrEnum):
     """How personal a field's content is."""
 
@@ -92,6 +101,12 @@ class Owner(Model):
 
 class FieldSpec(Model):
     """One field of a Salesforce object and the column it becomes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [_requires("type", TEXT_TYPES, "length"), _requires("type", DECIMAL_TYPES, "precision", "scale")]
+        }
+    )
 
     salesforce: SalesforceName = Field(description="API name of the field.")
     type: FieldType = Field(description="Type as describe names it; decides the column's type.")

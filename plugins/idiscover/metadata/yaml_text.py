@@ -255,4 +255,6 @@ def _scalar(node: yaml.ScalarNode, path: Path, document: Document) -> str | int 
         return int(node.value)
     if kind == "float":
         return float(node.value)
+    if any("\ud800" <= character <= "\udfff" for character in node.value):  # by an escape in double quotes
+        return _refuse("a text holds half a character", repr(node.value), "write the character", path, document)
     return str(node.value)

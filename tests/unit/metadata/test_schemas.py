@@ -68,6 +68,8 @@ def test_every_key_has_a_description(model: type[Model]) -> None:
     [
         ("objects/lab.yaml", "grain:", "grian:"),
         ("objects/lab.yaml", "type: boolean", "type: bolean"),
+        ("objects/lab.yaml", "length: 255, ", ""),
+        ("objects/lab.yaml", "precision: 18, ", ""),
         ("objects/lab.yaml", "labs@example.com", "labs"),
         ("objects/lab.yaml", "description: Labs.", "description: 7"),
         ("objects/lab.yaml", "rule: column", "rule: colum"),
