@@ -10,6 +10,7 @@ from idiscover.cli.joining import join
 from idiscover.errors import ConfigError
 from idiscover.metadata.loading import FolderReader, Reader, parse_context
 from idiscover.metadata.models import Context
+from idiscover.metadata.spelling import nearest
 
 DEFAULT_REGION = "us-east-1"
 
@@ -48,7 +49,10 @@ def read_context_text(place: str) -> str:
     path = Path(place)
     if not path.is_file():
         raise ConfigError(
-            "no such context", where=place, expected="a file such as context/local.yaml, or s3://bucket/key"
+            "no such context",
+            where=place,
+            expected="a file such as context/local.yaml, or s3://bucket/key",
+            did_you_mean=nearest(place, [str(other) for other in path.parent.glob("*.yaml")]),
         )
     try:
         return path.read_text(encoding="utf-8")

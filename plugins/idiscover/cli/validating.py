@@ -60,6 +60,7 @@ class ValidationReport:
 
     files: Mapping[str, int]  # kind of file → how many
     checked: Sequence[str]  # a sentence each
+    with_sql: bool  # whether statements were compared with the repository's sql/
     mistakes: Sequence[Mistake]
 
     @property
@@ -74,7 +75,11 @@ class ValidationReport:
         )
         total = _count(sum(self.files.values()), "file")
         if self.is_sound:
-            return f"{paint('sound', 'sound')}: {total} ({counted}), {len(self.checked)} rules"
+            return (
+                f"{paint('sound', 'sound')}: {total} ({counted})\n"
+                f"checked: YAML, keys and values, {_count(len(self.checked), 'rule')} between them (--json lists all)"
+                f"{'' if self.with_sql else '; not checked: statements against sql/, which is not here'}"
+            )
         wrong = len({mistake.place.file for mistake in self.mistakes})
         told = f"{_count(len(self.mistakes), 'mistake')} in {_count(wrong, 'file')}"
         return "\n\n".join(
@@ -122,7 +127,7 @@ def validate(metadata: str, contexts: Sequence[str], sql_root: Path) -> Validati
     for place in contexts:
         mistakes += _mistakes_of_context(place)
     checked = [*rules(with_sql=sql is not None), *_rules_of_contexts(contexts)]
-    return ValidationReport(_counted(paths, contexts), checked, mistakes)
+    return ValidationReport(_counted(paths, contexts), checked, sql is not None, mistakes)
 
 
 def _mistakes_of_context(place: str) -> list[Mistake]:

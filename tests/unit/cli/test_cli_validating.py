@@ -56,6 +56,12 @@ def test_the_repository_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"(16 objects, 16 delta filters, 39 tables, {contexts} contexts)" in said.output
 
 
+def test_what_was_not_checked_is_said(samples: Path, tmp_path: Path) -> None:
+    said = _run("validate", "--metadata", str(samples), "--root", str(tmp_path))
+    assert said.exit_code == 0
+    assert said.output.endswith("; not checked: statements against sql/, which is not here\n")
+
+
 def test_mistakes_end_with_status_1_and_are_shown_in_their_lines(broken: Path, tmp_path: Path) -> None:
     said = _run("validate", "--metadata", str(broken), "--root", str(tmp_path))
     assert said.exit_code == 1
@@ -107,6 +113,7 @@ def test_the_documentation_knows_every_key_of_the_json() -> None:
     [
         (("--metadata", "nowhere"), "no metadata"),
         (("--context", "nowhere.yaml"), "no such context"),
+        (("--context", "context/lokal.yaml"), "did you mean: context/local.yaml"),
         (("--format", "xml"), "xml"),
         (("--all",), "--all"),
     ],
