@@ -12,7 +12,7 @@ from idiscover.metadata.models import FieldType
 from idiscover.metadata.object_checks import RESERVED_COLUMNS
 from idiscover.metadata.reserved_words import REDSHIFT_RESERVED_WORDS
 
-OBJECT_NAME_MAX_LENGTH = 40  # see metadata/validation.py
+OBJECT_NAME_MAX_LENGTH = 34  # see metadata/object_checks.py
 COLUMN_NAME_MAX_LENGTH = 63
 
 _CUSTOM_SUFFIX = re.compile(r"__(c|pc|mdt|e|b|x|kav)$", re.IGNORECASE)

@@ -25,8 +25,8 @@ from idiscover.metadata.schedules import EXPECTED as CRON
 from idiscover.metadata.schedules import cron_fault
 from idiscover.metadata.spelling import nearest
 
-DAG_ID_MAX_LENGTH = 64  # MWAA's InvokeRestApi takes no longer path segment
-NAME_MAX_LENGTH = 40  # leaves room for what is derived from a name, such as load_<name>__superseded
+DAG_ID_MAX_LENGTH = 50  # MWAA's InvokeRestApi takes paths of 64 characters, such as /dags/<dag_id>/dagRuns
+NAME_MAX_LENGTH = 34  # with s3_to_redshift__ in front, a dag_id; leaves room for load_<name>__superseded too
 COLUMNS_MAX = 1600  # of a Redshift table
 SYSTEM_COLUMNS = 5  # of a table of itg: see docs/architecture.md
 # Columns that the platform or the database adds to a table, and parameters of a procedure.

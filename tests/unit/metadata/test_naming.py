@@ -41,8 +41,8 @@ def test_snake_case(api_name: str, expected: str) -> None:
         ("User", ("sf_user",), "sf_user_2"),
         ("Lab__c", ("lab",), "lab_2"),
         ("Lab__c", ("lab", "lab_2"), "lab_3"),
-        ("A" + "b" * 60 + "__c", (), "a" + "b" * 39),
-        ("A" + "b" * 60 + "__c", ("a" + "b" * 39,), "a" + "b" * 37 + "_2"),
+        ("A" + "b" * 60 + "__c", (), "a" + "b" * 33),
+        ("A" + "b" * 60 + "__c", ("a" + "b" * 33,), "a" + "b" * 31 + "_2"),
     ],
 )
 def test_object_names(api_name: str, taken: tuple[str, ...], expected: str) -> None:
