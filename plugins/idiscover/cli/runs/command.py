@@ -61,6 +61,8 @@ class Runs:
             return self._tell_dry_run(run)
         if not self._how.wait:
             self.say(f"follow it: {follow_command(run.dag_id, run.run_id)}")
+            if self._how.as_json:
+                print(json.dumps({"dag_id": run.dag_id, "run_id": run.run_id}))
             return 0
         return self.follow([(run.dag_id, run.run_id)], follow_command(run.dag_id, run.run_id))
 
