@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from idiscover.aws.extraction_run import batch_id, new_window, run_kind
+from idiscover.aws.extraction_run import batch_id, extraction_request, new_window, run_kind
 from idiscover.errors import ConfigError
 from idiscover.plan.build import build_plans
-from idiscover.plan.model import ExtractionPlan, RunIdentity, RunKind
+from idiscover.plan.model import ExtractionPlan, ReadMode, RunIdentity, RunKind
+from idiscover.salesforce import soql
 
 from tests.unit.metadata_samples import sample_catalog, sample_context
 
@@ -213,3 +214,63 @@ def test_a_batch_id_is_the_runs_own() -> None:
     assert len(ids) == 4
     assert batch_id("lab", day, first.model_copy(update={"order_date": day})) in ids
     assert all(len(item) <= 128 and item.split("-")[1] == "20260105" for item in ids)
+
+
+NOW = "2026-01-06T15:45"
+WHOLE, SWEPT = (PLAN.model_copy(update={"daily_read_mode": mode}) for mode in (ReadMode.WHOLE, ReadMode.WINDOW_AND_IDS))
+NO_COUNTRY = PLAN.model_copy(update={"country_field": None})
+NO_DELTA = WHOLE.model_copy(update={"delta_field": None})
+
+
+def asked(identity: RunIdentity, **parameters: object) -> RunIdentity:
+    """The run with what a person gives in the trigger form."""
+    return identity.model_copy(update=parameters)
+
+
+@pytest.mark.parametrize(
+    ("of", "identity", "mode"),
+    [
+        (PLAN, asked(run("manual"), mode="full"), ReadMode.WHOLE),
+        (SWEPT, asked(run("manual"), mode="full"), ReadMode.WHOLE),
+        (SWEPT, asked(run("manual"), mode="delta"), ReadMode.WINDOW_AND_IDS),
+        (WHOLE, asked(run("manual"), mode="delta"), ReadMode.WINDOW),
+        (WHOLE, run("manual"), ReadMode.WHOLE),
+        (WHOLE, asked(run("backfill", "2026-01-05"), mode="delta"), ReadMode.WINDOW),
+        (SWEPT, asked(run("manual"), countries=("DE",)), ReadMode.WINDOW),
+        (WHOLE, asked(run("manual"), countries=("DE",)), ReadMode.WINDOW),
+        (NO_DELTA, asked(run("manual"), mode="full"), ReadMode.WHOLE),
+    ],
+)
+def test_what_a_person_asks_for_is_read(of: ExtractionPlan, identity: RunIdentity, mode: ReadMode) -> None:
+    assert new_window(of, identity, None, at(NOW)).read_mode is mode
+
+
+def test_a_manual_whole_read_has_the_window_of_a_manual_run() -> None:
+    """So that it moves the watermark as any run does that reads from there."""
+    watermark = at("2026-01-06")
+    whole = new_window(PLAN, asked(run("manual"), mode="full"), watermark, at(NOW))
+    delta = new_window(PLAN, run("manual"), watermark, at(NOW))
+    assert (whole.start_utc, whole.end_utc) == (delta.start_utc, delta.end_utc)
+
+
+def test_countries_stand_in_the_query_and_in_the_window() -> None:
+    identity = asked(run("manual", own=("2026-01-01", "2026-01-02")), countries=("DE", "GB"), reason="because")
+    window = new_window(PLAN, identity, None, at(NOW))
+    assert (window.countries, window.reason) == (("DE", "GB"), "because")
+    query = soql.count(extraction_request(PLAN, identity, window))
+    assert query.endswith("AND SystemModstamp < 2026-01-02T00:00:00.000Z AND Country_Code__c IN ('DE', 'GB')")
+    alone = new_window(PLAN, run("manual"), None, at(NOW))
+    assert "Country_Code__c" not in soql.count(extraction_request(PLAN, run("manual"), alone))
+
+
+@pytest.mark.parametrize(
+    ("of", "parameters", "words"),
+    [
+        (NO_COUNTRY, {"countries": ("DE",)}, "trigger stg_to_itg__lab with countries"),
+        (NO_DELTA, {"mode": "delta"}, "got: mode: delta"),
+        (NO_DELTA, {"countries": ("DE",)}, "got: countries"),
+    ],
+)
+def test_what_the_object_cannot_give_is_refused(of: ExtractionPlan, parameters: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        new_window(of, asked(run("manual"), **parameters), None, at(NOW))

@@ -265,3 +265,19 @@ def test_the_document_says_what_the_mail_says() -> None:
 
 def test_the_owner_is_told_once() -> None:
     assert recipients(EXTRACTION) == ("ops@example.com", OWNER.email)
+
+
+def test_what_the_person_has_said_stands_in_every_mail_of_the_run() -> None:
+    window = REQUEST.window.model_copy(update={"countries": ("DE", "GB"), "reason": "incident <4711>"})
+    asked = REQUEST.model_copy(update={"window": window})
+    run = RUN.model_copy(update={"reason": "incident <4711>"})
+    failure = consumer_failure(run, [failed("t1.call", COUNTS_DIFFER)], REFRESH, TASK_LOG)
+    mails = (
+        start_mail(asked, EXTRACTION),
+        success_mail(result(request=asked), EXTRACTION),
+        failure_mail(failure, REFRESH),
+    )
+    for mail in mails:
+        assert "incident <4711>" in mail.text and "incident &lt;4711&gt;" in mail.html
+    assert all("DE, GB alone; the watermark stays" in mail.text for mail in mails[:2])
+    assert "Reason" not in start_mail(REQUEST, EXTRACTION).text
