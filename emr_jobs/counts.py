@@ -23,14 +23,16 @@ def counts_of(before: int, after: int, job_rows: int, pages: Sequence[PageResult
     announced = [page.announced_rows for page in pages]
     known = [rows for rows in announced if rows is not None]
     rows = sum(page.file.rows for page in pages)
+    suppressed = sum(page.suppressed for page in pages)
     return BatchCounts(
         count_before=before,
         count_after=after,
         job_rows=job_rows,
         page_rows=sum(known) if len(known) == len(announced) else None,
-        parsed_rows=rows,
+        parsed_rows=rows + suppressed,
         file_rows=rows,
         nul_characters_dropped=sum(page.nul_characters for page in pages),
+        suppressed=suppressed,
     )
 
 

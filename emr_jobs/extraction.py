@@ -83,6 +83,7 @@ class Extraction:
     run_pages: PageRunner
     progress: Progress
     log: Log
+    erased: frozenset[str] = frozenset()  # keyed hashes of records that must not come again
 
     def phase(self, name: str, content: BatchContent) -> AbstractContextManager[None]:
         """Time spent on rows, and on Ids beside them."""
@@ -96,6 +97,7 @@ def extract(
     run_pages: PageRunner,
     progress: Progress,
     log: Log,
+    erased: frozenset[str] = frozenset(),
 ) -> BatchManifest:
     """Read what the request asks for until its counts agree, write the files and, last, the manifest.
 
@@ -106,7 +108,7 @@ def extract(
         RetriableError: Salesforce or S3 do not answer, or the org moves too much.
         DataQualityError: rows are missing or too many.
     """
-    run = Extraction(request, session, source, run_pages, progress, log)
+    run = Extraction(request, session, source, run_pages, progress, log, erased)
     _delete_leftovers(run, request.target_prefix)
     mode = request.window.read_mode
     if request.window.is_empty and mode is not ReadMode.WHOLE:
@@ -146,7 +148,7 @@ def _read_once(run: Extraction, content: BatchContent) -> Read:
     run.log(f"query job {job.id} is complete: {job.rows} {content.value}")
     with run.phase("spark_start", content):
         run.run_pages.wait_until_ready()
-    order = PageOrder(request, job.id, read_at_utc, content)
+    order = PageOrder(request, job.id, read_at_utc, content, run.erased)
     with run.phase("pages", content):
         pages = _read_pages(run, order, job.rows)
     with run.phase("count_after", content):

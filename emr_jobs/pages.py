@@ -10,15 +10,17 @@ from __future__ import annotations
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 from idiscover.aws.s3 import Bucket, assume_target_role
 from idiscover.aws.secrets import read_secret
-from idiscover.errors import DataQualityError, IdiscoverError, RetriableError, UnforeseenError
+from idiscover.errors import ConfigError, DataQualityError, IdiscoverError, RetriableError, UnforeseenError
 from idiscover.lake.manifest import BatchFile
+from idiscover.lake.suppression import ErasedRows, erased_by
 from idiscover.metadata.models import DECIMAL_TYPES
 from idiscover.plan.model import BatchContent, ExtractionRequest
 from idiscover.salesforce.bulk import chained_page
@@ -47,6 +49,7 @@ class PageOrder:
     job_id: str
     read_at_utc: datetime
     content: BatchContent = BatchContent.ROWS
+    erased: frozenset[str] = frozenset()  # keyed hashes of records that must not come again
 
     @property
     def system_values(self) -> dict[str, str]:
@@ -79,6 +82,7 @@ class PageResult:
     announced_rows: int | None  # Sforce-NumberOfRecords; None where a proxy strips it
     csv_bytes: int  # as Salesforce sent them, decoded
     nul_characters: int
+    suppressed: int  # rows that were left out
     resumes: int
     seconds: float
 
@@ -179,7 +183,15 @@ def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> 
         packed.finish()
     file = BatchFile(key=key, rows=rewriter.rows, bytes=out.bytes_written, sha256=out.sha256)
     seconds = time.monotonic() - started
-    return PageResult(file, stream.announced_rows, stream.bytes, rewriter.nul_characters, stream.resumes, seconds)
+    return PageResult(
+        file,
+        stream.announced_rows,
+        stream.bytes,
+        rewriter.nul_characters,
+        rewriter.suppressed,
+        stream.resumes,
+        seconds,
+    )
 
 
 def file_prefix(request: ExtractionRequest, content: BatchContent) -> str:
@@ -196,16 +208,38 @@ def rewriter_for(order: PageOrder, where: str) -> CsvRewriter:
         list(order.system_values.items()),
         where,
         [position for position, column in enumerate(columns) if column.type in DECIMAL_TYPES],
+        erased_rows(order, [column.column for column in columns]) if order.erased else None,
     )
 
 
+def erased_rows(order: PageOrder, columns: Sequence[str]) -> ErasedRows:
+    """What takes erased records out of the rows of a page."""
+    request = order.request
+    secret = _erasure_secret(request.secrets.erasure, request.region)
+    is_erased = erased_by(secret, order.erased)
+    return ErasedRows(is_erased, columns.index(request.key), range(len(columns)))
+
+
+@lru_cache(maxsize=1)
+def _erasure_secret(name: str | None, region: str) -> dict[str, str]:
+    """The key of the hashes, as each worker reads it by itself."""
+    if name is None:
+        raise ConfigError(
+            "records were erased, and the context does not name the secret that says which",
+            where="the environment's context",
+            key="secrets.erasure",
+            expected="the name of the secret that they were erased with",
+        )
+    return read_secret(name, region)
+
+
 def _check_whole(stream: PageStream, rewriter: CsvRewriter, key: str) -> None:
-    announced = stream.announced_rows
-    if announced is not None and announced != rewriter.rows:
+    announced, parsed = stream.announced_rows, rewriter.rows + rewriter.suppressed
+    if announced is not None and announced != parsed:
         raise DataQualityError(
             "A result page has another number of rows than its header says",
             where=key,
-            got=f"{rewriter.rows} rows parsed",
+            got=f"{parsed} rows parsed",
             expected=f"{announced} (Sforce-NumberOfRecords)",
             remedy="run the extraction again",
         )

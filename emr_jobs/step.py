@@ -12,6 +12,7 @@ from idiscover.aws.secrets import read_secret
 from idiscover.errors import ConfigError, IdiscoverError
 from idiscover.lake.keys import manifest_key
 from idiscover.lake.manifest import BatchManifest
+from idiscover.lake.suppression import SUPPRESSION_KEY, SuppressionList
 from idiscover.notify.failures import failure_of
 from idiscover.notify.redaction import redact
 from idiscover.plan.model import ExtractionRequest
@@ -54,7 +55,7 @@ def run(request_uri: str, run_pages: PageRunner) -> None:
             log(f"manifest {manifest} stands: nothing to do")
             return
         status.write("running")
-        done = _extract(request, source, run_pages, status.progress)
+        done = _extract(request, source, run_pages, status.progress, erased_hashes(own))
     except BaseException as error:
         failure = failure_of(error)
         attempt(lambda: status.write("failed", failure=failure))  # what stopped the step matters more
@@ -62,12 +63,21 @@ def run(request_uri: str, run_pages: PageRunner) -> None:
     status.write("succeeded", done)
 
 
-def _extract(request: ExtractionRequest, source: Bucket, run_pages: PageRunner, progress: Progress) -> BatchManifest:
+def erased_hashes(bucket: Bucket) -> frozenset[str]:
+    """Keyed hashes of the records that were erased; read before anything is asked of the org."""
+    if not bucket.exists(SUPPRESSION_KEY):
+        return frozenset()
+    return frozenset(SuppressionList.model_validate_json(bucket.read_text(SUPPRESSION_KEY)).hashes)
+
+
+def _extract(
+    request: ExtractionRequest, source: Bucket, run_pages: PageRunner, progress: Progress, erased: frozenset[str]
+) -> BatchManifest:
     with progress.phase("login"):
         secret = read_secret(request.secrets.salesforce, request.region)
         session = open_session(secret, request.salesforce.api_version)
     try:
-        return extract(request, session, source, run_pages, progress, log)
+        return extract(request, session, source, run_pages, progress, log, erased)
     finally:
         progress.api_calls += session.api_calls
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets as secret_key
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import boto3
 from botocore.exceptions import ClientError
 from idiscover.cli.deploying import deploy
 from idiscover.cli.places import read_context
+from idiscover.lake.suppression import SECRET_KEY
 from idiscover.metadata.models import Context
 
 from local.airflow_api import AirflowApi
@@ -73,6 +75,9 @@ def _secrets(manager: Any, context: Context, layout: Layout, settings: Settings)
     }
     for name, value in secrets.items():
         _put_secret(manager, name, json.dumps(value))
+    if context.secrets.erasure is not None:
+        secrets[context.secrets.erasure] = {}
+        _make_secret(manager, context.secrets.erasure, {SECRET_KEY: secret_key.token_hex(32)})
     return f"secrets: {', '.join(sorted(secrets))}"
 
 
@@ -92,6 +97,14 @@ def _put_secret(manager: Any, name: str, text: str) -> None:
         manager.put_secret_value(SecretId=name, SecretString=text)
     except manager.exceptions.ResourceNotFoundException:
         manager.create_secret(Name=name, SecretString=text)
+
+
+def _make_secret(manager: Any, name: str, value: dict[str, str]) -> None:
+    """Made once: hashes of another key would not be known any more."""
+    try:
+        manager.create_secret(Name=name, SecretString=json.dumps(value))
+    except manager.exceptions.ResourceExistsException:
+        return
 
 
 def _mail_and_logs(ses: Any, logs: Any, context: Context) -> str:

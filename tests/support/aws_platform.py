@@ -32,7 +32,7 @@ from tests.unit.metadata_samples import sample_catalog, sample_context, sample_f
 JOB_DATABASE = "jobmeta"
 JOB_TABLES = (
     "step_log", "claim_call", "input_arrival", "slice_mark", "claim", "batch_file", "replay", "batch", "run_window",
-    "watermark",
+    "watermark", "erasure",
 )  # fmt: skip
 OBJECTS = ("kit", "lab", "result", "test", "unit")
 WAREHOUSE_TABLES = (
@@ -40,6 +40,7 @@ WAREHOUSE_TABLES = (
     *(f"stg.{name}{side}" for name in OBJECTS for side in ("", "__ids")),
     *(f"itg.{name}{side}" for name in OBJECTS for side in ("", "__changes", "__load_audit", "__absence")),
 )  # fmt: skip
+ERASURE_SECRET = {"hmac_key": "0123456789abcdef" * 4}
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
 
 FACT_TABLE = """create table if not exists dm.fact_test (
@@ -191,6 +192,7 @@ def _fill_aws(platform: Platform) -> None:
         names.job_metadata: database_secret(platform.job_dsn),
         names.salesforce: {"login_url": "https://nowhere.invalid", "grant_type": "jwt"},
         names.s3_target: {"role_arn": "arn:aws:iam::123456789012:role/target"},
+        str(names.erasure): ERASURE_SECRET,
     }
     manager = platform.client("secretsmanager")
     for name, value in secrets.items():

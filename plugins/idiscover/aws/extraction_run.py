@@ -256,8 +256,13 @@ def _check_absence(manifest: BatchManifest, where: str) -> None:
 
 
 def _check_counts(manifest: BatchManifest, counts: BatchCounts, listed: int, where: str, of: str) -> None:
-    numbers = {"job": counts.job_rows, "parsed": counts.parsed_rows, "in files": counts.file_rows}
-    numbers["listed in the manifest"] = listed
+    # rows of erased records were parsed and not written, or were taken out of the files since
+    numbers = {
+        "job": counts.job_rows,
+        "parsed": counts.parsed_rows,
+        "in files": counts.file_rows + counts.suppressed,
+        "listed in the manifest": listed + counts.suppressed + counts.erased,
+    }
     if counts.page_rows is not None:
         numbers["announced by pages"] = counts.page_rows
     if counts.count_before == counts.count_after:  # else the org moved while it was read, and COUNT() says nothing

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from idiscover.errors import DataQualityError, FailureKind, FatalError, RetriableError, UnforeseenError
+from idiscover.errors import ConfigError, DataQualityError, FailureKind, FatalError, RetriableError, UnforeseenError
 from idiscover.lake.manifest import BatchManifest
+from idiscover.lake.suppression import SUPPRESSION_KEY, SuppressionList, keyed_hash
 from idiscover.notify.failures import Failure
 from idiscover.plan.model import ExtractionRequest, ReadMode
 from idiscover.salesforce import soql
@@ -360,3 +361,44 @@ def test_an_address_that_is_none_is_refused() -> None:
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+ERASED, OTHER = "001000000000001AAA", "001000000000002AAA"
+KEY = {"hmac_key": "k" * 64}
+
+
+def put_suppression(bucket: FakeBucket, *record_ids: str) -> None:
+    """The list that an erasure writes, and a request that knows whose key it was written with."""
+    hashes = SuppressionList(hashes=tuple(keyed_hash(KEY, record_id) for record_id in record_ids))
+    bucket.objects[SUPPRESSION_KEY] = hashes.model_dump_json().encode()
+    secrets = REQUEST.secrets.model_copy(update={"erasure": "idiscover/erasure"})
+    put_request(bucket, REQUEST.model_copy(update={"secrets": secrets}))
+
+
+def test_rows_of_erased_records_are_left_out_and_counted(
+    org: FakeOrg, bucket: FakeBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their own rows go, references to them become null, and every count still agrees."""
+    time = "2026-01-05T00:00:00.000Z"
+    table = [(ERASED, "Erika", time), (OTHER, ERASED, time), ("001000000000003AAA", f"by {ERASED}", time)]
+    OrgTable([3], [table], page_rows=2).serve(org)
+    put_suppression(bucket, ERASED)
+    monkeypatch.setattr(emr_jobs.pages, "read_secret", lambda _name, _region: {**org.secret, **KEY})
+    emr_jobs.pages._erasure_secret.cache_clear()
+    run(URI, InProcess())
+    kept = [row[:2] for row in rows_in(bucket)]
+    assert kept == [[OTHER, ""], ["001000000000003AAA", f"by {ERASED}"]]  # a hash cannot be looked for inside a text
+    counts = manifest_in(bucket).counts
+    assert (counts.job_rows, counts.parsed_rows, counts.file_rows, counts.suppressed) == (3, 3, 2, 1)
+    assert json.loads(bucket.objects[REQUEST.status_key])["counts"]["suppressed"] == 1
+
+
+def test_a_list_whose_key_is_not_known_stops_the_step(org: FakeOrg, bucket: FakeBucket) -> None:
+    """Else erased records would come back unseen."""
+    OrgTable([1], [rows(1)]).serve(org)
+    put_suppression(bucket, ERASED)
+    secrets = REQUEST.secrets.model_copy(update={"erasure": None})
+    put_request(bucket, REQUEST.model_copy(update={"secrets": secrets}))
+    with pytest.raises(ConfigError, match="does not name the secret"):
+        run(URI, InProcess())
+    assert MANIFEST not in bucket.objects
