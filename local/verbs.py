@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from idiscover.cli.joining import joins, more_checks
+from idiscover.errors import ConfigError
 
 if TYPE_CHECKING:
     from idiscover.cli.doctor.checks import Check
@@ -36,10 +37,14 @@ def register(app: typer.Typer) -> None:
 def _stack_variables() -> dict[str, str]:
     """Where a process finds the stack's stand-ins; nothing where there is no stack. IDISCOVER_STACK names another."""
     from local.stack.environment import client_environment
+    from local.stack.errors import StackError
     from local.stack.layout import load_settings, stack_layout
 
-    layout = stack_layout(_chosen_stack())
-    settings = load_settings(layout)
+    try:
+        layout = stack_layout(_chosen_stack())
+        settings = load_settings(layout)
+    except StackError as error:  # a whole message, for a verb that knows the platform's errors only
+        raise ConfigError(str(error)) from error
     return {} if settings is None else client_environment(layout, settings)
 
 

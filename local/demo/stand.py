@@ -21,7 +21,7 @@ from idiscover.salesforce.session import SalesforceSession, open_session
 
 from local.airflow_api import AirflowApi
 from local.provisioning import CONTEXT
-from local.stack.environment import ADMIN, airflow_url, aws_url, base_environment, salesforce_url
+from local.stack.environment import ADMIN, airflow_url, aws_url, client_environment, salesforce_url
 from local.stack.layout import HOST, Layout, Settings
 
 Say = Callable[[str], None]
@@ -36,10 +36,7 @@ class Stand:
 
     def __post_init__(self) -> None:
         # from here on this process talks to the stack, through the same code as any other process of it
-        names = ("AWS_", "REQUESTS_", "NO_PROXY", "no_proxy")
-        for name, value in base_environment(self.layout, self.settings).items():
-            if name.startswith(names):
-                os.environ[name] = value
+        os.environ.update(client_environment(self.layout, self.settings))
 
     @cached_property
     def context(self) -> Context:

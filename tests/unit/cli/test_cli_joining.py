@@ -70,6 +70,13 @@ def test_without_a_stack_nothing_is_set(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "AWS_ENDPOINT_URL" not in os.environ
 
 
+def test_a_stack_that_cannot_be_meant_ends_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.environ["IDISCOVER_STACK"] = "../elsewhere"
+    assert "cannot be called '../elsewhere'" in status(monkeypatch, capsys)
+
+
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID"])
 def test_a_callers_choice_stands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(joins, "local", lambda: {name: "the stack's"})

@@ -58,7 +58,21 @@ def idiscover(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 def test_help_names_every_verb(idiscover: Command) -> None:
     result = idiscover("--help")
     assert result.code == 0
-    for verb in ("compile", "deploy", "up", "demo", "day", "down", "reset", "stack", "logs", "verify"):
+    for verb in (
+        "compile",
+        "deploy",
+        "doctor",
+        "plan",
+        "status",
+        "up",
+        "demo",
+        "day",
+        "down",
+        "reset",
+        "stack",
+        "logs",
+        "verify",
+    ):
         assert f" {verb} " in result.out
 
 
