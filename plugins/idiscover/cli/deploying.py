@@ -8,7 +8,7 @@ to keep the edits or to overwrite them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from idiscover.aws.publishing import EnsurePools, Inputs, Publisher, latest_meta
 from idiscover.aws.redshift import transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.secrets import read_secret
+from idiscover.cli.context_delta import compare_context
 from idiscover.cli.metadata_delta import MetadataDelta, checksum, compare, differences
 from idiscover.cli.places import read_context
 from idiscover.cli.release_code import code_sha, script_files
@@ -27,7 +28,7 @@ from idiscover.cli.release_record import record_statements
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import RELEASE_KEY, context_key, metadata_key, script_prefix
 from idiscover.metadata.last_good import MetadataFile, SoundMetadata
-from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog
+from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog, parse_context
 from idiscover.metadata.models import Context
 from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.sql_inventory import SqlInventory
@@ -68,16 +69,24 @@ def deploy(
     latest = latest_metadata(bucket)
     there = read_metadata(bucket, latest)
     delta = compare(here, texts_there(there), last, overwrite)
-    if delta.edits and not keep_edits:
-        yield from _shown(delta, here, texts_there(there))
-        raise _edited(delta)
+    settings, settings_here, settings_there = compare_context(context_place, context, bucket, last, overwrite)
+    if (delta.edits or settings.edits) and not keep_edits:
+        for path in delta.edits:
+            yield differences(metadata_key(path), here.get(path), texts_there(there).get(path))
+        for key in settings.edits:
+            yield differences(key, settings_here, settings_there)
+        raise _edited([*delta.kept, *settings.kept])
     script = script_files(root)
     sha = code_sha(script)
-    publisher = _Deployed(context, sha, bucket, dry_run, allow_deletions=not keep_edits)
+    in_force, fault = _in_force(context, settings, bucket)
+    publisher = _Deployed(in_force, sha, bucket, dry_run, allow_deletions=not keep_edits)
     sound = publisher.preview(delta, there)  # all mistakes before the first change
     yield _upload_script(script, bucket, sha, dry_run)
-    yield _upload_metadata(bucket, delta, last, dry_run)
-    yield _upload_context(context_place, context, bucket, dry_run)
+    _record_uploading(bucket, last, {**delta.write, **settings.write}, delta.delete, dry_run)
+    yield _upload_metadata(bucket, delta, dry_run)
+    yield _upload_context(context, settings, bucket, dry_run)
+    if fault is not None:
+        yield f"the context as edited in the bucket is faulty, the DAGs get that of {context_place}: {fault}"
     statements = release(sound.catalog, root / "sql")
     job_ddl = (root / JOB_METADATA_DDL).read_text(encoding="utf-8")
     sql = checksum([*(statement.sql for statement in statements), job_ddl])
@@ -87,9 +96,10 @@ def deploy(
         yield _apply_sql(context, statements, job_ddl, dry_run)
     if not dry_run:
         record_statements(bucket, statements)
-    yield from publisher.publish(ensure_pools)
+    yield from publisher.publish(ensure_pools, is_final=fault is None)
     yield _upload_publish_dag(root, context, dry_run)
-    _record(bucket, last, {"code_sha": sha, "metadata": delta.hashes, "sql": sql}, dry_run)
+    now = {"code_sha": sha, "metadata": delta.hashes, "context": settings.hashes, "sql": sql}
+    _record(bucket, last, now, dry_run)
 
 
 class _Deployed:
@@ -119,8 +129,8 @@ class _Deployed:
             raise CatalogError(wrong)
         return sound
 
-    def publish(self, ensure_pools: EnsurePools | None) -> Iterator[str]:
-        """Yields what was done."""
+    def publish(self, ensure_pools: EnsurePools | None, is_final: bool) -> Iterator[str]:
+        """Yields what was done; where that is not `is_final`, `publish_dags` has to look once more."""
         publisher = self._publisher if self._dry_run else self._over(*self._as_uploaded())
         assert publisher is not None
         report = publisher.publish(ensure_pools or _pools_of(self._context), allow_deletions=self._allow_deletions)
@@ -128,7 +138,7 @@ class _Deployed:
         yield report.files.text(self._dry_run)
         for edit in report.refused:
             yield f"refused, as edited in the bucket: {edit.path}; its DAGs stay as they were"
-        if not report.refused and not publisher.refused_before:
+        if is_final and not report.refused and not publisher.refused_before:
             publisher.record(report)  # else publish_dags has mails to send first
 
     def _as_uploaded(self) -> tuple[dict[str, MetadataFile], str]:
@@ -147,16 +157,21 @@ def _pools_of(context: Context) -> EnsurePools:
     return lambda pools: AirflowRest(context).ensure_pools(pools)
 
 
-def _shown(delta: MetadataDelta, here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[str]:
-    for path in delta.edits:
-        yield differences(path, here.get(path), there.get(path))
+def _in_force(context: Context, settings: MetadataDelta, bucket: Bucket) -> tuple[Context, ConfigError | None]:
+    """The context that runs will read; the repository's, and what is wrong, where an edit that is kept is faulty."""
+    for key in settings.edits:
+        try:
+            return parse_context(settings.result.get(key, ""), bucket.uri(key)), None
+        except ConfigError as error:
+            return context, error
+    return context, None
 
 
-def _edited(delta: MetadataDelta) -> ConfigError:
+def _edited(kept: Sequence[str]) -> ConfigError:
     return ConfigError(
         "metadata were edited in the bucket since the last release",
-        where="metadata/ of the bucket",
-        got=", ".join(delta.kept),
+        where="metadata/ and context/ of the bucket",
+        got=", ".join(kept),
         expected="what the last release brought",
         remedy="bring the edits here: idiscover pull; or keep them there: --keep-edits; or discard them: --overwrite",
     )
@@ -209,12 +224,18 @@ def _upload_script(script: dict[str, bytes], bucket: Bucket, sha: str, dry_run: 
     return f"code: {bucket.uri(prefix)}, {_files(len(missing))} {_done('uploaded', dry_run)}"
 
 
-def _upload_metadata(bucket: Bucket, delta: MetadataDelta, last: dict[str, Any], dry_run: bool) -> str:
-    """Uploads and deletes; the line to show. What was edited in the bucket since stays as it is."""
-    if not dry_run and (delta.write or delta.delete):
-        # written down before, so that what a killed deploy has uploaded is not taken for an edit by the next
-        uploading = {path: checksum([text]) for path, text in delta.write.items()}
+def _record_uploading(
+    bucket: Bucket, last: dict[str, Any], write: Mapping[str, str], delete: Sequence[str], dry_run: bool
+) -> None:
+    """Written down before, so that what a killed deploy has uploaded is not taken for an edit by the next."""
+    if write or delete:
+        uploading = {path: checksum([text]) for path, text in write.items()}
         _record(bucket, last, {**last, "uploading": uploading}, dry_run)
+
+
+def _upload_metadata(bucket: Bucket, delta: MetadataDelta, dry_run: bool) -> str:
+    """Uploads and deletes; the line to show. What was edited in the bucket since stays as it is."""
+    if not dry_run:
         for path, text in delta.write.items():
             bucket.write_text(metadata_key(path), text, "application/yaml")
         bucket.delete([metadata_key(path) for path in delta.delete])
@@ -224,14 +245,13 @@ def _upload_metadata(bucket: Bucket, delta: MetadataDelta, last: dict[str, Any],
     return line + (f"; kept as edited in the bucket: {', '.join(delta.kept)}" if delta.kept else "")
 
 
-def _upload_context(place: str, context: Context, bucket: Bucket, dry_run: bool) -> str:
-    key = context_key(context.environment)
-    text = Path(place).read_text(encoding="utf-8") if Path(place).is_file() else None
-    if text is None or (bucket.exists(key) and bucket.read_text(key) == text):
-        return f"context: {bucket.uri(key)} unchanged"
-    if not dry_run:
-        bucket.write_text(key, text, "application/yaml")
-    return f"context: {bucket.uri(key)} {_done('uploaded', dry_run)}"
+def _upload_context(context: Context, settings: MetadataDelta, bucket: Bucket, dry_run: bool) -> str:
+    uri = bucket.uri(context_key(context.environment))
+    for key, text in settings.write.items():
+        if not dry_run:
+            bucket.write_text(key, text, "application/yaml")
+        return f"context: {uri} {_done('uploaded', dry_run)}"
+    return f"context: {uri} " + ("kept as edited in the bucket" if settings.edits else "unchanged")
 
 
 def _upload_publish_dag(root: Path, context: Context, dry_run: bool) -> str:

@@ -30,13 +30,13 @@ class MetadataDelta:
         return [f"{path} ({words})" for path, words in self.edits.items()]
 
 
-def differences(path: str, here: str | None, there: str | None) -> str:
-    """A unified diff from the repository's text to the bucket's."""
+def differences(key: str, before: str | None, after: str | None, sides: tuple[str, str] = ("here", "bucket")) -> str:
+    """A unified diff between two texts of a file; None where it is not there. `sides` names them."""
     lines = difflib.unified_diff(
-        (here or "").splitlines(),
-        (there or "").splitlines(),
-        f"here/metadata/{path}" if here is not None else "/dev/null",
-        f"bucket/metadata/{path}" if there is not None else "/dev/null",
+        (before or "").splitlines(),
+        (after or "").splitlines(),
+        f"{sides[0]}/{key}" if before is not None else "/dev/null",
+        f"{sides[1]}/{key}" if after is not None else "/dev/null",
         lineterm="",
     )
     return "\n".join(lines)

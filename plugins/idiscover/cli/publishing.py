@@ -8,7 +8,7 @@ from idiscover.aws.airflow_rest import AirflowRest
 from idiscover.aws.publishing import PublishReport, publish
 from idiscover.cli.metadata_delta import differences
 from idiscover.cli.places import is_s3, read_context
-from idiscover.lake.keys import context_key
+from idiscover.lake.keys import context_key, metadata_key
 from idiscover.metadata.last_good import MetadataFile
 
 
@@ -38,7 +38,7 @@ def publish_from_shell(context_place: str, *, allow_deletions: bool, dry_run: bo
 def described(report: PublishReport, dry_run: bool) -> Iterator[str]:
     """Each edit as a diff from what was in force, then what became of it."""
     for path, (before, now) in report.edits.items():
-        yield differences(path, _text(before), _text(now))
+        yield differences(metadata_key(path), _text(before), _text(now), ("in force", "edited"))
     for edit in report.refused:
         verb = "deletion" if edit.is_deletion else "edit"
         stays = f"version {edit.good.version} stays in force" if edit.good else "it was never published"

@@ -11,6 +11,7 @@ from idiscover.cli.deploying import last_release, texts_here, texts_there
 from idiscover.cli.metadata_delta import compare, differences
 from idiscover.cli.places import read_context
 from idiscover.errors import ConfigError
+from idiscover.lake.keys import metadata_key
 from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog
 
 
@@ -31,7 +32,7 @@ def pull(root: Path, context_place: str, dry_run: bool = False, overwrite: bool 
     here, there = texts_here(root), texts_there(read_metadata(bucket, latest_metadata(bucket)))
     delta = compare(here, there, last_release(bucket), overwrite=False)
     for path in delta.edits:
-        yield differences(path, here.get(path), there.get(path))
+        yield differences(metadata_key(path), here.get(path), there.get(path))
     if delta.conflicts and not overwrite:
         raise ConfigError(
             "metadata were changed here and in the bucket",

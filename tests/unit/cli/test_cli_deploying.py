@@ -174,6 +174,28 @@ def test_an_edit_in_the_bucket_is_kept_and_named_until_it_is_overwritten(environ
     assert "kept" not in environment.deploy()
 
 
+def test_a_context_that_was_edited_in_the_bucket_stops_a_deploy_too(environment: Environment) -> None:
+    environment.deploy()
+    key = "context/local.yaml"
+    edited = environment.read(key).replace("retries: 2", "retries: 1")
+    environment.write(key, edited)
+    said: list[str] = []
+    with pytest.raises(ConfigError, match=r"context/local\.yaml \(edited there\)"):
+        said.extend(environment.lines())
+    assert "+  retries: 1" in said[0].splitlines() and "--- here/context/local.yaml" in said[0]
+    assert f"context: s3://{DATA}/{key} kept" in environment.deploy(keep_edits=True)
+    assert environment.read(key) == edited
+    assert environment.plan("sfdc_to_s3__account")["context"]["airflow"]["retries"] == 1, "that runs go by"
+    assert environment.publish().is_unchanged
+    environment.write(key, "environment: local\n")
+    assert "the context as edited in the bucket is faulty" in environment.deploy(keep_edits=True)
+    assert environment.plan("sfdc_to_s3__account")["context"]["airflow"]["retries"] == 2
+    with pytest.raises(ConfigError, match="a key is missing"):
+        environment.publish()
+    environment.deploy(overwrite=True)
+    assert environment.read(key) == (environment.root / key).read_text()
+
+
 def test_an_edit_in_the_bucket_reaches_the_dags(environment: Environment) -> None:
     environment.deploy()
     key = "metadata/objects/account.yaml"

@@ -95,7 +95,7 @@ def test_a_conflict_is_an_edit_of_a_file_that_was_changed_here_too(
 
 
 def test_differences_lead_from_here_to_the_bucket() -> None:
-    assert differences("a.yaml", "one\ntwo\n", "one\n2\n").splitlines() == [
+    assert differences("metadata/a.yaml", "one\ntwo\n", "one\n2\n").splitlines() == [
         "--- here/metadata/a.yaml",
         "+++ bucket/metadata/a.yaml",
         "@@ -1,2 +1,2 @@",
