@@ -178,6 +178,8 @@ def propose_reads(columns: dict[str, str], fields: Sequence[OrgField]) -> Reads:
     why = f"windows of {field}, and each day every Id, to see what was deleted for good"
     if _IS_DELETED not in types:
         why = f"windows of {field}, and each day every Id: without IsDeleted nothing else tells of deletions"
+    if field != DELTA_FIELDS[0]:
+        why += f"; there is no {DELTA_FIELDS[0]}, so what processes of Salesforce's own change may be missed"
     return Reads(field, columns[field], "delta", "daily", "never", why)
 
 
