@@ -57,8 +57,6 @@ def stack(started_stack: DirectStack) -> Iterator[DirectStack]:
                 s3.put_object(Bucket=bucket, Key=f"{GENERATED_PREFIX}{name}", Body=text.encode())
         ses = aws_client(started_stack.aws_endpoint, "ses")
         ses.verify_email_identity(EmailAddress=started_stack.context.mail.sender)
-        if started_stack.context.secrets.erasure:
-            _put_secret(started_stack, started_stack.context.secrets.erasure, {"key": "0" * 64})
         yield started_stack
 
 
@@ -152,6 +150,7 @@ def test_no_secret_is_ever_printed(stack: DirectStack, capsys: pytest.CaptureFix
         ("salesforce", "grant_type", "The Salesforce secret is incomplete; grant_type; nothing"),
         ("redshift", "host", "a database secret is incomplete; redshift"),
         ("job_metadata", "password", "a database secret is incomplete; job_metadata"),
+        ("erasure", "hmac_key", "the secret of erasures has no key; hmac_key"),
     ],
 )
 def test_a_secret_that_lacks_a_field(stack: DirectStack, spoil: Spoil, kind: str, field: str, said: str) -> None:

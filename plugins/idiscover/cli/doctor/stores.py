@@ -14,6 +14,8 @@ from idiscover.aws.secrets import read_secret
 from idiscover.cli.deploying import JOB_METADATA_DDL
 from idiscover.cli.doctor.checks import Check, Report, fail, ok, some, warn
 from idiscover.cli.running import Running
+from idiscover.errors import ConfigError
+from idiscover.lake.suppression import SECRET_KEY
 from idiscover.metadata.models import Context
 from idiscover.metadata.statements import parse_call
 from idiscover.plan.model import LoadPlan, Plan, RefreshPlan
@@ -45,10 +47,16 @@ def store_checks(context: Context, root: Path, running: Running) -> list[Check]:
     ]
 
 
+def _check_erasure(secret: Mapping[str, str]) -> None:
+    if not secret.get(SECRET_KEY):
+        raise ConfigError("the secret of erasures has no key", key=SECRET_KEY, got=f"keys {', '.join(sorted(secret))}")
+
+
 _FIELDS: dict[str, Callable[[Mapping[str, str]], None]] = {
     "salesforce": oauth.check_secret,
     "redshift": lambda secret: postgres.check_secret(secret, "redshift"),
     "job_metadata": lambda secret: postgres.check_secret(secret, "job_metadata"),
+    "erasure": _check_erasure,
 }
 
 

@@ -11,6 +11,7 @@ from idiscover.cli.planning.sections import BATCH_ID, RUN_ID, WATERMARK, Section
 from idiscover.emr.cluster import BOOTSTRAP_SCRIPT, REQUIREMENTS, job_flow_overrides
 from idiscover.emr.steps import ENTRY_POINT, LIBRARY, extraction_step
 from idiscover.lake.keys import manifest_key, script_prefix, source_prefix
+from idiscover.lake.suppression import SUPPRESSION_KEY
 from idiscover.notify.mails import recipients
 from idiscover.plan.model import BatchContent, ExtractionPlan, ExtractionRequest, ReadMode, RunIdentity, Window
 from idiscover.plan.reads import describe_read
@@ -21,6 +22,7 @@ _START, _END = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 _SHOWN = (
     "schedule", "operation", "columns", "daily_read_mode", "lookback_minutes", "start", "filter", "code_sha",
 )  # fmt: skip
+_AFTER_ROWS = 4  # where the files of Ids stand among the keys
 _START_TEXT, _END_TEXT = "<start>", "<end>"
 
 
@@ -140,7 +142,9 @@ def _keys(plan: ExtractionPlan) -> str:
         (f"{plan.context.emr.log_prefix.strip('/')}/<cluster>/", "EMR's logs"),
     ]
     if plan.daily_read_mode is ReadMode.WINDOW_AND_IDS:
-        rows.insert(4, (f"{source}ids-<page>.csv.gz", f"the {plan.key} of every record"))
+        rows.insert(_AFTER_ROWS, (f"{source}ids-<page>.csv.gz", f"the {plan.key} of every record"))
+    if plan.context.secrets.erasure is not None:
+        rows.insert(1, (SUPPRESSION_KEY, "read: hashes of the Ids of records that were erased, and are left out"))
     return facts([("bucket", plan.context.buckets.data), *rows])
 
 
