@@ -22,7 +22,7 @@ WINDOW = "SystemModstamp >= 2026-01-05T00:00:00.000Z AND SystemModstamp < 2026-0
 def where_of(condition: FilterCondition, kind: FieldType | None = None) -> str:
     """The filter's part of the query, with its field selected as `kind`."""
     columns = () if kind is None else (ColumnPlan(salesforce=condition.field, type=kind, column="f"),)
-    request = sample_request(filter=(condition,), columns=columns)
+    request = sample_request(columns=columns).model_copy(update={"filter": (condition,)})
     return soql.count(request).removeprefix(f"SELECT COUNT() FROM Account WHERE {WINDOW} AND ")
 
 
@@ -87,8 +87,10 @@ def test_values_are_literals_of_their_field(
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(op: str, value: object, kind: FieldType) -> None:
+    # some of these the model refuses itself
+    condition = FilterCondition.model_construct(field="F__c", op=op, value=value)
     with pytest.raises(ConfigError):
-        where_of(FilterCondition.model_validate({"field": "F__c", "op": op, "value": value}), kind)
+        where_of(condition, kind)
 
 
 @pytest.mark.parametrize("name", ["", "1Name", "Na me", "Name--", "Name'", "Name\n", "a.b", "Ünï", "x" * 81])
