@@ -87,7 +87,12 @@ def _object(console: Console, item: Onboarded) -> None:
         _refreshed(console, item.refresh)
     _list(console, "watch out", item.warnings, "yellow")
     if item.alterations:
-        console.print(Text("by hand, for a deploy never changes a table that stands:", style="bold yellow"))
+        console.print(
+            Text(
+                "by hand, each on its own and not in a transaction, for a deploy never changes a table that stands:",
+                style="bold yellow",
+            )
+        )
         for change in item.alterations:
             if change.sql:
                 _sql(console, change.sql)

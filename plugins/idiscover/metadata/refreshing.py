@@ -74,12 +74,13 @@ def compare(
     """
     known = {field.salesforce.lower() for field in spec.fields}
     missing = _missing(spec, org)
-    held_back = {item.renamed_to for item in missing}
     left_out = {name.lower() for name in left_out_names(text)}
+    asked_for = wanted_fields(org, wanted or ())
+    # what may be another's new name is left to a person, who may ask for it all the same
+    held_back = set() if everything else {item.renamed_to for item in missing} - asked_for
     new = [field for field in org.carried if field.name.lower() not in known and field.name not in held_back]
-    if wanted is not None:
-        chosen = wanted_fields(org, wanted)
-    else:
+    chosen = asked_for
+    if wanted is None:
         chosen = {field.name for field in new if everything or field.name.lower() not in left_out}
     notes: list[str] = []
     formulas = {field.name for field in new if field.calculated and field.name in chosen}

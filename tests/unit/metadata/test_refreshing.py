@@ -177,6 +177,12 @@ def test_a_field_that_is_gone_is_told_and_stays(new: dict[str, Any], expected: s
     assert (new["name"] in text) == (expected is None), "what may be the old one's new name is left to a person"
 
 
+def test_what_may_be_a_new_name_is_taken_if_it_is_asked_for() -> None:
+    fields = [ID, DELETED, NAME, STAMP, field("Fees__c", "currency", precision=18, scale=2)]
+    for options in ({"wanted": ["Fees__c"]}, {"everything": True}):
+        assert [item.column for item in refreshed(fields, **options)[0].added] == ["fees"]
+
+
 def test_what_was_left_out_is_not_proposed_again_unless_it_is_wanted() -> None:
     text = FLOW + "# left out: Photo__c (too large), Fax, Age__c\n"
     fields = [*KNOWN, field("Fax", "phone"), field("Age__c", "double"), field("New__c", "string")]
