@@ -33,7 +33,9 @@ class InvokedHere:
     ) -> dict[str, Any]:
         self.paths.add(Path)
         answer = self._client.request(Method, f"/api/v2{Path}", params=QueryParameters, json=Body)
-        document = {"RestApiStatusCode": answer.status_code, "RestApiResponse": answer.json() if answer.content else {}}
+        is_json = "json" in answer.headers.get("content-type", "")
+        content = answer.json() if is_json and answer.content else {"detail": answer.text}
+        document = {"RestApiStatusCode": answer.status_code, "RestApiResponse": content}
         if answer.is_success:
             return document
         code = "RestApiServerException" if answer.status_code >= 500 else "RestApiClientException"

@@ -18,7 +18,7 @@ CLEAN_UP = ("emr_tasks.terminate_cluster", "emr_tasks.watch_termination")
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What came of every scenario of `rehearsal.py`."""
-    return rehearsed(tmp_path_factory.mktemp("rehearsal"), "tests.dags.rehearsal", (DAG_ID, REFRESH_ID), 600)
+    return rehearsed(tmp_path_factory.mktemp("rehearsal"), "tests.dags.rehearsal", (DAG_ID, REFRESH_ID), 1500)
 
 
 def subjects(run: dict[str, Any]) -> list[str]:
