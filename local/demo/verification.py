@@ -66,24 +66,24 @@ def _batches(stand: Stand, order_date: date) -> Iterator[Hop]:
 
 def _row_figures(stand: Stand, request: ExtractionRequest, manifest: BatchManifest, place: str) -> dict[str, Figure]:
     nothing_asked = manifest.job_id is None
-    in_files = _rows_in_files(stand, manifest.files)
+    in_files, gone = _rows_in_files(stand, manifest.files), manifest.counts.gone
     return {
         "COUNT() now": 0 if nothing_asked else count_records(stand.salesforce, request),
         "job": 0 if manifest.job_id is None else read_job(stand.salesforce, manifest.job_id).rows,
         "parsed": manifest.counts.parsed_rows,
-        place: in_files,
-        "COPYed": _in_ledger(stand, "rows", manifest.batch_id, in_files),
+        place: in_files + gone,
+        "COPYed": _in_ledger(stand, "rows", manifest.batch_id, in_files, gone),
     }
 
 
 def _id_figures(stand: Stand, request: ExtractionRequest, batch_id: str, ids: IdRead, place: str) -> dict[str, Figure]:
-    in_files = _rows_in_files(stand, ids.files)
+    in_files, gone = _rows_in_files(stand, ids.files), ids.counts.gone
     return {
         "COUNT() now": count_records(stand.salesforce, request, BatchContent.IDS),
         "job": read_job(stand.salesforce, ids.job_id).rows,
         "parsed": ids.counts.parsed_rows,
-        place: in_files,
-        "COPYed": _in_ledger(stand, "ids", batch_id, in_files),
+        place: in_files + gone,
+        "COPYed": _in_ledger(stand, "ids", batch_id, in_files, gone),
     }
 
 
@@ -91,10 +91,12 @@ def _rows_in_files(stand: Stand, files: Iterable[BatchFile]) -> int:
     return sum(rows_in_file(stand.bucket.open_reader(file.key)) for file in files)
 
 
-def _in_ledger(stand: Stand, column: str, batch_id: str, in_files: int) -> Figure:
-    """What COPY brought of a batch; one without rows needs none, and has no entry."""
+def _in_ledger(stand: Stand, column: str, batch_id: str, in_files: int, gone: int) -> Figure:
+    """What COPY brought of a batch, and what was left out of it; one without rows needs none, and has no entry."""
     copied = stand.warehouse(f'select "{column}" from stg.batch_load where batch_id = %s', [batch_id])
-    return copied[0][0] if copied else (0 if not in_files else None)
+    if not copied:
+        return gone if not in_files else None
+    return int(copied[0][0]) + gone
 
 
 def rows_in_file(stream: Any) -> int:

@@ -261,7 +261,7 @@ def _check_counts(manifest: BatchManifest, counts: BatchCounts, listed: int, whe
         "job": counts.job_rows,
         "parsed": counts.parsed_rows,
         "in files": counts.file_rows + counts.suppressed,
-        "listed in the manifest": listed + counts.suppressed + counts.erased,
+        "listed in the manifest": listed + counts.gone,
     }
     if counts.page_rows is not None:
         numbers["announced by pages"] = counts.page_rows

@@ -47,6 +47,11 @@ class BatchCounts(BaseModel):
     suppressed: int = 0  # rows that were parsed and not written: their records had been erased before
     erased: int = 0  # rows that were written, and taken out of the files since: their records were erased
 
+    @property
+    def gone(self) -> int:
+        """Rows that were parsed and are not in the files: of erased records."""
+        return self.suppressed + self.erased
+
 
 class IdRead(BaseModel):
     """A read of every Id of an object, after the rows of the same batch: a query job and files of its own."""

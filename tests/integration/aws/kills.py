@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from idiscover.aws import postgres
+from idiscover.aws.object_versions import VersionedBucket
 from idiscover.aws.s3 import Bucket
 
 S3_EFFECTS = ("write_text", "copy", "delete")
@@ -42,6 +43,8 @@ class Killer:
         monkeypatch.setattr(postgres, "transaction", transaction)
         for name in S3_EFFECTS:
             monkeypatch.setattr(Bucket, name, self._around(name, getattr(Bucket, name)))
+        delete = VersionedBucket.delete
+        monkeypatch.setattr(VersionedBucket, "delete", self._around("delete versions", delete))
 
     def run(self, work: Callable[[], object], is_the_last: Callable[[str], bool] = lambda effect: False) -> bool:
         """Does `work`, and dies after the first effect for which `is_the_last` says so; whether it died."""

@@ -1,0 +1,233 @@
+"""Erase: records leave every layer, for good, and do not come back; what is done is written down without their Ids.
+
+Each step finds its work by what is there, so that an erasure that was killed is said again and goes on where it was:
+1. the keyed hashes go to job.erasure and to suppression/ids.json, which the steps of extractions read;
+2. extractions that began before are waited for;
+3. object by object, alone with its files and its table: files anew, tables without the records;
+4. what old versions of objects still hold is deleted by VersionId;
+5. the tables of dm are computed anew by their own refreshes, which are waited for;
+6. all layers are searched. What the search finds is erased once more; what then is left is told.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from idiscover.aws.batch_manifests import read_manifest
+from idiscover.aws.erasure_files import Eraser, clean_batch
+from idiscover.aws.erasure_guard import erasure_secret, publish_suppression
+from idiscover.aws.erasure_search import Findings, find
+from idiscover.aws.erasure_tables import REDACTED, Ids, erase_object
+from idiscover.aws.erasure_versions import delete_versions
+from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
+from idiscover.aws.job_metadata_batches import FILES, batches_of_object
+from idiscover.aws.job_metadata_claims import is_claimable, open_claim
+from idiscover.aws.job_metadata_erasures import (
+    begin_erasure,
+    count_erased,
+    end_erasure,
+    redact_steps,
+    running_extractions,
+    touch_objects,
+)
+from idiscover.aws.redshift import run_transaction
+from idiscover.aws.refresher import finish_refresh
+from idiscover.aws.s3 import Bucket
+from idiscover.aws.table_alone import Tell, alone_with_table
+from idiscover.lake.keys import manifest_key, source_prefix
+from idiscover.lake.manifest import BatchManifest
+from idiscover.lake.suppression import keyed_hash
+from idiscover.metadata.models import Context, Family
+from idiscover.plan.build import dag_id
+from idiscover.plan.model import LoadPlan, Plan, RefreshPlan
+
+_PASSES = 3  # what was moved while it was searched for is found by the next
+_PAUSE_SECONDS = 2.0
+_WAKE_AGAIN_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be erased, and where.
+
+    Args:
+        context: the environment.
+        plans: of all its DAGs, by dag_id.
+        ids: whose.
+        tell: is given a line per step, and what is waited for.
+        wake: starts a run of each of these DAGs.
+        pause: sleeps.
+    """
+
+    context: Context
+    plans: Mapping[str, Plan]
+    ids: Ids
+    tell: Tell
+    wake: Callable[[Sequence[str]], object]
+    pause: Callable[[float], None] = time.sleep
+
+    @property
+    def bucket(self) -> Bucket:
+        """The data bucket."""
+        return Bucket(self.context.buckets.data, self.context.region)
+
+    def load(self, object_name: str) -> LoadPlan | None:
+        """The plan of an object's load; None if the metadata do not know the object any more."""
+        plan = self.plans.get(dag_id(Family.S3_TO_REDSHIFT, object_name))
+        return plan if isinstance(plan, LoadPlan) else None
+
+    def refresh(self, object_name: str) -> RefreshPlan | None:
+        """The plan of the refresh of its table in itg."""
+        plan = self.plans.get(dag_id(Family.STG_TO_ITG, object_name))
+        return plan if isinstance(plan, RefreshPlan) else None
+
+
+def search(order: Order) -> Findings:
+    """What an erasure would find now; nothing is changed."""
+    with open_job_metadata(order.context) as metadata:
+        return find(metadata, order.context, order.ids)
+
+
+def erase(order: Order, requested_by: str, reason: str | None) -> Findings:
+    """Erases the records; what is left of them, which should be nothing.
+
+    Raises:
+        ConfigError: the secret is not there, or AWS refuses.
+        RetriableError: a service did not answer, or a lock was not let go; say it again.
+    """
+    secret = erasure_secret(order.context)
+    hashes = {keyed_hash(secret, record_id) for record_id in order.ids.whole}
+    with open_job_metadata(order.context) as metadata, metadata.exclusive("erasure", "one at a time"):
+        begin_erasure(metadata, hashes, requested_by, reason)
+        publish_suppression(metadata, order.bucket)
+        order.tell("suppressed: extractions that begin now leave the records out")
+        _wait_for_extractions(metadata, order)
+        objects = touch_objects(metadata, hashes, [])  # of an earlier try that was killed
+        for _ in range(_PASSES):
+            found = find(metadata, order.context, order.ids)
+            if found.is_empty and not objects:
+                break
+            for line in found.lines:
+                order.tell(f"found in {line}")
+            objects |= touch_objects(metadata, hashes, {name for name in found.objects if order.load(name)})
+            count_erased(metadata, hashes, found.counts)
+            for name in sorted(objects):
+                _erase_object(metadata, order, name, found)
+            deleted = delete_versions(metadata, order.context, order.ids, found.versions, _known(order))
+            redact_steps(metadata, [*order.ids.whole, *order.ids.short], REDACTED)
+            order.tell(f"{deleted} versions of objects deleted")
+            _wait_for_marts(metadata, order, objects)
+            objects = set()
+        left = find(metadata, order.context, order.ids)
+        if left.is_empty:
+            end_erasure(metadata, hashes)
+    return left
+
+
+def _known(order: Order) -> frozenset[str]:
+    """Objects whose files an erasure can rewrite."""
+    return frozenset(plan.object for plan in order.plans.values() if isinstance(plan, LoadPlan))
+
+
+def _wait_for_extractions(metadata: JobMetadata, order: Order) -> None:
+    """Those that read now may have read the list as it was; those that begin later read it as it is."""
+    waiting = {(name, run_id) for name, run_id, _ in running_extractions(metadata)}
+    told: set[tuple[str, str]] = set()
+    while waiting:
+        for name, run_id, lapses in running_extractions(metadata):
+            if (name, run_id) in waiting - told:
+                order.tell(f"waits for the extraction {run_id} of {name}; a dead one lets go at {lapses} UTC")
+                told.add((name, run_id))
+        order.pause(_PAUSE_SECONDS)
+        waiting &= {(name, run_id) for name, run_id, _ in running_extractions(metadata)}
+
+
+def _erase_object(metadata: JobMetadata, order: Order, name: str, found: Findings) -> None:
+    load, refresh = order.load(name), order.refresh(name)
+    assert load is not None  # objects are chosen by their loads
+    if refresh is None:
+        with metadata.exclusive(FILES, name):
+            _erase_layers(metadata, order, load, None, found, "erase")
+        return
+    with alone_with_table(refresh, "erase", order.tell, order.pause) as alone:
+        with metadata.exclusive(FILES, name):
+            _erase_layers(metadata, order, load, refresh, found, alone.run.run_id)
+        finish_refresh(refresh, alone.run)
+
+
+def _erase_layers(
+    metadata: JobMetadata, order: Order, load: LoadPlan, refresh: RefreshPlan | None, found: Findings, run_id: str
+) -> None:
+    manifests = _erase_files(metadata, order, load, found)
+    itg = None if refresh is None else refresh.itg
+    rows = run_transaction(
+        order.context.secrets.redshift,
+        order.context.region,
+        lambda cursor: erase_object(cursor, load, itg, order.ids, manifests, run_id),
+    )
+    for table, count in rows.items():
+        order.tell(f"{table}: {count} rows deleted or changed")
+
+
+def _erase_files(metadata: JobMetadata, order: Order, load: LoadPlan, found: Findings) -> list[BatchManifest]:
+    """The manifests of the object's batches from which rows were erased, now or before."""
+    bucket, holding = order.bucket, found.batches(load.object)
+    keys = {row.batch_id: row.manifest_key for row in batches_of_object(metadata, load.object)}
+    for batch_id in holding - set(keys):  # not registered yet, perhaps never
+        keys[batch_id] = manifest_key(source_prefix(load.object, batch_id))
+    eraser = Eraser(order.ids.is_erased, order.ids.redact)
+    rewritten = []
+    for batch_id, key in sorted(keys.items()):
+        if not bucket.exists(key):  # its window is being read again
+            continue
+        manifest = read_manifest(bucket, key)
+        if batch_id in holding or manifest.was_erased_from:
+            cleaned = clean_batch(metadata, bucket, manifest, key, load.key, eraser)
+            if cleaned.files:
+                of = f"{cleaned.dropped} rows and {cleaned.changed} values"
+                order.tell(f"{batch_id}: {of} out of {cleaned.files} files")
+            if cleaned.manifest.was_erased_from:
+                rewritten.append(cleaned.manifest)
+    return rewritten
+
+
+def _wait_for_marts(metadata: JobMetadata, order: Order, objects: Collection[str]) -> None:
+    """All tables that are computed from the objects' are refreshed, by the runs that this wakes or by others."""
+    tables = _dependents(order, {f"itg.{name}" for name in objects})
+    woken: dict[str, float] = {}
+    told = ""
+    while True:
+        due = {plan.table for plan in tables if is_claimable(metadata, plan)}
+        busy = due | {plan.table for plan in tables if open_claim(metadata, plan.table)}
+        if not busy:
+            return
+        now = time.monotonic()
+        woken = {table: at for table, at in woken.items() if table in busy}
+        late = [plan for plan in _first(tables, busy) if now - woken.get(plan.table, -math.inf) > _WAKE_AGAIN_SECONDS]
+        if late:
+            woken |= {plan.table: now for plan in late}
+            order.wake([plan.header.dag_id for plan in late])
+        if told != (told := ", ".join(sorted(busy))):
+            order.tell(f"waits for {told}")
+        order.pause(_PAUSE_SECONDS)
+
+
+def _first(tables: Collection[RefreshPlan], busy: Collection[str]) -> list[RefreshPlan]:
+    """Those of the busy tables that are computed from no other of them: these would have to be refreshed again."""
+    later = set(busy)
+    computed: set[str] = set()
+    while more := {plan.table for plan in tables if (later | computed).intersection(plan.inputs)} - computed:
+        computed |= more
+    return [plan for plan in tables if plan.table in later - computed]
+
+
+def _dependents(order: Order, tables: Collection[str]) -> list[RefreshPlan]:
+    """The refreshes of everything that is computed from these tables, directly or not."""
+    plans = [plan for plan in order.plans.values() if isinstance(plan, RefreshPlan)]
+    reached = set(tables)
+    while more := {plan.table for plan in plans if reached.intersection(plan.inputs)} - reached:
+        reached |= more
+    return [plan for plan in plans if plan.table in reached - set(tables) or reached.intersection(plan.inputs)]

@@ -1,0 +1,61 @@
+"""What old versions of objects still hold of erased records, and objects that no manifest names any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from idiscover.aws.erasure_search import DATA_LAYERS
+from idiscover.aws.erasure_tables import Ids
+from idiscover.aws.job_metadata import JobMetadata
+from idiscover.aws.job_metadata_batches import named_files
+from idiscover.aws.object_versions import ObjectVersion, VersionedBucket
+from idiscover.aws.s3 import Bucket
+from idiscover.metadata.models import Context
+
+_DOCUMENTS = "status"  # what runs say of themselves: text, and kept
+_LEFT_ALONE = frozenset({"metadata", "context", "script"})  # written by people: the search tells of them
+
+
+def delete_versions(
+    metadata: JobMetadata, context: Context, ids: Ids, found: Sequence[ObjectVersion], known: Collection[str]
+) -> int:
+    """Deletes `found` for good, with all else that is left of objects that have no content any more; how many.
+
+    Left alone is what a registered batch names (it has to be rewritten first), what people wrote, and the files of
+    objects that the metadata do not know any more. Documents in status/ are written anew without the Ids first.
+
+    Args:
+        metadata: knows what registered batches name.
+        context: the environment.
+        ids: whose.
+        found: versions that hold one of the Ids.
+        known: names of objects.
+    """
+    bucket, versions = (
+        Bucket(context.buckets.data, context.region),
+        VersionedBucket(context.buckets.data, context.region),
+    )
+    named = named_files(metadata, {version.key for version in found})
+    doomed = [
+        version
+        for version in found
+        if version.layer not in _LEFT_ALONE
+        and not (version.is_latest and version.key in named)
+        and (version.layer not in DATA_LAYERS or version.key.split("/")[1] in known)
+    ]
+    for version in doomed:
+        if version.is_latest and version.layer == _DOCUMENTS:
+            bucket.write_text(version.key, ids.redact(bucket.read_text(version.key)))
+    deleted = versions.delete(doomed)
+    for key in sorted({version.key for version in doomed if version.layer != _DOCUMENTS}):
+        deleted += _delete_rest(versions, key, doomed)
+    return deleted
+
+
+def _delete_rest(versions: VersionedBucket, key: str, doomed: Sequence[ObjectVersion]) -> int:
+    """Where the newest content is gone, older content must not come to light, nor a marker stay for nothing."""
+    rest = [version for version in versions.versions(key) if version.key == key]
+    newest_is_gone = any(version.key == key and version.is_latest for version in doomed)
+    if newest_is_gone or any(version.is_latest and version.is_marker for version in rest):
+        return versions.delete(rest)
+    return 0

@@ -1,0 +1,78 @@
+"""From the words of `idiscover erase` to what is to be erased."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import typer
+
+from idiscover.aws.erasure import Order
+from idiscover.aws.erasure_search import Findings
+from idiscover.aws.erasure_tables import Ids
+from idiscover.cli.deployed import open_deployed, wake
+from idiscover.errors import ConfigError
+
+_CHECK_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_ID = re.compile(r"^[A-Za-z0-9]{15}([A-Z0-5]{3})?$")
+
+
+def order_of(context_place: str, record_ids: Sequence[str], reason: str | None, tell: Callable[[str], None]) -> Order:
+    """What is to be erased, in the environment that a context file describes.
+
+    Raises:
+        ConfigError: an Id is none.
+    """
+    ids = Ids(tuple(dict.fromkeys(whole_id(record_id) for record_id in record_ids)))
+    deployed = open_deployed(context_place)
+    return Order(
+        deployed.context,
+        deployed.plans,
+        ids,
+        tell,
+        lambda dag_ids: wake(deployed.context, dag_ids, "erase", reason),
+    )
+
+
+def whole_id(record_id: str) -> str:
+    """An Id of 15 or 18 characters as 18: three more say which of its letters are capitals, five by five.
+
+    Raises:
+        ConfigError: it is no Id, or its last three characters do not fit the others.
+    """
+    if not _ID.match(record_id):
+        raise ConfigError(
+            "this is no Salesforce Id",
+            where="the command line",
+            got=f"{len(record_id)} characters",  # not the Id: it would stand in a shell's log
+            expected="15 letters and digits, or 18",
+        )
+    short = record_id[:15]
+    whole = short + "".join(_check_character(short[start : start + 5]) for start in (0, 5, 10))
+    if len(record_id) == 18 and record_id != whole:
+        raise ConfigError(
+            "the last three characters of an Id do not fit the others",
+            where="the command line",
+            got=record_id[15:],
+            expected=whole[15:],
+            remedy="Ids tell capitals from small letters: copy it as it is",
+        )
+    return whole
+
+
+def _check_character(five: str) -> str:
+    return _CHECK_CHARACTERS[sum(1 << place for place, character in enumerate(five) if character.isupper())]
+
+
+def say_findings(found: Findings, word: str, tell: Callable[[str], None]) -> None:
+    """A line per layer and table."""
+    for line in found.lines:
+        tell(f"{word} {line}")
+    if found.is_empty:
+        tell("no version of an object and no table holds the Id")
+
+
+def ask(count: int) -> None:
+    """Goes on if a person says so."""
+    records = "this record" if count == 1 else f"these {count} records"
+    typer.confirm(f"Erase {records} for good, old versions too?", abort=True)

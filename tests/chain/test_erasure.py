@@ -1,0 +1,53 @@
+"""A person leaves the whole chain, marts and all, and the org that still has them does not bring them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from idiscover.aws.erasure import Order, erase, search
+from idiscover.aws.erasure_tables import Ids
+
+from tests.support.chain_fixtures import Begin
+from tests.support.direct_chain import DirectChain
+
+TABLES = ["dm.bridge_lab_hcp", "dm.bridge_objective_hcp", "dm.fact_interaction", "dm.dim_hcp"]
+
+
+def order_of(chain: DirectChain, record_id: str) -> Order:
+    def wake(dag_ids: Sequence[str]) -> None:
+        for dag_id in dag_ids:
+            chain.run_consumer(dag_id)
+
+    context = chain.stack.context
+    return Order(context, chain.plans, Ids((record_id,)), lambda _line: None, wake, pause=lambda _seconds: None)
+
+
+def test_a_person_is_gone_and_stays_gone(begin: Begin) -> None:
+    chain = begin(TABLES)
+    day = chain.run_day()
+    ask = chain.stack.warehouse
+    [(person, affiliations)] = ask(
+        "select hcp_id, count(*) from itg.lab_hcp_affiliation where is_deleted is not true and hcp_id is not null"
+        " group by hcp_id order by 2 desc, 1 limit 1"
+    )
+    before = {table: ask(f"select count(*) from {table}")[0][0] for table in TABLES}
+    unknown = "select count(*) from dm.bridge_lab_hcp where hcp_key = 'UNKNOWN'"
+    [(unknown_before,)] = ask(unknown)
+    order = order_of(chain, person)
+    found = search(order).counts
+    assert {"itg.account", "itg.lab_hcp_affiliation", "dm.dim_hcp", "dm.bridge_lab_hcp"} <= set(found)
+    assert erase(order, "somebody", None).is_empty
+    # the relations are still counted; whose they are, nobody knows
+    assert ask(unknown) == [(unknown_before + affiliations,)]
+    after = {table: ask(f"select count(*) from {table}")[0][0] for table in TABLES}
+    assert after == {**before, "dm.dim_hcp": before["dm.dim_hcp"] - found["dm.dim_hcp"]}
+    # the org has the person still: a read of everything leaves them out, and every count agrees
+    manifest = chain.extract("account", chain.manual("account"))
+    backfill = chain.extract("account", chain.backfill("account", day.replace(year=2015), 365 * 20))
+    assert backfill.counts.suppressed == 1 and backfill.counts.job_rows == backfill.rows + 1
+    assert manifest.counts.suppressed in (0, 1)
+    chain.settle()
+    chain.advance()
+    chain.run_day()
+    assert search(order).is_empty
+    assert chain.pending() == []
