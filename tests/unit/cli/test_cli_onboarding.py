@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 import typer
 from idiscover.cli import onboarding_command
+from idiscover.cli.app import app
 from idiscover.cli.onboarding import Wishes, onboard
 from idiscover.cli.onboarding_command import OnboardRequest, run_onboard
 from idiscover.cli.onboarding_files import MetadataFolder
+from idiscover.cli.verbs import load_verbs
 from idiscover.errors import ConfigError
 from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog
 from idiscover.metadata.models import CountryVia
 from idiscover.salesforce.faults import NotFound
 from idiscover.warehouse.limits import check_limits
+from typer.testing import CliRunner
 
 from tests.unit.metadata.test_proposals import DELETED, ID, LAB, STAMP, field
 from tests.unit.metadata_samples import REPOSITORY, sample_catalog, sample_files
@@ -184,6 +187,29 @@ def test_a_known_object_is_not_renamed(org: FakeOrg, metadata: Path) -> None:
     run(metadata, "Rack__c", yes=True)
     with pytest.raises(ConfigError, match="has a name already"):
         run(metadata, "Rack__c", name="shelf", yes=True)
+
+
+def test_the_command_line(org: FakeOrg, metadata: Path) -> None:
+    load_verbs()
+    context = str(REPOSITORY / "context" / "local.yaml")
+    words = [
+        "onboard",
+        "Rack__c",
+        "--metadata",
+        str(metadata),
+        "--context",
+        context,
+        "--object",
+        "shelf_rack",
+        "--no-ddl",
+    ]
+    words += ["--owner", "Lab Data", "lab-data@example.com", "--fields", "Mail__c", "--yes"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "create table" not in done.output
+    spec = load_catalog(FolderReader(metadata)).objects["shelf_rack"]
+    assert (spec.owner.name, spec.owner.email) == ("Lab Data", "lab-data@example.com")
+    assert [item.salesforce for item in spec.fields] == ["Id", "IsDeleted", "SystemModstamp", "Lab__c", "Mail__c"]
 
 
 def test_a_write_that_fails_leaves_nothing(metadata: Path, monkeypatch: pytest.MonkeyPatch) -> None:
