@@ -6,16 +6,19 @@ import difflib
 from typing import Any
 
 import pytest
-from idiscover.metadata.loading import load_catalog
+from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog
 from idiscover.metadata.org_describe import read_describe
+from idiscover.metadata.paths import object_path
 from idiscover.metadata.refreshing import Refresh, compare, refreshed_filter, refreshed_object
 from idiscover.metadata.yaml_edit import YamlEdit
 from idiscover.metadata.yaml_text import read_yaml
 from idiscover.warehouse.alterations import alterations
 
+from local.salesforce import schema
+from local.salesforce.describe import describe
 from tests.unit.metadata.test_proposals import DELETED, ID, STAMP, field
-from tests.unit.metadata_samples import MemoryReader, sample_files
+from tests.unit.metadata_samples import REPOSITORY, MemoryReader, sample_files
 
 PATH, FILTER = "objects/lab.yaml", "delta_filter/lab.yaml"
 FLOW = """\
@@ -201,3 +204,19 @@ def test_a_list_in_one_line_and_a_list_without_a_last_line_end() -> None:
     edit = YamlEdit("a:\n- 1\n- 2")
     edit.append(("a",), ["3"])
     assert read_yaml(edit.text(), "x").data == {"a": [1, 2, 3]}
+
+
+def test_the_repositorys_objects_are_as_the_org_has_them() -> None:
+    """Nothing has changed or gone; what they leave out is known, and a second look finds nothing more."""
+    reader = FolderReader(REPOSITORY / "metadata")
+    left_out = {}
+    for name, spec in load_catalog(reader).objects.items():
+        org = read_describe(describe(schema.OBJECTS[spec.salesforce_object], "62.0"))
+        text = reader.read(object_path(name))[0]
+        refresh = compare(spec, text, org)
+        assert (refresh.changed, refresh.missing) == ((), ()), name
+        left_out[name] = [item.field.name for item in refresh.added]
+        assert compare(spec, refreshed_object(refresh, text), org, wanted=()).added == ()
+    assert {name: names for name, names in left_out.items() if names} == {
+        "record_type": ["NamespacePrefix", "Description"]
+    }
