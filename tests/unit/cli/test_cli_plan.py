@@ -74,6 +74,24 @@ def test_the_document_holds_all_texts_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("dm.dim_lab", "sql/procedures/itg_to_dm/load_dim_lab.sql"),
+        ("dm.dm_data_freshness", "sql/procedures/dm_to_dm/load_dm_data_freshness.sql.j2, rendered"),
+        ("itg.account", "sql/procedures/stg_to_itg/load.sql.j2, rendered"),
+    ],
+)
+def test_a_table_is_shown_with_its_ddl_and_the_file_of_its_procedure(name: str, file: str) -> None:
+    plan = whole_plan(load_catalog(FolderReader(ROOT / "metadata")), sample_context(), SHA, ROOT / "sql", name)
+    sections = {section.title: section for section in plan.groups[-1].sections}
+    procedure = sections[f"procedure {name.split('.')[0]}.load_{name.split('.')[1]}"]
+    assert procedure.summary == file
+    assert "create or replace procedure" in procedure.text
+    assert f"create table if not exists {name} (" in sections[f"table {name}"].text
+    assert not any(title.startswith("table stg.") for title in sections)
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [("stg.lab", "lab"), ("Test__c", "test"), ("fact_test", "dm.fact_test"), ("itg.lab", "itg.lab")],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -63,7 +64,7 @@ def _show(console: Console, context: Context, findings: Iterable[Finding]) -> li
     """A line per finding, and its remedy below."""
     console.print(Text(f"environment {context.environment}", style="bold"))
     found = []
-    with console.status("asking …") if console.is_terminal else console:
+    with console.status("asking …") if console.is_terminal else nullcontext():
         for item in findings:
             found.append(item)
             line = Text.assemble((f"{item.outcome:<5}", _STYLES[item.outcome]), f"{item.check:<{_NAME_WIDTH}}")
