@@ -44,8 +44,8 @@ def propose_country(
         return Country(f"{{rule: column, column: {columns[field.name]}}}", field.name, None, why, is_guess)
     parents = [(field, name) for field in fields for name in [_parent(field, catalog, key)] if name]
     if parents:
-        # what a record cannot be without says more of it than what it may have; then what the customer added
-        field, name = min(parents, key=lambda pair: (pair[0].nillable, not pair[0].is_custom, pair[0].name))
+        # what a record cannot be without says more of it than what it may have; then what the customer added, first
+        field, name = min(parents, key=lambda pair: (pair[0].nillable, not pair[0].is_custom))
         rule = f"{{rule: via, column: {columns[field.name]}, object: {name}}}"
         others = sorted(item.name for item, _ in parents if item is not field)
         why = f"via {field.name}, which points to {name}"

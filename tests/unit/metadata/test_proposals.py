@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from idiscover.errors import ConfigError
-from idiscover.metadata.loading import load_catalog
+from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog, ObjectSpec, Owner, PiiClass
 from idiscover.metadata.org_describe import read_describe
 from idiscover.metadata.proposal_text import proposal_files
 from idiscover.metadata.proposals import Proposal, propose
 
-from tests.unit.metadata_samples import MemoryReader, sample_catalog, sample_files
+from local.salesforce import schema
+from local.salesforce.describe import describe
+from tests.unit.metadata_samples import REPOSITORY, MemoryReader, sample_catalog, sample_files
 
 CATALOG = sample_catalog()
 
@@ -209,3 +212,26 @@ def test_texts_that_yaml_could_take_for_something_else() -> None:
     spec = spec_of(proposed(ID, STAMP, field("A__c", "string", label=label), owner=owner))
     assert spec.fields[-1].description == f"{label}."
     assert spec.owner == owner
+
+
+def test_the_repositorys_own_objects_would_be_proposed_as_they_stand() -> None:
+    """But for what people decided: small objects read whole, two columns that are reserved words, names of accounts."""
+    catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
+    columns, differing, personal = {}, [], {}
+    for name, spec in catalog.objects.items():
+        others = {key: other for key, other in catalog.objects.items() if key != name}
+        org = read_describe(describe(schema.OBJECTS[spec.salesforce_object], "62.0"))
+        proposal = propose(org, catalog.model_copy(update={"objects": others}))
+        found = {item.field.name: item for item in proposal.fields}
+        rule = yaml.safe_load(proposal.country.rule)
+        if (rule, proposal.reads.load_mode) != (spec.country.model_dump(), spec.load_mode):
+            differing.append(name)
+        for item in spec.fields:
+            proposed_item = found[item.salesforce]
+            if proposed_item.column != item.column:
+                columns[item.column] = proposed_item.column
+            if (proposed_item.guess.pii if proposed_item.guess else PiiClass.NONE) is not item.pii:
+                personal[f"{name}.{item.column}"] = item.pii.value
+    assert differing == ["record_type", "user_territory_association"]
+    assert columns == {"group": "product_group", "order": "product_order"}
+    assert personal == {"account.name": "personal"}
