@@ -17,9 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from local.aws import MWAA_VARIABLE
 from local.aws.agent.spark import Spark
 from local.aws.agent.spark import environment as step_environment
-from local.stack.environment import airflow_environment, base_environment
+from local.aws.mwaa import Airflow
+from local.stack.environment import MWAA_ENVIRONMENT, airflow_environment, airflow_url, base_environment
 from local.stack.errors import StackError
 from local.stack.layout import HOST, Layout, Settings, ensure_settings
 from local.stack.parts import _beats, record_of, stack_parts
@@ -168,6 +170,13 @@ def test_the_front_is_told_its_database_in_the_environment(layout: Layout, setti
     upstream = parts["warehouse"].environment[UPSTREAM_VARIABLE]
     assert upstream.endswith(f"@127.0.0.1:{settings.ports['postgres']}/warehouse")
     assert UPSTREAM_VARIABLE not in parts["agent"].environment
+
+
+def test_the_aws_stand_in_alone_is_told_how_to_reach_airflow(layout: Layout, settings: Settings) -> None:
+    parts = {part.name: part for part in stack_parts(layout, settings)}
+    told = Airflow(**json.loads(parts["aws"].environment[MWAA_VARIABLE]))
+    assert told == Airflow(MWAA_ENVIRONMENT, airflow_url(settings), "admin", settings.passwords["admin"])
+    assert [name for name, part in parts.items() if MWAA_VARIABLE in part.environment] == ["aws"]
 
 
 def test_a_step_is_known_as_the_stacks_but_not_as_the_agents(
