@@ -63,6 +63,8 @@ def test_help_names_every_verb(idiscover: Command) -> None:
         "deploy",
         "doctor",
         "plan",
+        "publish",
+        "pull",
         "status",
         "up",
         "demo",
@@ -84,6 +86,8 @@ def test_help_names_every_verb(idiscover: Command) -> None:
         (("compile", "--context", "s3://no-bucket/context.yaml"), "s3://no-bucket/context.yaml"),
         (("deploy", "--dry-run"), "s3://idiscover-local"),
         (("deploy", "--root", "docs"), "not the repository"),
+        (("publish",), "s3://idiscover-local"),
+        (("pull", "--dry-run"), "s3://idiscover-local"),
         (("down", "--stack", "none/"), "cannot be called 'none/'"),
         (("stack", "--stack", "none"), "there is no stack none"),
         (("stack", "--stack", "../.."), "cannot be called '../..'"),
@@ -98,7 +102,16 @@ def test_an_error_ends_in_words(idiscover: Command, words: tuple[str, ...], said
     assert not (tmp_path / "stacks").exists()
 
 
-@pytest.mark.parametrize("words", [("up", "--scale", "big"), ("up", "--scale", "0"), ("up", "--seed", "1.5"), ("fly",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("up", "--scale", "big"),
+        ("up", "--scale", "0"),
+        ("up", "--seed", "1.5"),
+        ("fly",),
+        ("deploy", "--overwrite", "--keep-edits"),
+    ],
+)
 def test_a_wrong_option_is_refused_before_anything_is_made(
     idiscover: Command, words: tuple[str, ...], tmp_path: Path
 ) -> None:
