@@ -280,7 +280,7 @@ def test_a_lost_race_is_tried_again_and_then_left_to_airflow(
         raise psycopg2.errors.SerializationFailure("1023: serializable isolation violation")
 
     monkeypatch.setattr("idiscover.aws.redshift._FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(refresher, "_call", conflict)
+    monkeypatch.setattr(refresher, "call_statements", conflict)
     with pytest.raises(RetriableError):
         refresher.call_unit(platform.refresh(FACT), run_of(day), ["FR"])
     assert tries == ["FR"] * 3
@@ -383,7 +383,7 @@ def test_of_several_errors_the_one_that_no_retry_mends_is_raised(
     platform: Platform, day: Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     day.comes(("T1", "DE", "b"), ("T2", "FR", "refuse me"))
-    real = refresher._call
+    real = refresher.call_statements
 
     def germany_is_locked(cursor: object, claim: object, run_id: str, unit: Sequence[str]) -> object:
         if "DE" in unit:
@@ -391,7 +391,7 @@ def test_of_several_errors_the_one_that_no_retry_mends_is_raised(
         return real(cursor, claim, run_id, unit)  # type: ignore[arg-type]
 
     monkeypatch.setattr("idiscover.aws.redshift._FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(refresher, "_call", germany_is_locked)
+    monkeypatch.setattr(refresher, "call_statements", germany_is_locked)
     with pytest.raises(DataQualityError):
         refresher.call_units(platform.refresh(FACT), run_of(day), units_of(platform, day))
 
