@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rich.text import Text
 
+from idiscover.errors import ConfigError
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog
 
@@ -76,9 +77,11 @@ class MetadataFolder:
         """Write what is to be changed, all of it or, if anything fails, nothing; the paths.
 
         Raises:
+            ConfigError: a file is not as it was when it was read.
             OSError: a file cannot be written.
         """
         changed = self.changed
+        self._refuse_edited(changed)
         partial = {path: self._folder / f"{path}.partial" for path in changed}
         replaced: list[str] = []
         try:
@@ -88,7 +91,7 @@ class MetadataFolder:
             for path, file in partial.items():
                 file.replace(self._folder / path)
                 replaced.append(path)
-        except OSError:
+        except BaseException:  # Ctrl-C, too
             for path in replaced:
                 self._put_back(path)
             raise
@@ -97,6 +100,16 @@ class MetadataFolder:
                 with contextlib.suppress(OSError):
                     file.unlink(missing_ok=True)
         return changed
+
+    def _refuse_edited(self, paths: Iterable[str]) -> None:
+        """Somebody may have saved a file while the question was open."""
+        for path in paths:
+            file = self._folder / path
+            now = file.read_text(encoding="utf-8") if file.is_file() else None
+            if now != self._standing.get(path):
+                raise ConfigError(
+                    "a file has changed since it was read", where=str(file), remedy="run it again; nothing was written"
+                )
 
     def _put_back(self, path: str) -> None:
         if path in self._standing:

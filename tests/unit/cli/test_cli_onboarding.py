@@ -232,6 +232,17 @@ def test_a_write_that_fails_leaves_nothing(metadata: Path, monkeypatch: pytest.M
     assert folder.write() == sorted(changed)
 
 
+@pytest.mark.parametrize("path", ["objects/lab.yaml", "objects/new.yaml"])
+def test_a_file_that_somebody_saved_meanwhile_is_not_overwritten(metadata: Path, path: str) -> None:
+    folder = MetadataFolder(metadata)
+    folder.put({"objects/kit.yaml": "new\n", path: "new\n"})
+    (metadata / path).write_text("saved meanwhile\n")
+    before = content(metadata)
+    with pytest.raises(ConfigError, match="has changed since it was read"):
+        folder.write()
+    assert content(metadata) == before
+
+
 def test_a_query_that_is_too_long_is_refused() -> None:
     spec = sample_catalog().objects["unit"]
     more = [spec.fields[0].model_copy(update={"salesforce": f"{'x' * 70}{number:05d}__c"}) for number in range(1230)]
