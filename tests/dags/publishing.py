@@ -17,7 +17,7 @@ from typing import Any
 
 import boto3
 from idiscover.aws import airflow_rest
-from idiscover.lake.keys import RELEASE_KEY
+from idiscover.lake.keys import RELEASE_KEY, status_key
 from idiscover.plan.publish import PUBLISH_DAG_ID, render_publish_files
 
 from local.stack.dag_sync import synchronise
@@ -96,12 +96,16 @@ class Rehearsal:
         bag = DagBag(dag_folder=self.folder)
         return {
             "told": ti.xcom_pull(task_ids="publish"),
+            "status": json.load(self.s3.get_object(Bucket=DATA, Key=self._status_key(ti.run_id))["Body"]),
             "import_errors": list(bag.import_errors.values()),
             "dags": sorted(bag.dags),
             "tagged": sorted(dag.dag_id for dag in bag.dags.values() if "edit refused" in dag.tags),
             "doc": bag.dags[DAG_ID].doc_md,
             "tasks": sorted(bag.dags[DAG_ID].task_ids),
         }
+
+    def _status_key(self, run_id: str) -> str:
+        return status_key(PUBLISH_DAG_ID, run_id, "publish")
 
 
 def main(results: Path) -> None:

@@ -31,6 +31,7 @@ def test_a_broken_edit_is_shown_and_mailed_and_the_dag_stays(runs: dict[str, Any
     before, run = runs["first"], runs["broken"]
     assert (run["state"], run["import_errors"]) == ("success", [])
     assert run["told"]["refused"] == [FILE] and run["told"]["written"] == [f"{DAG_ID}.json"]
+    assert {**run["told"], "state": "succeeded"}.items() <= run["status"].items()
     assert run["tagged"] == [DAG_ID] and run["dags"] == before["dags"] and run["tasks"] == before["tasks"]
     notice, _, rest = run["doc"].partition("## dm.fact_test")
     assert before["doc"] == f"## dm.fact_test{rest}"

@@ -11,7 +11,8 @@ import json
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlparse
 
 from idiscover.aws.dag_files import BucketTarget, CompileReport, generated_files, synchronise
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 EnsurePools = Callable[[Mapping[str, int]], int]
 METADATA_PREFIX = metadata_key("")
+MOST_OF_A_DEPLOY = timedelta(minutes=15)  # from its first upload to its end
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,11 @@ def publish(
     text, context_version = Bucket(place.netloc, region).read_text_version(place.path.lstrip("/"))
     context = parse_context(text, context_uri)
     bucket, target = Bucket(context.buckets.data, region), BucketTarget(Bucket(context.buckets.dags, region))
-    code_sha, state = _code_sha(bucket), read_state(bucket, target)
+    last, state = _last_release(bucket), read_state(bucket, target)
+    if not even_if_unchanged and _is_under_way(bucket, last):
+        log.info("a deploy is under way: what it has not uploaded yet would be missed")
+        return PublishReport(CompileReport(out=target.place), is_unchanged=True)
+    code_sha = str(last["code_sha"])
     latest = latest_metadata(bucket)
     now = fingerprint_of(context_version, code_sha, {path: item.version for path, item in latest.items()})
     if now == state.fingerprint and not even_if_unchanged and not allow_deletions:
@@ -308,15 +314,25 @@ def _read_version(bucket: Bucket, path: str, version: str) -> MetadataFile:
         ) from error
 
 
-def _code_sha(bucket: Bucket) -> str:
-    if not bucket.exists(RELEASE_KEY):
+def _last_release(bucket: Bucket) -> dict[str, Any]:
+    """The record of the last release, or of the one that is under way."""
+    found = dict(json.loads(bucket.read_text(RELEASE_KEY))) if bucket.exists(RELEASE_KEY) else {}
+    if "code_sha" not in found:
         raise ConfigError(
             "nothing was deployed here yet",
             where=bucket.uri(RELEASE_KEY),
             expected="the record of a release",
             remedy="idiscover deploy",
         )
-    return str(json.loads(bucket.read_text(RELEASE_KEY))["code_sha"])
+    return found
+
+
+def _is_under_way(bucket: Bucket, release: Mapping[str, Any]) -> bool:
+    """Whether a deploy is uploading; one that was killed no longer counts after a while."""
+    if "uploading" not in release:
+        return False
+    begun = max(latest.modified_at_utc for latest in bucket.list_latest(RELEASE_KEY))
+    return datetime.now(UTC) - begun < MOST_OF_A_DEPLOY
 
 
 def _about(refusal: ConfigError, path: str) -> ConfigError:

@@ -72,7 +72,10 @@ def build(plan_path: Path) -> DAG:
                 even_if_unchanged=plain_identity(context).run_type == "manual",
                 allow_deletions=bool(context["params"].get(ALLOW_DELETIONS)),
             )
-        return _told(report)
+        told = _told(report)
+        if not report.is_unchanged:
+            _write_status(plan, context, told)
+        return told
 
     with dag:
         publish_edits()
@@ -115,6 +118,19 @@ def _told(report: PublishReport) -> dict[str, Any]:
         "deleted": report.files.deleted,
         "warnings": report.warnings,
     }
+
+
+def _write_status(plan: PublishPlan, context: Context, told: dict[str, Any]) -> None:
+    """What this run has done, for those who look later; one that did nothing leaves no document."""
+    from idiscover.aws.s3 import Bucket
+    from idiscover.lake.keys import status_key
+
+    run = plain_identity(context)
+    bucket = Bucket(plan.context.buckets.data, plan.context.region)
+    bucket.write_text(
+        status_key(run.dag_id, run.run_id, "publish"),
+        json.dumps({"dag_id": run.dag_id, "run_id": run.run_id, "state": "succeeded", **told}, indent=2),
+    )
 
 
 def _after_failure(plan: PublishPlan, context: Context) -> None:

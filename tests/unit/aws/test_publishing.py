@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from idiscover.aws import publishing
 from idiscover.aws.publish_state import PublishState
 from idiscover.aws.publishing import EnsurePools, catalog_in_force, is_news, publish
 from idiscover.errors import ConfigError
@@ -216,6 +218,19 @@ def test_a_broken_context_publishes_nothing(world: World) -> None:
     world.put("context/local.yaml", (REPOSITORY / "context" / "local.yaml").read_text())
     world.publish()
     assert world.state().failure is None and is_news(context, "two")
+
+
+def test_what_a_deploy_has_not_uploaded_yet_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = {"code_sha": "a" * 40}
+    world.put(RELEASE_KEY, json.dumps({**release, "uploading": {FACT_FILE: "…"}}))
+    world.edit("objects/lab.yaml", BROKEN_LAB)
+    assert world.publish().is_unchanged and world.mails() == []
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "MOST_OF_A_DEPLOY", timedelta())
+        assert world.publish().news == ("objects/lab.yaml",), "a deploy that was killed holds nothing up"
+    world.put(RELEASE_KEY, json.dumps(release))
+    world.edit("objects/lab.yaml", LAB)
+    assert world.publish().mended == ("objects/lab.yaml",)
 
 
 def test_an_edit_of_the_context_reaches_every_dag(world: World) -> None:
