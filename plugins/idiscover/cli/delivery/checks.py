@@ -12,7 +12,7 @@ from idiscover.errors import FatalError
 
 Command = tuple[str, ...]
 
-TEST_COMMANDS: tuple[Command, ...] = (("pytest", *"-n 2 --dist loadfile --no-loadscope-reorder tests".split()),)
+TEST_COMMANDS: tuple[Command, ...] = (("pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "tests"),)
 
 
 def lint_commands(root: Path) -> tuple[Command, ...]:
