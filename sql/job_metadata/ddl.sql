@@ -90,7 +90,8 @@ create table if not exists job.replay (
 );
 
 -- A record was erased, or is being erased. grain: key_hash, the HMAC of its Id; the Id itself stands nowhere.
--- objects: those that were changed; counts: what was done, by layer.
+-- objects: those that were changed; unfinished: those of them that a running erasure is at; counts: what was found, by
+-- layer.
 create table if not exists job.erasure (
     key_hash text primary key,
     requested_by text not null,
@@ -98,6 +99,7 @@ create table if not exists job.erasure (
     requested_at_utc timestamptz not null default now(),
     state text not null check (state in ('running', 'done')),
     objects text [] not null default '{}',
+    unfinished text [] not null default '{}',
     counts jsonb not null default '{}',
     ended_at_utc timestamptz
 );

@@ -16,8 +16,7 @@ def begin_erasure(metadata: JobMetadata, hashes: Collection[str], requested_by: 
         for key_hash in sorted(hashes):
             cursor.execute(
                 "insert into job.erasure (key_hash, requested_by, reason, state) values (%s, %s, %s, %s)"
-                " on conflict (key_hash) do update set state = excluded.state, ended_at_utc = null,"
-                " objects = case when erasure.state = 'done' then '{}' else erasure.objects end",
+                " on conflict (key_hash) do update set state = excluded.state, ended_at_utc = null",
                 [key_hash, requested_by, reason, RUNNING],
             )
 
@@ -30,14 +29,15 @@ def erased_hashes(metadata: JobMetadata) -> tuple[str, ...]:
 
 
 def touch_objects(metadata: JobMetadata, hashes: Collection[str], objects: Collection[str]) -> set[str]:
-    """Notes which objects the erasure is about to change; all that it has noted so far, by earlier tries too."""
+    """Notes which objects the erasure is about to change; all that it is at, those of a try that was killed too."""
     with metadata.transaction() as cursor:
-        cursor.execute(
-            "update job.erasure set objects = (select coalesce(array_agg(distinct name order by name), '{}')"
-            " from unnest(objects || %s::text[]) as name) where key_hash = any(%s)",
-            [sorted(objects), sorted(hashes)],
-        )
-        cursor.execute("select distinct unnest(objects) from job.erasure where key_hash = any(%s)", [sorted(hashes)])
+        for column in ("objects", "unfinished"):
+            cursor.execute(
+                f"update job.erasure set {column} = (select coalesce(array_agg(distinct name order by name), '{{}}')"
+                f" from unnest({column} || %s::text[]) as name) where key_hash = any(%s)",
+                [sorted(objects), sorted(hashes)],
+            )
+        cursor.execute("select distinct unnest(unfinished) from job.erasure where key_hash = any(%s)", [sorted(hashes)])
         return {name for (name,) in cursor.fetchall()}
 
 
@@ -54,7 +54,8 @@ def end_erasure(metadata: JobMetadata, hashes: Collection[str]) -> None:
     """Nothing is left of the records."""
     with metadata.transaction() as cursor:
         cursor.execute(
-            "update job.erasure set state = %s, ended_at_utc = now() where key_hash = any(%s)", [DONE, sorted(hashes)]
+            "update job.erasure set state = %s, unfinished = '{}', ended_at_utc = now() where key_hash = any(%s)",
+            [DONE, sorted(hashes)],
         )
 
 
