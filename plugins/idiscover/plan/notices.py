@@ -29,7 +29,8 @@ def describe_refused(edit: RefusedEdit) -> str:
     verb = "The deletion" if edit.is_deletion else "An edit"
     since = f", written {edit.edit.edited_at_utc:%Y-%m-%d %H:%M:%S} UTC" if edit.edit.edited_at_utc else ""
     stays = f"This DAG runs by version `{edit.good.version}`, the last that was published. " if edit.good else ""
-    problems = "\n\n".join(str(problem) for problem in edit.problems)
+    # a fence inside would end ours
+    problems = "\n\n".join(str(problem) for problem in edit.problems).replace("```", "'''")
     return (
         f"## {verb} of `metadata/{edit.path}` is refused\n\n"
         f"Version `{edit.edit.version}`{since}, is not in force. {stays}"
