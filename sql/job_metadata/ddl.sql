@@ -98,8 +98,8 @@ create table if not exists job.erasure (
     reason text,
     requested_at_utc timestamptz not null default now(),
     state text not null check (state in ('running', 'done')),
-    objects text [] not null default '{}',
-    unfinished text [] not null default '{}',
+    objects text[] not null default '{}',
+    unfinished text[] not null default '{}',
     counts jsonb not null default '{}',
     ended_at_utc timestamptz
 );
