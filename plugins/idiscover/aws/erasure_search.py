@@ -32,16 +32,16 @@ class Findings:
     @property
     def objects(self) -> set[str]:
         """Objects whose batches or tables of stg and itg hold one."""
-        of_files = {version.key.split("/")[1] for version in self.versions if version.layer in DATA_LAYERS}
+        of_files = {version.folder(1) for version in self.versions if version.layer in DATA_LAYERS}
         of_tables = {table.split(".")[1].split("__")[0] for table in self.tables if not table.startswith("dm.")}
         return of_files | of_tables
 
     def batches(self, object_name: str) -> set[str]:
         """Ids of the batches of an object whose files hold one, in any version."""
         return {
-            version.key.split("/")[2]
+            version.folder(2)
             for version in self.versions
-            if version.layer in DATA_LAYERS and version.key.split("/")[1] == object_name
+            if version.layer in DATA_LAYERS and version.folder(1) == object_name
         }
 
     @property

@@ -41,7 +41,7 @@ def delete_versions(
         for version in found
         if version.layer not in _LEFT_ALONE
         and not (version.is_latest and version.key in named)
-        and (version.layer not in DATA_LAYERS or version.key.split("/")[1] in known)
+        and (version.layer not in DATA_LAYERS or version.folder(1) in known)
     ]
     for version in doomed:
         if version.is_latest and version.layer == _DOCUMENTS:

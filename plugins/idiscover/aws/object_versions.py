@@ -32,7 +32,12 @@ class ObjectVersion:
     @property
     def layer(self) -> str:
         """The first folder of the key."""
-        return self.key.split("/", 1)[0]
+        return self.folder(0)
+
+    def folder(self, depth: int) -> str:
+        """The folder of the key at a depth; empty where the key is not as deep."""
+        parts = self.key.split("/")
+        return parts[depth] if depth < len(parts) else ""
 
 
 class VersionedBucket:
