@@ -17,7 +17,8 @@ ITG_TEMPLATE = "itg.load_{object}"
 class Change:
     """One change of a text, and the mutants that it makes: one, or one of each shape that a template has.
 
-    `code` is the line that changes; it, `before` and `after` have `{object}` in the place of a template's object.
+    `code` is the line that changes; of a set operation, which has a line to itself, `above` is the line before it. All
+    texts have `{object}` in the place of a template's object.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Change:
     code: str
     before: str
     after: str
+    above: str
     mutants: tuple[Mutant, ...]
 
     def __str__(self) -> str:
@@ -44,8 +46,9 @@ def changes(procedures: Iterable[Procedure]) -> list[Change]:
 
 
 def _told(procedure: Procedure, mutant: Mutant) -> tuple[str, ...]:
-    """Text, operator, line of code, and what becomes of what."""
-    told = (mutant.code, mutant.before, mutant.after)
+    """Text, operator, line of code, what becomes of what, and the line above a set operation."""
+    above = mutant.sql.splitlines()[mutant.line - 2].strip() if mutant.operator == "set_operation" else ""
+    told = (mutant.code, mutant.before, mutant.after, above)
     if not procedure.name.startswith("itg."):
         return procedure.name, mutant.operator, *told
     table = procedure.table.split(".")[1]

@@ -14,7 +14,10 @@ EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Changes of some texts, told by operator, line of code and what becomes of what; `why` nobody can see them."""
+    """Changes of some texts, told by operator, line of code and what becomes of what; `why` nobody can see them.
+
+    `above` tells set operations apart, by the line before them; without it, all of them are meant.
+    """
 
     texts: tuple[str, ...]
     operator: str
@@ -22,11 +25,17 @@ class Equivalence:
     before: str
     after: str
     why: str
+    above: str | None = None
 
     def names(self, change: Change) -> bool:
         """Whether this is about the change."""
         told = (self.operator, self.code, self.before, self.after)
-        return change.text in self.texts and told == (change.operator, change.code, change.before, change.after)
+        is_there = self.above in (None, change.above)
+        return (
+            change.text in self.texts
+            and is_there
+            and told == (change.operator, change.code, change.before, change.after)
+        )
 
 
 def equivalences() -> list[Equivalence]:

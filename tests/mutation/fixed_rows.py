@@ -37,7 +37,9 @@ def fixed_values(name: str, number: int) -> Row:
         key, developer_name = list(_RECORD_TYPES.items())[number]
         return {"id": key, "developer_name": developer_name}
     if name == "account":
-        kinds = ("RT_HCP",) if number >= 60 else ("RT_LAB",) * 7 + ("RT_HCO", "RT_LOWER", None, GONE)
+        kinds: tuple[str | None, ...] = ("RT_LAB",) * 7 + ("RT_HCO", "RT_LOWER", None, GONE)
+        if number >= 60:
+            kinds = ("RT_HCP",) if number < 130 else ("RT_HCP", "RT_LAB")
         return {"record_type_id": kinds[number % len(kinds)]}
     if name in ("therapeutic_area", "biomarker", "product"):
         lost = {

@@ -65,7 +65,7 @@ class ItgJudge:
         specs = {name: catalog.objects[name] for name in SAMPLES}
         self._crowds = {name: _calls(_crowd(name, spec.history)) for name, spec in specs.items()}
         self._handfuls = {
-            name: [_calls(make(name, spec.history)) for make in (_one, _few)] for name, spec in specs.items()
+            name: [_calls(make(name, spec.history)) for make in (_few, _one)] for name, spec in specs.items()
         }
         with connection, connection.cursor() as cursor:
             for name in specs:
@@ -83,6 +83,7 @@ class ItgJudge:
                     if found:
                         break
                     _empty(cursor, name, calls.state)
+                    _leave_parents(cursor, name, calls.state)
                     _fill(cursor, name, calls.state)
                     found = _call_all(cursor, name, calls)
                 return found
@@ -162,6 +163,15 @@ def _empty(cursor: Cursor, name: str, state: State) -> None:
         cursor.execute(f"delete from {table}")
 
 
+def _leave_parents(cursor: Cursor, name: str, state: State) -> None:
+    """Of the rows that the object's rows could point to, only those stay that they do point to."""
+    parent = SAMPLES[name].parent
+    if parent:
+        versions = (*state.staged, *(row.version for row in state.held.values()))
+        named = tuple(sorted({version.source for version in versions if version.source}))
+        cursor.execute(f"delete from itg.{parent} where id not in %s", (named,))
+
+
 def _calls(state: State) -> Calls:
     outcomes = []
     standing = state
@@ -180,11 +190,18 @@ def _country_of(name: str) -> CountryOf:
 
 
 def _one(name: str, history: bool) -> State:
-    """One record, read again and still the same: a join that finds all others in its place finds nothing."""
+    """One record, read again and still the same: a join that finds all others in its place finds nothing.
+
+    Beside it one whose parent, of which there is no other, has come to be known since it was written, and one whose
+    parent has gone.
+    """
     source, country_of = SAMPLES[name].sources[0], _country_of(name)
     before, again = (Version("ID0", 20, read_at, f"b{read_at}", source, "a") for read_at in (21, 22))
-    known = frozenset({before}) if history else None
-    return State([again], {"ID0": Held(before, country_of(before))}, known, [], country_of)
+    held = {"ID0": Held(before, country_of(before))}
+    if SAMPLES[name].parent:
+        held["ID4"] = Held(Version("ID4", 20, 21, "b21", source, "a"), "ZZ")
+        held["ID5"] = Held(Version("ID5", 20, 21, "b21", None, "a"), country_of(before))
+    return State([again], held, frozenset({before}) if history else None, [], country_of)
 
 
 def _few(name: str, history: bool) -> State:

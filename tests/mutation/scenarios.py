@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from tests.oracle.dm.data_freshness import dm_data_freshness
+from tests.oracle.dm.data_freshness import SOURCES, dm_data_freshness
 from tests.oracle.dm.field_coverage import dm_field_coverage
 from tests.oracle.dm.lab_360 import dm_lab_360
 from tests.oracle.dm.lab_hcp_network import dm_lab_hcp_network
@@ -33,7 +33,7 @@ _SLICED = {
     "dm.bridge_lab_hcp": "affiliation_id",
     "dm.bridge_lab_territory": "territory_id",
     "dm.bridge_objective_hcp": "objective_hcp_id",
-    "dm.dm_lab_hcp_network": "lab_id",
+    "dm.dm_lab_hcp_network": "hcp_key",
     "dm.fact_interaction": "interaction_id",
     "dm.fact_lab_capability": "lab_capability_id",
     "dm.fact_lab_objective": "objective_id",
@@ -54,7 +54,12 @@ class Scenario:
 
 def spoilt(itg: Tables, refreshed: Scenario) -> list[Scenario]:
     """What only faults and unlucky moments bring about."""
-    return [_without_rows(refreshed), _without_products(itg, refreshed), _out_of_step(refreshed)]
+    return [
+        _without_rows(refreshed),
+        _one_row_short(refreshed),
+        _without_products(itg, refreshed),
+        _out_of_step(refreshed),
+    ]
 
 
 def _without_rows(refreshed: Scenario) -> Scenario:
@@ -75,6 +80,15 @@ def _without_rows(refreshed: Scenario) -> Scenario:
         "dm.fact_interaction": _without(refreshed.dm["dm.fact_interaction"], "interaction_id", interaction),
         "dm.dim_user": _without(refreshed.dm["dm.dim_user"], "user_id", "UNKNOWN"),
     }
+    return Scenario(refreshed.as_of_date, {FRESHNESS: dm_data_freshness(dm, refreshed.as_of_date)}, tuple(spoil))
+
+
+def _one_row_short(refreshed: Scenario) -> Scenario:
+    """Every table that another one describes lacks a row."""
+    dm, spoil = dict(refreshed.dm), []
+    for table in SOURCES:
+        dm[table] = refreshed.dm[table][1:]
+        spoil.append((f"delete from {table} where ctid = (select min(ctid) from {table})", ()))
     return Scenario(refreshed.as_of_date, {FRESHNESS: dm_data_freshness(dm, refreshed.as_of_date)}, tuple(spoil))
 
 
