@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from idiscover.aws.erasure import Order, erase, search
+from idiscover.aws.erasure import ErasureRequest, erase, search
 from idiscover.aws.erasure_tables import Ids
 
 from tests.support.chain_fixtures import Begin
@@ -13,13 +13,15 @@ from tests.support.direct_chain import DirectChain
 TABLES = ["dm.bridge_lab_hcp", "dm.bridge_objective_hcp", "dm.fact_interaction", "dm.dim_hcp"]
 
 
-def order_of(chain: DirectChain, record_id: str) -> Order:
+def request_of(chain: DirectChain, record_id: str) -> ErasureRequest:
     def wake(dag_ids: Sequence[str]) -> None:
         for dag_id in dag_ids:
             chain.run_consumer(dag_id)
 
     context = chain.stack.context
-    return Order(context, chain.plans, Ids((record_id,)), lambda _line: None, wake, pause=lambda _seconds: None)
+    return ErasureRequest(
+        context, chain.plans, Ids((record_id,)), lambda _line: None, wake, pause=lambda _seconds: None
+    )
 
 
 def test_a_person_is_gone_and_stays_gone(begin: Begin) -> None:
@@ -33,10 +35,10 @@ def test_a_person_is_gone_and_stays_gone(begin: Begin) -> None:
     before = {table: ask(f"select count(*) from {table}")[0][0] for table in TABLES}
     unknown = "select count(*) from dm.bridge_lab_hcp where hcp_key = 'UNKNOWN'"
     [(unknown_before,)] = ask(unknown)
-    order = order_of(chain, person)
-    found = search(order).counts
+    request = request_of(chain, person)
+    found = search(request).counts
     assert {"itg.account", "itg.lab_hcp_affiliation", "dm.dim_hcp", "dm.bridge_lab_hcp"} <= set(found)
-    assert erase(order, "somebody", None).is_empty
+    assert erase(request, "somebody", None).is_empty
     # the relations are still counted; whose they are, nobody knows
     assert ask(unknown) == [(unknown_before + affiliations,)]
     after = {table: ask(f"select count(*) from {table}")[0][0] for table in TABLES}
@@ -49,5 +51,5 @@ def test_a_person_is_gone_and_stays_gone(begin: Begin) -> None:
     chain.settle()
     chain.advance()
     chain.run_day()
-    assert search(order).is_empty
+    assert search(request).is_empty
     assert chain.pending() == []

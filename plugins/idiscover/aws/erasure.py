@@ -50,7 +50,7 @@ _WAKE_AGAIN_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Order:
+class ErasureRequest:
     """What is to be erased, and where.
 
     Args:
@@ -85,100 +85,107 @@ class Order:
         return plan if isinstance(plan, RefreshPlan) else None
 
 
-def search(order: Order) -> Findings:
+def search(request: ErasureRequest) -> Findings:
     """What an erasure would find now; nothing is changed."""
-    with open_job_metadata(order.context) as metadata:
-        return find(metadata, order.context, order.ids)
+    with open_job_metadata(request.context) as metadata:
+        return find(metadata, request.context, request.ids)
 
 
-def erase(order: Order, requested_by: str, reason: str | None) -> Findings:
+def erase(request: ErasureRequest, requested_by: str, reason: str | None) -> Findings:
     """Erases the records; what is left of them, which should be nothing.
 
     Raises:
         ConfigError: the secret is not there, or AWS refuses.
         RetriableError: a service did not answer, or a lock was not let go; say it again.
     """
-    secret = erasure_secret(order.context)
-    hashes = {keyed_hash(secret, record_id) for record_id in order.ids.whole}
-    with open_job_metadata(order.context) as metadata, metadata.exclusive("erasure", "one at a time"):
+    secret = erasure_secret(request.context)
+    hashes = {keyed_hash(secret, record_id) for record_id in request.ids.whole}
+    with open_job_metadata(request.context) as metadata, metadata.exclusive("erasure", "one at a time"):
         begin_erasure(metadata, hashes, requested_by, reason)
-        publish_suppression(metadata, order.bucket)
-        order.tell("suppressed: extractions that begin now leave the records out")
-        _wait_for_extractions(metadata, order)
+        publish_suppression(metadata, request.bucket)
+        request.tell("suppressed: extractions that begin now leave the records out")
+        _wait_for_extractions(metadata, request)
         objects = touch_objects(metadata, hashes, [])  # of an earlier try that was killed
         for _ in range(_PASSES):
-            found = find(metadata, order.context, order.ids)
+            found = find(metadata, request.context, request.ids)
             if found.is_empty and not objects:
                 break
             for line in found.lines:
-                order.tell(f"found in {line}")
-            objects |= touch_objects(metadata, hashes, {name for name in found.objects if order.load(name)})
+                request.tell(f"found in {line}")
+            objects |= touch_objects(metadata, hashes, {name for name in found.objects if request.load(name)})
             count_erased(metadata, hashes, found.counts)
             for name in sorted(objects):
-                _erase_object(metadata, order, name, found)
-            deleted = delete_versions(metadata, order.context, order.ids, found.versions, _known(order))
-            redact_steps(metadata, [*order.ids.whole, *order.ids.short], REDACTED)
-            order.tell(f"{deleted} versions of objects deleted")
-            _wait_for_marts(metadata, order, objects)
+                _erase_object(metadata, request, name, found)
+            deleted = delete_versions(metadata, request.context, request.ids, found.versions, _known(request))
+            redact_steps(metadata, [*request.ids.whole, *request.ids.short], REDACTED)
+            request.tell(f"{deleted} versions of objects deleted")
+            _wait_for_marts(metadata, request, objects)
             objects = set()
-        left = find(metadata, order.context, order.ids)
+        left = find(metadata, request.context, request.ids)
         if left.is_empty:
             end_erasure(metadata, hashes)
     return left
 
 
-def _known(order: Order) -> frozenset[str]:
+def _known(request: ErasureRequest) -> frozenset[str]:
     """Objects whose files an erasure can rewrite."""
-    return frozenset(plan.object for plan in order.plans.values() if isinstance(plan, LoadPlan))
+    return frozenset(plan.object for plan in request.plans.values() if isinstance(plan, LoadPlan))
 
 
-def _wait_for_extractions(metadata: JobMetadata, order: Order) -> None:
+def _wait_for_extractions(metadata: JobMetadata, request: ErasureRequest) -> None:
     """Those that read now may have read the list as it was; those that begin later read it as it is."""
     waiting = {(name, run_id) for name, run_id, _ in running_extractions(metadata)}
     told: set[tuple[str, str]] = set()
     while waiting:
         for name, run_id, lapses in running_extractions(metadata):
             if (name, run_id) in waiting - told:
-                order.tell(f"waits for the extraction {run_id} of {name}; a dead one lets go at {lapses} UTC")
+                request.tell(f"waits for the extraction {run_id} of {name}; a dead one lets go at {lapses} UTC")
                 told.add((name, run_id))
-        order.pause(_PAUSE_SECONDS)
+        request.pause(_PAUSE_SECONDS)
         waiting &= {(name, run_id) for name, run_id, _ in running_extractions(metadata)}
 
 
-def _erase_object(metadata: JobMetadata, order: Order, name: str, found: Findings) -> None:
-    load, refresh = order.load(name), order.refresh(name)
+def _erase_object(metadata: JobMetadata, request: ErasureRequest, name: str, found: Findings) -> None:
+    load, refresh = request.load(name), request.refresh(name)
     assert load is not None  # objects are chosen by their loads
     if refresh is None:
         with metadata.exclusive(FILES, name):
-            _erase_layers(metadata, order, load, None, found, "erase")
+            _erase_layers(metadata, request, load, None, found, "erase")
         return
-    with alone_with_table(refresh, "erase", order.tell, order.pause) as alone:
+    with alone_with_table(refresh, "erase", request.tell, request.pause) as alone:
         with metadata.exclusive(FILES, name):
-            _erase_layers(metadata, order, load, refresh, found, alone.run.run_id)
+            _erase_layers(metadata, request, load, refresh, found, alone.run.run_id)
         finish_refresh(refresh, alone.run)
 
 
 def _erase_layers(
-    metadata: JobMetadata, order: Order, load: LoadPlan, refresh: RefreshPlan | None, found: Findings, run_id: str
+    metadata: JobMetadata,
+    request: ErasureRequest,
+    load: LoadPlan,
+    refresh: RefreshPlan | None,
+    found: Findings,
+    run_id: str,
 ) -> None:
-    manifests = _erase_files(metadata, order, load, found)
+    manifests = _erase_files(metadata, request, load, found)
     itg = None if refresh is None else refresh.itg
     rows = run_transaction(
-        order.context.secrets.redshift,
-        order.context.region,
-        lambda cursor: erase_object(cursor, load, itg, order.ids, manifests, run_id),
+        request.context.secrets.redshift,
+        request.context.region,
+        lambda cursor: erase_object(cursor, load, itg, request.ids, manifests, run_id),
     )
     for table, count in rows.items():
-        order.tell(f"{table}: {count} rows deleted or changed")
+        request.tell(f"{table}: {count} rows deleted or changed")
 
 
-def _erase_files(metadata: JobMetadata, order: Order, load: LoadPlan, found: Findings) -> list[BatchManifest]:
+def _erase_files(
+    metadata: JobMetadata, request: ErasureRequest, load: LoadPlan, found: Findings
+) -> list[BatchManifest]:
     """The manifests of the object's batches from which rows were erased, now or before."""
-    bucket, holding = order.bucket, found.batches(load.object)
+    bucket, holding = request.bucket, found.batches(load.object)
     keys = {row.batch_id: row.manifest_key for row in batches_of_object(metadata, load.object)}
     for batch_id in holding - set(keys):  # not registered yet, perhaps never
         keys[batch_id] = manifest_key(source_prefix(load.object, batch_id))
-    eraser = Eraser(order.ids.is_erased, order.ids.redact)
+    eraser = Eraser(request.ids.is_erased, request.ids.redact)
     rewritten = []
     for batch_id, key in sorted(keys.items()):
         if not bucket.exists(key):  # its window is being read again
@@ -188,15 +195,15 @@ def _erase_files(metadata: JobMetadata, order: Order, load: LoadPlan, found: Fin
             cleaned = clean_batch(metadata, bucket, manifest, key, load.key, eraser)
             if cleaned.files:
                 of = f"{cleaned.dropped} rows and {cleaned.changed} values"
-                order.tell(f"{batch_id}: {of} out of {cleaned.files} files")
+                request.tell(f"{batch_id}: {of} out of {cleaned.files} files")
             if cleaned.manifest.was_erased_from:
                 rewritten.append(cleaned.manifest)
     return rewritten
 
 
-def _wait_for_marts(metadata: JobMetadata, order: Order, objects: Collection[str]) -> None:
+def _wait_for_marts(metadata: JobMetadata, request: ErasureRequest, objects: Collection[str]) -> None:
     """All tables that are computed from the objects' are refreshed, by the runs that this wakes or by others."""
-    tables = _dependents(order, {f"itg.{name}" for name in objects})
+    tables = _dependents(request, {f"itg.{name}" for name in objects})
     woken: dict[str, float] = {}
     told = ""
     while True:
@@ -209,10 +216,10 @@ def _wait_for_marts(metadata: JobMetadata, order: Order, objects: Collection[str
         late = [plan for plan in _first(tables, busy) if now - woken.get(plan.table, -math.inf) > _WAKE_AGAIN_SECONDS]
         if late:
             woken |= {plan.table: now for plan in late}
-            order.wake([plan.header.dag_id for plan in late])
+            request.wake([plan.header.dag_id for plan in late])
         if told != (told := ", ".join(sorted(busy))):
-            order.tell(f"waits for {told}")
-        order.pause(_PAUSE_SECONDS)
+            request.tell(f"waits for {told}")
+        request.pause(_PAUSE_SECONDS)
 
 
 def _first(tables: Collection[RefreshPlan], busy: Collection[str]) -> list[RefreshPlan]:
@@ -224,9 +231,9 @@ def _first(tables: Collection[RefreshPlan], busy: Collection[str]) -> list[Refre
     return [plan for plan in tables if plan.table in later - computed]
 
 
-def _dependents(order: Order, tables: Collection[str]) -> list[RefreshPlan]:
+def _dependents(request: ErasureRequest, tables: Collection[str]) -> list[RefreshPlan]:
     """The refreshes of everything that is computed from these tables, directly or not."""
-    plans = [plan for plan in order.plans.values() if isinstance(plan, RefreshPlan)]
+    plans = [plan for plan in request.plans.values() if isinstance(plan, RefreshPlan)]
     reached = set(tables)
     while more := {plan.table for plan in plans if reached.intersection(plan.inputs)} - reached:
         reached |= more

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from idiscover.aws.erasure import Order
+from idiscover.aws.erasure import ErasureRequest
 from idiscover.aws.erasure_search import Findings
 from idiscover.aws.erasure_tables import Ids
 from idiscover.cli.deployed import open_deployed, wake
@@ -17,7 +17,9 @@ _CHECK_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _ID = re.compile(r"^[A-Za-z0-9]{15}([A-Z0-5]{3})?$")
 
 
-def order_of(context_place: str, record_ids: Sequence[str], reason: str | None, tell: Callable[[str], None]) -> Order:
+def request_of(
+    context_place: str, record_ids: Sequence[str], reason: str | None, tell: Callable[[str], None]
+) -> ErasureRequest:
     """What is to be erased, in the environment that a context file describes.
 
     Raises:
@@ -25,7 +27,7 @@ def order_of(context_place: str, record_ids: Sequence[str], reason: str | None, 
     """
     ids = Ids(tuple(dict.fromkeys(whole_id(record_id) for record_id in record_ids)))
     deployed = open_deployed(context_place)
-    return Order(
+    return ErasureRequest(
         deployed.context,
         deployed.plans,
         ids,

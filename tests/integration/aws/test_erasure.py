@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from idiscover.aws import extraction_run
-from idiscover.aws.erasure import Order, erase, search
+from idiscover.aws.erasure import ErasureRequest, erase, search
 from idiscover.aws.erasure_search import Findings
 from idiscover.aws.erasure_tables import Ids
 from idiscover.aws.object_versions import VersionedBucket
@@ -85,18 +85,20 @@ def two_days(platform: Platform, org: Org) -> None:
     refresh(platform, "dm.fact_test", woken_run("dm.fact_test", next(RUNS)))
 
 
-def order(platform: Platform, told: list[str], *ids: str) -> Order:
+def request_for(platform: Platform, told: list[str], *ids: str) -> ErasureRequest:
     def wake(dag_ids: Any) -> None:
         for name in dag_ids:
             plan = platform.plans[name]
             assert isinstance(plan, RefreshPlan)
             refresh(platform, plan.table, woken_run(name, next(RUNS)))
 
-    return Order(platform.context, platform.plans, Ids(ids or (GONE,)), told.append, wake, pause=lambda _seconds: None)
+    return ErasureRequest(
+        platform.context, platform.plans, Ids(ids or (GONE,)), told.append, wake, pause=lambda _seconds: None
+    )
 
 
 def say_erase(platform: Platform, *ids: str) -> Findings:
-    return erase(order(platform, [], *ids), "somebody", "a request of 5 January")
+    return erase(request_for(platform, [], *ids), "somebody", "a request of 5 January")
 
 
 def bucket_of(platform: Platform) -> Bucket:
@@ -135,7 +137,7 @@ def test_nothing_is_left_and_the_rest_is_as_it_was(platform: Platform, org: Org)
         json.dumps({"error": f"about {SHORT}"}),
     )
     assert SHORT.encode() in everything(platform)
-    found = search(order(platform, []))
+    found = search(request_for(platform, []))
     assert {"source/", "archive/", "status/", "itg.lab", "itg.test", "job.step_log"} <= set(found.counts)
     assert say_erase(platform).is_empty
     assert SHORT.encode() not in everything(platform) and b"Erika" not in everything(platform)
@@ -205,7 +207,7 @@ def test_it_does_not_come_back(platform: Platform, org: Org) -> None:
         bucket.write_bytes(key, content)
     rebuild(platform.refresh("itg.lab"), platform.load("lab"), lambda _line: None)
     assert platform.warehouse("select id from itg.lab") == [(OTHER,)]
-    assert not search(order(platform, [])).is_empty  # the backup's own objects are still there, and are found
+    assert not search(request_for(platform, [])).is_empty  # the backup's own objects are still there, and are found
     assert say_erase(platform).is_empty
     assert say_erase(platform, OTHER).is_empty
     assert platform.warehouse("select count(*) from itg.lab") == [(0,)]
@@ -227,7 +229,7 @@ def test_an_extraction_that_began_before_is_waited_for(platform: Platform, org: 
         play_step(request, [lab(GONE, "DE", 40)], org.now)
         extraction_run.close_extraction(plan, run)
 
-    paused = Order(**{**vars(order(platform, told)), "pause": step_ends})
+    paused = ErasureRequest(**{**vars(request_for(platform, told)), "pause": step_ends})
     assert erase(paused, "somebody", None).is_empty
     assert sum("waits for the extraction" in line and run.run_id in line for line in told) == 1
     assert platform.job("select rows from job.batch where batch_id = %s", request.window.batch_id) == [(0,)]
@@ -255,7 +257,7 @@ def test_an_erasure_that_is_killed_is_said_again(platform: Platform, org: Org, m
 def test_without_a_key_nothing_begins(platform: Platform, org: Org) -> None:
     secrets = platform.context.secrets.model_copy(update={"erasure": None})
     context = platform.context.model_copy(update={"secrets": secrets})
-    without = Order(**{**vars(order(platform, [])), "context": context})
+    without = ErasureRequest(**{**vars(request_for(platform, [])), "context": context})
     with pytest.raises(ConfigError, match="does not name the secret of erasures"):
         erase(without, "somebody", None)
     assert platform.job("select * from job.erasure") == []

@@ -33,17 +33,17 @@ def erase(
     from idiscover.aws.erasure import erase as erase_records
     from idiscover.aws.erasure import search
     from idiscover.cli.deployed import requester
-    from idiscover.cli.erasing import ask, order_of, say_findings
+    from idiscover.cli.erasing import ask, request_of, say_findings
 
-    order = order_of(context, record_id, reason, typer.echo)
-    found = search(order)
+    request = request_of(context, record_id, reason, typer.echo)
+    found = search(request)
     say_findings(found, "found in", typer.echo)
     if dry_run:
         typer.echo("a dry run: nothing was changed")
         return
     if not yes:
         ask(len(record_id))
-    left = erase_records(order, requester(), reason)
+    left = erase_records(request, requester(), reason)
     if left.is_empty:
         typer.echo("nothing left: no version of an object, no table holds the Id")
         return
