@@ -27,7 +27,7 @@ create table if not exists job.run_window (
     primary key (object, run_id, run_type)
 );
 alter table job.run_window add column if not exists read_mode text not null default 'window'
-    check (read_mode in ('window', 'window_and_ids', 'whole'));
+check (read_mode in ('window', 'window_and_ids', 'whole'));
 -- countries: only records of these are read, of all where there are none; reason: why a person started the run.
 alter table job.run_window add column if not exists countries text[] not null default '{}';
 alter table job.run_window add column if not exists reason text;
@@ -59,7 +59,7 @@ create table if not exists job.batch (
     ids bigint
 );
 alter table job.batch add column if not exists read_mode text not null default 'window'
-    check (read_mode in ('window', 'window_and_ids', 'whole'));
+check (read_mode in ('window', 'window_and_ids', 'whole'));
 alter table job.batch add column if not exists absence_at_utc timestamptz;
 alter table job.batch add column if not exists ids bigint;
 alter table job.batch add column if not exists countries text[] not null default '{}';
@@ -77,7 +77,7 @@ create table if not exists job.batch_file (
     primary key (batch_id, key)
 );
 alter table job.batch_file add column if not exists content text not null default 'rows'
-    check (content in ('rows', 'ids'));
+check (content in ('rows', 'ids'));
 
 -- An archived batch was made pending again. grain: batch_id, replay (1, 2, …).
 create table if not exists job.replay (
