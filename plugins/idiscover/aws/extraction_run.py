@@ -72,9 +72,10 @@ def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | Non
     the start of its delta filter, and nothing older is read unless a window or a backfill says so.
 
     Raises:
-        ConfigError: the run has no interval where its kind needs one.
+        ConfigError: the run has no interval where its kind needs one, or an order date that has not begun.
     """
     kind = run_kind(run)
+    _require_begun(run, org_now)
     from_watermark = plan.start if watermark is None else _behind(watermark, plan)
     if kind is RunKind.MANUAL:
         start, end = run.window_start_utc or from_watermark, run.window_end_utc or org_now
@@ -95,6 +96,19 @@ def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | Non
         countries=run.countries,
         reason=run.reason,
     )
+
+
+def _require_begun(run: RunIdentity, org_now: datetime) -> None:
+    """A mistyped year would arrive at every table as its newest day, and as-of dates never go back."""
+    if run.order_date is not None and run.order_date > org_now.date():
+        raise ConfigError(
+            "an order date that has not begun",
+            where=run.dag_id,
+            key="order_date",
+            got=run.order_date.isoformat(),
+            expected=f"{org_now.date()} at the latest, by the org's clock (UTC)",
+            remedy="correct it; to read up to now, leave it out",
+        )
 
 
 def _behind(watermark: datetime, plan: ExtractionPlan) -> datetime:

@@ -136,6 +136,15 @@ def test_without_an_interval_a_scheduled_run_has_no_window(run_type: str) -> Non
         new_window(PLAN, run(run_type), None, at("2026-01-06"))
 
 
+@pytest.mark.parametrize("now", ["2026-01-05T23:59", "1999-01-01"])
+def test_an_order_date_that_has_not_begun_is_refused(now: str) -> None:
+    """It would arrive at the marts as their newest day, and they would be computed as of it for ever."""
+    typed = run("manual", "2026-01-06", order_date="2026-01-06")
+    with pytest.raises(ConfigError, match="an order date that has not begun"):
+        new_window(PLAN, typed, None, at(now))
+    assert new_window(PLAN, typed, None, at("2026-01-06T00:00")).order_date == date(2026, 1, 6)
+
+
 def test_a_start_moved_past_the_watermark_leaves_no_gap() -> None:
     """A gap would keep the watermark where it is for ever, and each run would read all that came since."""
     moved = PLAN.model_copy(update={"start": at("2026-06-01")})

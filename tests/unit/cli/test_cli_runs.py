@@ -75,6 +75,12 @@ def test_an_order_date_brings_its_interval() -> None:
     )
 
 
+def test_a_dry_run_of_a_day_leaves_the_day_to_the_run_that_does_it() -> None:
+    body = new_run(PLANS["sfdc_to_s3__lab"], Asked(order_date=date(2026, 1, 5), dry_run=True), "run", NOW).body
+    assert body["conf"] == {"order_date": "2026-01-05", "dry_run": True}
+    assert body["logical_date"] is None and not {"data_interval_start", "data_interval_end"} & body.keys()
+
+
 def test_a_dry_run_shows_in_its_run_id_and_its_note() -> None:
     run = new_run(PLANS["stg_to_itg__lab"], Asked(dry_run=True, countries=("DE",)), "run", NOW)
     assert run.run_id.startswith("dry_run__") and run.body["note"].startswith("DRY RUN, ")

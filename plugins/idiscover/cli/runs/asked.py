@@ -95,7 +95,8 @@ def new_run(plan: Plan, asked: Asked, verb: str, now: datetime) -> NewRun:
         )
     run_id = f"{'dry_run' if asked.dry_run else verb}__{now:%Y-%m-%dT%H:%M:%S.%f}"
     body: dict[str, Any] = {"dag_run_id": run_id, "logical_date": None, "conf": conf, "note": note_of(verb, asked)}
-    if asked.order_date is not None:
+    # a dry run leaves the day to the run that does it: Airflow has one run per DAG and logical date
+    if asked.order_date is not None and not asked.dry_run:
         body |= _interval(asked.order_date)
     return NewRun(plan.header.dag_id, run_id, body)
 
