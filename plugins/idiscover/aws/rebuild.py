@@ -18,7 +18,7 @@ from idiscover.aws.batch_manifests import read_manifest
 from idiscover.aws.erasure_guard import guarded_manifest
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_arrivals import EVERY_SLICE
-from idiscover.aws.job_metadata_batches import ARCHIVED, FILES, batches
+from idiscover.aws.job_metadata_batches import ARCHIVED, FILES, PENDING, BatchRow, batches
 from idiscover.aws.job_metadata_claims import record_calls, record_units
 from idiscover.aws.loader import copy_ids, insert_into_ledger, require_equal, staged
 from idiscover.aws.redshift import transaction
@@ -27,7 +27,7 @@ from idiscover.aws.replay import require_todays_columns
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.stg_copy import StgCopy, copy_files
 from idiscover.aws.table_alone import Alone, Tell, alone_with_table
-from idiscover.errors import DataQualityError
+from idiscover.errors import ConfigError, DataQualityError, RetriableError
 from idiscover.lake.keys import archive_prefix, manifest_key, status_key
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ItgPlan, LoadPlan, RefreshPlan
@@ -64,15 +64,35 @@ def work_of(plan: RefreshPlan, load: LoadPlan) -> Work:
         load: of the object's load.
 
     Raises:
-        ConfigError: a batch in archive/ has other columns than stg has today.
+        ConfigError: there is no batch in archive/, or one has other columns than stg has today.
+        RetriableError: batches that were replayed are not loaded yet.
     """
     assert plan.itg is not None  # only tables of itg have an object
     bucket = Bucket(plan.context.buckets.data, plan.context.region)
     with open_job_metadata(plan.context) as metadata:
         archived = batches(metadata, load.object, ARCHIVED)
+        _require_all_there(load, archived, batches(metadata, load.object, PENDING))
     manifests = [read_manifest(bucket, row.manifest_key) for row in archived]
     require_todays_columns(load, manifests)
     return Work(plan, plan.itg, load, manifests)
+
+
+def _require_all_there(load: LoadPlan, archived: Sequence[BatchRow], pending: Sequence[BatchRow]) -> None:
+    """The table is emptied and made of the archive: what has left the archive for a replay would be a hole in it."""
+    if replayed := [row.batch_id for row in pending if row.replays]:
+        raise RetriableError(
+            "replayed batches are not loaded yet, and a table made without them would lack their records",
+            where=load.table,
+            got=", ".join(replayed[:5]) + (f" and {len(replayed) - 5} more" if len(replayed) > 5 else ""),
+            remedy=f"let {load.header.dag_id} load them first: idiscover run {load.table}",
+        )
+    if not archived:
+        raise ConfigError(
+            "the object has no batch in archive/: nothing would be left of its table",
+            where=load.table,
+            expected="archived batches in job.batch",
+            remedy=f"read the records anew: idiscover resync {load.object}",
+        )
 
 
 def rebuild(plan: RefreshPlan, load: LoadPlan, tell: Tell) -> dict[str, Any]:
@@ -87,9 +107,10 @@ def rebuild(plan: RefreshPlan, load: LoadPlan, tell: Tell) -> dict[str, Any]:
         `batches` and `rows` that were read, `countries`, and what `finish_refresh` returns.
 
     Raises:
-        ConfigError: a batch in archive/ has other columns than stg has today.
+        ConfigError: there is no batch in archive/, or one has other columns than stg has today.
         DataQualityError: files and manifests differ, or something is left to write; the table is as it was.
-        RetriableError: the transaction lost against another; the table is as it was.
+        RetriableError: replayed batches are not loaded yet, or the transaction lost against another; the table is as it
+            was.
     """
     with alone_with_table(plan, "rebuild", tell) as alone:
         with alone.metadata.exclusive(FILES, load.object):

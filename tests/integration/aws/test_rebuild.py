@@ -13,11 +13,11 @@ from idiscover.aws.rebuild import rebuild, work_of
 from idiscover.aws.refresher import claim_slices, current_statements, fail_refresh
 from idiscover.aws.table_alone import alone_with_table
 from idiscover.aws.wakes import ready_consumers
-from idiscover.errors import ConfigError, DataQualityError
+from idiscover.errors import ConfigError, DataQualityError, RetriableError
 
 from tests.integration.aws.kills import Killer
 from tests.integration.aws.test_kills import state_of
-from tests.integration.aws.test_replay import three_days_of_results
+from tests.integration.aws.test_replay import say_replay, settle, three_days_of_results
 from tests.support.aws_platform import Platform
 from tests.support.aws_runs import DAY_0, Org, assay, bring_in, lab, refresh, result, unit, woken_run
 
@@ -75,6 +75,31 @@ def test_what_waits_in_stg_is_applied_too_and_what_is_pending_stays(platform: Pl
     assert arrivals == platform.job(
         "select count(*) from job.input_arrival where target = 'itg.result' and claim_id is null"
     )
+
+
+def test_batches_that_a_replay_has_taken_out_of_the_archive_are_waited_for(platform: Platform, org: Org) -> None:
+    """Without them the table would lack their records until they are loaded again."""
+    three_days_of_results(platform, org)
+    before = telling(platform)
+    [first, *_] = work_of(platform.refresh("itg.result"), platform.load("result")).manifests
+    say_replay(platform, "result", first.batch_id)
+    rows = platform.warehouse("select id, value from itg.result order by 1")
+    with pytest.raises(RetriableError, match=f"replayed batches are not loaded yet[^!]*{first.batch_id}"):
+        say_rebuild(platform, "result")
+    assert platform.warehouse("select id, value from itg.result order by 1") == rows
+    settle(platform, "result")
+    say_rebuild(platform, "result")
+    assert telling(platform)["history"] == before["history"]
+
+
+def test_without_an_archive_the_table_stays_as_it_is(platform: Platform, org: Org) -> None:
+    bring_in(platform, org, "lab", DAY_0, [lab("L1", "DE")])
+    refresh(platform, "itg.lab", woken_run("itg.lab", next(RUNS)))
+    platform.job("delete from job.batch_file")  # as where the job metadata were lost
+    platform.job("delete from job.batch")
+    with pytest.raises(ConfigError, match="no batch in archive/"):
+        say_rebuild(platform, "lab")
+    assert platform.warehouse("select id from itg.lab") == [("L1",)]
 
 
 def test_every_slice_of_the_marts_is_refreshed(platform: Platform, org: Org) -> None:
