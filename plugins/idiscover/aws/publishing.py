@@ -192,7 +192,8 @@ class Publisher:
         }
         files = {path: file.version for path, file in sorted(self._sound.files.items())}
         state = PublishState(fingerprint=self._inputs.fingerprint, files=files, refused=refused)
-        if state != self._state:
+        # with what stands now: a deploy that has ended meanwhile has left its own, and files that this run wrote over
+        if state != read_state(self._bucket, self._target):
             write_state(self._bucket, state)
 
     @property

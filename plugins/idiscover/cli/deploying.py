@@ -99,7 +99,7 @@ def deploy(
     yield from publisher.publish(ensure_pools, is_final=fault is None)
     yield _upload_publish_dag(root, context, dry_run)
     now = {"code_sha": sha, "metadata": delta.hashes, "context": settings.hashes, "sql": sql}
-    _record(bucket, last, now, dry_run)
+    _record(bucket, now, dry_run)
 
 
 class _Deployed:
@@ -209,8 +209,9 @@ def last_release(bucket: Bucket) -> dict[str, Any]:
     return dict(json.loads(bucket.read_text(RELEASE_KEY)))
 
 
-def _record(bucket: Bucket, last: dict[str, Any], now: dict[str, Any], dry_run: bool) -> None:
-    if not dry_run and last != now:
+def _record(bucket: Bucket, now: dict[str, Any], dry_run: bool) -> None:
+    """Compared with what stands: a deploy that only discards edits ends as it began, but for `uploading`."""
+    if not dry_run and last_release(bucket) != now:
         bucket.write_text(RELEASE_KEY, json.dumps(now, indent=2, sort_keys=True))
 
 
@@ -227,10 +228,14 @@ def _upload_script(script: dict[str, bytes], bucket: Bucket, sha: str, dry_run: 
 def _record_uploading(
     bucket: Bucket, last: dict[str, Any], write: Mapping[str, str], delete: Sequence[str], dry_run: bool
 ) -> None:
-    """Written down before, so that what a killed deploy has uploaded is not taken for an edit by the next."""
-    if write or delete:
-        uploading = {path: checksum([text]) for path, text in write.items()}
-        _record(bucket, last, {**last, "uploading": uploading}, dry_run)
+    """Written down before, so that what a killed deploy has uploaded is not taken for an edit by the next.
+
+    Written anew by that next one, though it has nothing left to upload: `publish_dags` waits from then on.
+    """
+    killed: dict[str, str] = last.get("uploading", {})
+    if not dry_run and (write or delete or "uploading" in last):
+        uploading = {**killed, **{path: checksum([text]) for path, text in write.items()}}
+        bucket.write_text(RELEASE_KEY, json.dumps({**last, "uploading": uploading}, indent=2, sort_keys=True))
 
 
 def _upload_metadata(bucket: Bucket, delta: MetadataDelta, dry_run: bool) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 import boto3
 import pytest
 from idiscover.aws import publishing
-from idiscover.aws.publish_state import PublishState
+from idiscover.aws.publish_state import PublishState, write_state
 from idiscover.aws.publishing import EnsurePools, catalog_in_force, is_news, publish
+from idiscover.aws.s3 import Bucket
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY
 from idiscover.metadata.models import Context
@@ -231,6 +232,22 @@ def test_what_a_deploy_has_not_uploaded_yet_is_waited_for(world: World, monkeypa
     world.put(RELEASE_KEY, json.dumps(release))
     world.edit("objects/lab.yaml", LAB)
     assert world.publish().mended == ("objects/lab.yaml",)
+
+
+def test_a_publication_that_a_deploy_overtook_does_not_leave_the_deploys_state(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have written over the deploy's files; with its own state, the next run looks at them again."""
+    before = world.state()
+    real = publishing.synchronise
+
+    def overtaken(*given: Any) -> None:
+        write_state(Bucket(DATA, REGION), before.model_copy(update={"fingerprint": "of the deploy"}))
+        real(*given)
+
+    monkeypatch.setattr(publishing, "synchronise", overtaken)
+    world.publish(even_if_unchanged=True)
+    assert world.state() == before
 
 
 def test_an_edit_of_the_context_reaches_every_dag(world: World) -> None:

@@ -171,6 +171,9 @@ def test_an_edit_in_the_bucket_is_kept_and_named_until_it_is_overwritten(environ
     assert environment.read(key) == edited
     assert "kept" not in environment.deploy(overwrite=True)
     assert environment.read(key) == mine
+    environment.write(key, edited)
+    environment.deploy(overwrite=True)  # it brings what the release before it brought
+    assert "uploading" not in json.loads(environment.read(RELEASE_KEY)), "publish_dags would wait for its end"
     assert "kept" not in environment.deploy()
 
 
@@ -326,6 +329,22 @@ def test_a_deploy_that_was_killed_half_way_is_finished_by_the_next(
         edit(path)
     said = environment.deploy()
     assert "2 uploaded" in said and "kept" not in said
+
+
+def test_a_deploy_after_one_that_was_killed_is_waited_for_though_it_uploads_nothing(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.deploy()
+    edit(environment.root / "metadata" / "objects" / "account.yaml")
+    records: list[int] = []
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(deploying, "_upload_context", lambda *rest: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                environment.deploy()
+        assert "uploading" in json.loads(environment.read(RELEASE_KEY))
+        records.append(len(environment.versions()[f"{DATA}/{RELEASE_KEY}"]))
+    assert records[1] == records[0] + 1
 
 
 def test_an_environment_that_is_not_there_is_said_in_words(environment: Environment) -> None:
