@@ -20,7 +20,7 @@ from idiscover.aws.s3 import Bucket, assume_target_role
 from idiscover.aws.secrets import read_secret
 from idiscover.errors import ConfigError, DataQualityError, IdiscoverError, RetriableError, UnforeseenError
 from idiscover.lake.manifest import BatchFile
-from idiscover.lake.suppression import ErasedRows, erased_by
+from idiscover.lake.suppression import ErasedRows, erased_by, redacting
 from idiscover.metadata.models import DECIMAL_TYPES
 from idiscover.plan.model import BatchContent, ExtractionRequest
 from idiscover.salesforce.bulk import chained_page
@@ -215,13 +215,13 @@ def rewriter_for(order: PageOrder, where: str) -> CsvRewriter:
 def erased_rows(order: PageOrder, columns: Sequence[str]) -> ErasedRows:
     """What takes erased records out of the rows of a page."""
     request = order.request
-    secret = _erasure_secret(request.secrets.erasure, request.region)
+    secret = erasure_secret(request.secrets.erasure, request.region)
     is_erased = erased_by(secret, order.erased)
-    return ErasedRows(is_erased, columns.index(request.key), range(len(columns)))
+    return ErasedRows(is_erased, columns.index(request.key), range(len(columns)), redacting(is_erased))
 
 
 @lru_cache(maxsize=1)
-def _erasure_secret(name: str | None, region: str) -> dict[str, str]:
+def erasure_secret(name: str | None, region: str) -> dict[str, str]:
     """The key of the hashes, as each worker reads it by itself."""
     if name is None:
         raise ConfigError(

@@ -12,14 +12,14 @@ from idiscover.aws.secrets import read_secret
 from idiscover.errors import ConfigError, IdiscoverError
 from idiscover.lake.keys import manifest_key
 from idiscover.lake.manifest import BatchManifest
-from idiscover.lake.suppression import SUPPRESSION_KEY, SuppressionList
+from idiscover.lake.suppression import SUPPRESSION_KEY, SuppressionList, require_key
 from idiscover.notify.failures import failure_of
 from idiscover.notify.redaction import redact
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.session import open_session
 
 from emr_jobs.extraction import PageRunner, Progress, extract
-from emr_jobs.pages import source_bucket
+from emr_jobs.pages import erasure_secret, source_bucket
 from emr_jobs.status import StepStatus
 
 _ERROR_CHARACTERS = 2000
@@ -55,7 +55,7 @@ def run(request_uri: str, run_pages: PageRunner) -> None:
             log(f"manifest {manifest} stands: nothing to do")
             return
         status.write("running")
-        done = _extract(request, source, run_pages, status.progress, erased_hashes(own))
+        done = _extract(request, source, run_pages, status.progress, erased_hashes(own, request))
     except BaseException as error:
         failure = failure_of(error)
         attempt(lambda: status.write("failed", failure=failure))  # what stopped the step matters more
@@ -63,11 +63,18 @@ def run(request_uri: str, run_pages: PageRunner) -> None:
     status.write("succeeded", done)
 
 
-def erased_hashes(bucket: Bucket) -> frozenset[str]:
-    """Keyed hashes of the records that were erased; read before anything is asked of the org."""
+def erased_hashes(bucket: Bucket, request: ExtractionRequest) -> frozenset[str]:
+    """Keyed hashes of the records that were erased; read before anything is asked of the org.
+
+    Raises:
+        ConfigError: they cannot be told: no key, or another than they were made with.
+    """
     if not bucket.exists(SUPPRESSION_KEY):
         return frozenset()
-    return frozenset(SuppressionList.model_validate_json(bucket.read_text(SUPPRESSION_KEY)).hashes)
+    suppressed = SuppressionList.model_validate_json(bucket.read_text(SUPPRESSION_KEY))
+    if suppressed.hashes:
+        require_key(erasure_secret(request.secrets.erasure, request.region), suppressed)
+    return frozenset(suppressed.hashes)
 
 
 def _extract(

@@ -20,7 +20,7 @@ from idiscover.aws.batch_manifests import read_manifest
 from idiscover.aws.erasure_files import Eraser, clean_batch
 from idiscover.aws.erasure_guard import erasure_secret, publish_suppression
 from idiscover.aws.erasure_search import Findings, find
-from idiscover.aws.erasure_tables import REDACTED, Ids, erase_object
+from idiscover.aws.erasure_tables import Ids, erase_object
 from idiscover.aws.erasure_versions import delete_versions
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
 from idiscover.aws.job_metadata_batches import FILES, batches_of_object
@@ -39,7 +39,7 @@ from idiscover.aws.s3 import Bucket
 from idiscover.aws.table_alone import Tell, alone_with_table
 from idiscover.lake.keys import manifest_key, source_prefix
 from idiscover.lake.manifest import BatchManifest
-from idiscover.lake.suppression import keyed_hash
+from idiscover.lake.suppression import REDACTED, keyed_hash
 from idiscover.metadata.models import Context, Family
 from idiscover.plan.build import dag_id
 from idiscover.plan.model import LoadPlan, Plan, RefreshPlan
@@ -95,14 +95,14 @@ def erase(request: ErasureRequest, requested_by: str, reason: str | None) -> Fin
     """Erases the records; what is left of them, which should be nothing.
 
     Raises:
-        ConfigError: the secret is not there, or AWS refuses.
+        ConfigError: the secret is not there, or holds another key than before, or AWS refuses.
         RetriableError: a service did not answer, or a lock was not let go; say it again.
     """
     secret = erasure_secret(request.context)
     hashes = {keyed_hash(secret, record_id) for record_id in request.ids.whole}
     with open_job_metadata(request.context) as metadata, metadata.exclusive("erasure", "one at a time"):
         begin_erasure(metadata, hashes, requested_by, reason)
-        publish_suppression(metadata, request.bucket)
+        publish_suppression(metadata, request.bucket, secret)
         request.tell("suppressed: extractions that begin now leave the records out")
         _wait_for_extractions(metadata, request)
         objects = touch_objects(metadata, hashes, [])  # of an earlier try that was killed

@@ -26,7 +26,7 @@ _ROWS_PER_BLOCK = 1000
 
 @dataclass(frozen=True)
 class Eraser:
-    """Which records are meant. `redact` takes their Ids out of longer texts, where they are known."""
+    """Which records are meant. `redact` takes their Ids out of longer texts."""
 
     is_erased: IsErased
     redact: Callable[[str], str] | None = None

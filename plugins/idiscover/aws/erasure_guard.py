@@ -11,7 +11,15 @@ from idiscover.aws.s3 import Bucket
 from idiscover.aws.secrets import read_secret
 from idiscover.errors import ConfigError
 from idiscover.lake.manifest import BatchManifest
-from idiscover.lake.suppression import SECRET_KEY, SUPPRESSION_KEY, SuppressionList, erased_by
+from idiscover.lake.suppression import (
+    SECRET_KEY,
+    SUPPRESSION_KEY,
+    SuppressionList,
+    erased_by,
+    key_check,
+    redacting,
+    require_key,
+)
 from idiscover.metadata.models import Context
 
 _SHORTEST_KEY = 32  # characters; the hash has 32 bytes
@@ -21,7 +29,7 @@ def erasure_secret(context: Context) -> Mapping[str, str]:
     """The key of the hashes.
 
     Raises:
-        ConfigError: the context does not name the secret, or it holds no key, or a short one.
+        ConfigError: the context does not name the secret, or it holds no key, a short one, or another than before.
     """
     name = context.secrets.erasure
     if name is None:
@@ -41,13 +49,16 @@ def erasure_secret(context: Context) -> Mapping[str, str]:
             got=f"{len(secret.get(SECRET_KEY, ''))} characters",
             expected=f"at least {_SHORTEST_KEY} random characters",
         )
+    bucket = Bucket(context.buckets.data, context.region)
+    if bucket.exists(SUPPRESSION_KEY):
+        require_key(secret, SuppressionList.model_validate_json(bucket.read_text(SUPPRESSION_KEY)))
     return secret
 
 
-def publish_suppression(metadata: JobMetadata, bucket: Bucket) -> None:
+def publish_suppression(metadata: JobMetadata, bucket: Bucket, secret: Mapping[str, str]) -> None:
     """Writes the list that the steps of extractions read: every record that was, or is being, erased."""
-    hashes = SuppressionList(hashes=erased_hashes(metadata))
-    bucket.write_text(SUPPRESSION_KEY, hashes.model_dump_json(indent=2))
+    suppressed = SuppressionList(hashes=erased_hashes(metadata), key_check=key_check(secret))
+    bucket.write_text(SUPPRESSION_KEY, suppressed.model_dump_json(indent=2))
 
 
 def guarded_manifest(
@@ -64,10 +75,11 @@ def guarded_manifest(
         key: column of the records' own Id.
 
     Raises:
-        ConfigError: somebody was erased, and the secret is not there.
+        ConfigError: somebody was erased, and the secret is not there, or holds another key.
     """
     hashes = frozenset(erased_hashes(metadata))
     if not hashes:
         return manifest
-    eraser = Eraser(erased_by(erasure_secret(context), hashes))
+    is_erased = erased_by(erasure_secret(context), hashes)
+    eraser = Eraser(is_erased, redacting(is_erased))
     return clean_batch(metadata, bucket, manifest, manifest_key, key, eraser).manifest

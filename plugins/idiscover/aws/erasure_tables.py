@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 from psycopg2.extensions import cursor as Cursor
 
 from idiscover.lake.manifest import BatchManifest
+from idiscover.lake.suppression import REDACTED, SHORT_LENGTH
 from idiscover.plan.model import ItgPlan, LoadPlan
 from idiscover.warehouse.types import quoted
 
 SCHEMAS = ("stg", "itg", "dm")
-REDACTED = "[erased]"  # in a longer text, where an Id was
-SHORT_LENGTH = 15  # an Id's first characters are the Id, too: the others are their check sum
-
-
 KEY_PREFIXES = ("hcp|",)  # dm's key of a person is md5('hcp|' || its Id): an Id can be found by trying all
 
 

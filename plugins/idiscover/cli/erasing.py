@@ -12,8 +12,9 @@ from idiscover.aws.erasure_search import Findings
 from idiscover.aws.erasure_tables import Ids
 from idiscover.cli.deployed import open_deployed, wake
 from idiscover.errors import ConfigError
+from idiscover.lake.suppression import SHORT_LENGTH
+from idiscover.lake.suppression import whole_id as completed
 
-_CHECK_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _ID = re.compile(r"^[A-Za-z0-9]{15}([A-Z0-5]{3})?$")
 
 
@@ -23,9 +24,17 @@ def request_of(
     """What is to be erased, in the environment that a context file describes.
 
     Raises:
-        ConfigError: an Id is none.
+        ConfigError: an Id is none, or the reason names one.
     """
     ids = Ids(tuple(dict.fromkeys(whole_id(record_id) for record_id in record_ids)))
+    if reason is not None and ids.redact(reason) != reason:
+        raise ConfigError(
+            "the reason names a record that is to be erased",
+            where="the command line",
+            key="--reason",
+            expected="words that lead to nobody: they stay in job.erasure and in the notes of runs",
+            remedy="name the request instead",
+        )
     deployed = open_deployed(context_place)
     return ErasureRequest(
         deployed.context,
@@ -49,21 +58,16 @@ def whole_id(record_id: str) -> str:
             got=f"{len(record_id)} characters",  # not the Id: it would stand in a shell's log
             expected="15 letters and digits, or 18",
         )
-    short = record_id[:15]
-    whole = short + "".join(_check_character(short[start : start + 5]) for start in (0, 5, 10))
-    if len(record_id) == 18 and record_id != whole:
+    whole = completed(record_id[:SHORT_LENGTH])
+    if len(record_id) > SHORT_LENGTH and record_id != whole:
         raise ConfigError(
             "the last three characters of an Id do not fit the others",
             where="the command line",
-            got=record_id[15:],
-            expected=whole[15:],
+            got=record_id[SHORT_LENGTH:],
+            expected=whole[SHORT_LENGTH:],
             remedy="Ids tell capitals from small letters: copy it as it is",
         )
     return whole
-
-
-def _check_character(five: str) -> str:
-    return _CHECK_CHARACTERS[sum(1 << place for place, character in enumerate(five) if character.isupper())]
 
 
 def say_findings(found: Findings, word: str, tell: Callable[[str], None]) -> None:

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from idiscover.errors import ConfigError
+
 SUPPRESSION_KEY = "suppression/ids.json"
 SECRET_KEY = "hmac_key"  # in the secret `secrets.erasure`
-ID_LENGTH = 18
+ID_LENGTH, SHORT_LENGTH = 18, 15  # an Id's first 15 characters are the Id, too: the others are their check sum
+REDACTED = "[erased]"  # in a longer text, where an Id was
+_CHECK_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_IDS = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?(?![A-Za-z0-9])")
+_KNOWN_TEXT = "the key of erasures"
 
 IsErased = Callable[[str], bool]
 
@@ -26,6 +33,7 @@ class SuppressionList(BaseModel):
 
     version: int = 1
     hashes: tuple[str, ...]  # hex, sorted
+    key_check: str | None = None  # what the key makes of a known text: tells whether a key is theirs
 
 
 def keyed_hash(secret: Mapping[str, str], record_id: str) -> str:
@@ -38,9 +46,49 @@ def keyed_hash(secret: Mapping[str, str], record_id: str) -> str:
     return hmac.new(secret[SECRET_KEY].encode(), record_id.encode(), hashlib.sha256).hexdigest()
 
 
+def key_check(secret: Mapping[str, str]) -> str:
+    """For `SuppressionList.key_check`."""
+    return keyed_hash(secret, _KNOWN_TEXT)
+
+
+def require_key(secret: Mapping[str, str], suppressed: SuppressionList) -> None:
+    """With another key, no hash is found, and everybody who was erased would come back unseen.
+
+    Raises:
+        ConfigError: the hashes were made with another key.
+    """
+    if suppressed.key_check not in (None, key_check(secret)):
+        raise ConfigError(
+            "the key of erasures is not the one that the erased records are known by",
+            where=f"the secret secrets.erasure, and {SUPPRESSION_KEY}",
+            key=SECRET_KEY,
+            expected="the key of the first erasure",
+            remedy="put the secret's older version back; the key is never changed",
+        )
+
+
+def whole_id(short: str) -> str:
+    """An Id of 15 characters as 18: three more say which of its letters are capitals, five by five."""
+    return short + "".join(_check_character(short[start : start + 5]) for start in (0, 5, 10))
+
+
+def _check_character(five: str) -> str:
+    return _CHECK_CHARACTERS[sum(1 << place for place, character in enumerate(five) if character.isupper())]
+
+
 def erased_by(secret: Mapping[str, str], hashes: Collection[str]) -> IsErased:
-    """Whether a value is the Id of an erased record."""
-    return lambda value: len(value) == ID_LENGTH and keyed_hash(secret, value) in hashes
+    """Whether a value is the Id of an erased record, in either form: formulas of Salesforce give 15 characters."""
+
+    def is_erased(value: str) -> bool:
+        whole = whole_id(value) if len(value) == SHORT_LENGTH else value
+        return len(whole) == ID_LENGTH and keyed_hash(secret, whole) in hashes
+
+    return is_erased
+
+
+def redacting(is_erased: IsErased) -> Callable[[str], str]:
+    """What takes Ids of erased records out of longer texts, where they stand as words."""
+    return lambda text: _IDS.sub(lambda found: REDACTED if is_erased(found[0]) else found[0], text)
 
 
 @dataclass
@@ -51,7 +99,7 @@ class ErasedRows:
         is_erased: of a value.
         key: position of the record's own Id; None where that is not known, and any erased Id takes its row along.
         columns: positions of values that may be Ids of other records.
-        redact: takes erased Ids out of longer texts; where they are known by their hashes only, nobody can.
+        redact: takes erased Ids out of longer texts.
     """
 
     is_erased: IsErased

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idiscover.aws.erasure_files import next_name
 from idiscover.aws.erasure_tables import KEY_PREFIXES, Ids
-from idiscover.cli.erasing import whole_id
+from idiscover.cli.erasing import request_of, whole_id
 from idiscover.errors import ConfigError
-from idiscover.lake.suppression import ErasedRows, erased_by, keyed_hash
+from idiscover.lake.suppression import ErasedRows, erased_by, keyed_hash, redacting
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SECRET = {"hmac_key": "k" * 64}
@@ -66,8 +66,21 @@ def test_where_the_key_is_not_known_any_mention_takes_the_row_along() -> None:
 
 def test_hashes_know_whole_ids_of_their_own_key_alone() -> None:
     is_erased = erased_by(SECRET, {keyed_hash(SECRET, GONE)})
-    assert [is_erased(value) for value in (GONE, OTHER, GONE[:15], f"{GONE} ")] == [True, False, False, False]
+    assert [is_erased(value) for value in (GONE, OTHER, GONE[:15], f"{GONE} ")] == [True, False, True, False]
     assert not erased_by({"hmac_key": "x" * 64}, {keyed_hash(SECRET, GONE)})(GONE)
+
+
+def test_words_that_are_ids_of_erased_records_leave_longer_texts() -> None:
+    redact = redacting(erased_by(SECRET, {keyed_hash(SECRET, GONE)}))
+    assert redact(f"/{GONE}?id={GONE[:15]}, {OTHER}") == f"/[erased]?id=[erased], {OTHER}"
+    unharmed = f"x{GONE}, {GONE}x, {GONE[:14]}"  # parts of longer words, and too few characters
+    assert redact(unharmed) == unharmed
+
+
+def test_a_reason_that_names_the_record_is_refused_without_being_repeated() -> None:
+    with pytest.raises(ConfigError, match="the reason names a record") as refused:
+        request_of("context/local.yaml", [GONE], f"asked by {GONE[:15]}", lambda _line: None)
+    assert GONE[:15] not in str(refused.value)
 
 
 def test_every_key_that_dm_makes_of_an_id_is_searched_for() -> None:

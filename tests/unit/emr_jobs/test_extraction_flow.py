@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import pytest
 from idiscover.errors import ConfigError, DataQualityError, FailureKind, FatalError, RetriableError, UnforeseenError
 from idiscover.lake.manifest import BatchManifest
-from idiscover.lake.suppression import SUPPRESSION_KEY, SuppressionList, keyed_hash
+from idiscover.lake.suppression import SUPPRESSION_KEY, SuppressionList, key_check, keyed_hash
 from idiscover.notify.failures import Failure
 from idiscover.plan.model import ExtractionRequest, ReadMode
 from idiscover.salesforce import soql
@@ -369,8 +369,9 @@ KEY = {"hmac_key": "k" * 64}
 
 def put_suppression(bucket: FakeBucket, *record_ids: str) -> None:
     """The list that an erasure writes, and a request that knows whose key it was written with."""
-    hashes = SuppressionList(hashes=tuple(keyed_hash(KEY, record_id) for record_id in record_ids))
-    bucket.objects[SUPPRESSION_KEY] = hashes.model_dump_json().encode()
+    hashes = tuple(keyed_hash(KEY, record_id) for record_id in record_ids)
+    suppressed = SuppressionList(hashes=hashes, key_check=key_check(KEY))
+    bucket.objects[SUPPRESSION_KEY] = suppressed.model_dump_json().encode()
     secrets = REQUEST.secrets.model_copy(update={"erasure": "idiscover/erasure"})
     put_request(bucket, REQUEST.model_copy(update={"secrets": secrets}))
 
@@ -380,16 +381,25 @@ def test_rows_of_erased_records_are_left_out_and_counted(
 ) -> None:
     """Their own rows go, references to them become null, and every count still agrees."""
     time = "2026-01-05T00:00:00.000Z"
-    table = [(ERASED, "Erika", time), (OTHER, ERASED, time), ("001000000000003AAA", f"by {ERASED}", time)]
-    OrgTable([3], [table], page_rows=2).serve(org)
+    table = [
+        (ERASED, "Erika", time),
+        (OTHER, ERASED, time),
+        ("001000000000003AAA", f"by {ERASED}, not {OTHER}", time),
+        ("001000000000004AAA", ERASED[:15], time),  # as a formula gives it
+    ]
+    OrgTable([4], [table], page_rows=2).serve(org)
     put_suppression(bucket, ERASED)
     monkeypatch.setattr(emr_jobs.pages, "read_secret", lambda _name, _region: {**org.secret, **KEY})
-    emr_jobs.pages._erasure_secret.cache_clear()
+    emr_jobs.pages.erasure_secret.cache_clear()
     run(URI, InProcess())
     kept = [row[:2] for row in rows_in(bucket)]
-    assert kept == [[OTHER, ""], ["001000000000003AAA", f"by {ERASED}"]]  # a hash cannot be looked for inside a text
+    assert kept == [
+        [OTHER, ""],
+        ["001000000000003AAA", f"by [erased], not {OTHER}"],
+        ["001000000000004AAA", ""],
+    ]
     counts = manifest_in(bucket).counts
-    assert (counts.job_rows, counts.parsed_rows, counts.file_rows, counts.suppressed) == (3, 3, 2, 1)
+    assert (counts.job_rows, counts.parsed_rows, counts.file_rows, counts.suppressed) == (4, 4, 3, 1)
     assert json.loads(bucket.objects[REQUEST.status_key])["counts"]["suppressed"] == 1
 
 
@@ -401,4 +411,18 @@ def test_a_list_whose_key_is_not_known_stops_the_step(org: FakeOrg, bucket: Fake
     put_request(bucket, REQUEST.model_copy(update={"secrets": secrets}))
     with pytest.raises(ConfigError, match="does not name the secret"):
         run(URI, InProcess())
+    assert MANIFEST not in bucket.objects
+
+
+def test_a_key_that_was_changed_stops_the_step(
+    org: FakeOrg, bucket: FakeBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of the hashes would be found."""
+    OrgTable([1], [rows(1)]).serve(org)
+    put_suppression(bucket, ERASED)
+    monkeypatch.setattr(emr_jobs.pages, "read_secret", lambda _name, _region: {**org.secret, "hmac_key": "x" * 64})
+    emr_jobs.pages.erasure_secret.cache_clear()
+    with pytest.raises(ConfigError, match="the key of erasures is not the one"):
+        run(URI, InProcess())
+    emr_jobs.pages.erasure_secret.cache_clear()
     assert MANIFEST not in bucket.objects
