@@ -13,7 +13,6 @@ from idiscover.aws.s3 import Bucket
 from idiscover.metadata.models import Context
 
 _DOCUMENTS = "status"  # what runs say of themselves: text, and kept
-_LEFT_ALONE = frozenset({"metadata", "context", "script"})  # written by people: the search tells of them
 
 
 def delete_versions(
@@ -21,8 +20,9 @@ def delete_versions(
 ) -> int:
     """Deletes `found` for good, with all else that is left of objects that have no content any more; how many.
 
-    Left alone is what a registered batch names (it has to be rewritten first), what people wrote, and the files of
-    objects that the metadata do not know any more. Documents in status/ are written anew without the Ids first.
+    Left alone, and told by the search, is what a registered batch names (it has to be rewritten first), what the
+    platform's runs did not write, and the files of objects that the metadata do not know any more. Documents in status/
+    are written anew without the Ids first.
 
     Args:
         metadata: knows what registered batches name.
@@ -39,9 +39,7 @@ def delete_versions(
     doomed = [
         version
         for version in found
-        if version.layer not in _LEFT_ALONE
-        and not (version.is_latest and version.key in named)
-        and (version.layer not in DATA_LAYERS or version.folder(1) in known)
+        if _is_of_runs(version, context, known) and not (version.is_latest and version.key in named)
     ]
     for version in doomed:
         if version.is_latest and version.layer == _DOCUMENTS:
@@ -50,6 +48,13 @@ def delete_versions(
     for key in sorted({version.key for version in doomed if version.layer != _DOCUMENTS}):
         deleted += _delete_rest(versions, key, doomed)
     return deleted
+
+
+def _is_of_runs(version: ObjectVersion, context: Context, known: Collection[str]) -> bool:
+    """Whether it is a file of a known object's batch, a document in status/ or a log of a cluster."""
+    if version.layer in DATA_LAYERS:
+        return version.folder(1) in known
+    return version.layer == _DOCUMENTS or version.key.startswith(f"{context.emr.log_prefix}/")
 
 
 def _delete_rest(versions: VersionedBucket, key: str, doomed: Sequence[ObjectVersion]) -> int:

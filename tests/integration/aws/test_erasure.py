@@ -215,6 +215,24 @@ def test_it_does_not_come_back(platform: Platform, org: Org) -> None:
     assert hashes == sorted(keyed_hash(ERASURE_SECRET, one) for one in (GONE, OTHER))
 
 
+def test_what_the_platform_did_not_write_is_told_and_left_alone(platform: Platform, org: Org) -> None:
+    """Somebody's own file may hold a thousand others."""
+    bring_in(platform, org, "lab", DAY_0, [lab(GONE, "DE"), lab(OTHER, "FR")])
+    bucket = bucket_of(platform)
+    for text in (f"{OTHER}, once {GONE}", f"{OTHER}, {GONE}"):
+        bucket.write_text("exports/labs.csv", text)
+    bucket.write_text("emr-logs/j-1/steps/s-1/stdout", f"about {SHORT}")
+    left = say_erase(platform)
+    assert left.lines == ["exports/: 2 versions of 1 objects"]
+    assert bucket.read_text("exports/labs.csv") == f"{OTHER}, {GONE}" and bucket.list("emr-logs/") == []
+    assert platform.job("select state from job.erasure") == [("running",)]
+    bucket.write_text("exports/labs.csv", OTHER)
+    versions = VersionedBucket(bucket.name, platform.context.region)
+    versions.delete([one for one in versions.versions("exports/") if not one.is_latest])
+    assert say_erase(platform).is_empty
+    assert platform.job("select state from job.erasure") == [("done",)]
+
+
 def test_an_extraction_that_began_before_is_waited_for(platform: Platform, org: Org) -> None:
     """Its step may have read the list before the record was on it: what it wrote is erased, too."""
     two_days(platform, org)
