@@ -1,4 +1,6 @@
-"""Brings this repository to an environment: code, metadata, tables and procedures, DAG files; in that order.
+"""Brings this repository to an environment: code, tables and procedures, metadata, DAG files; in that order.
+
+Whatever reads metadata in the bucket finds the tables and procedures that they speak of: a run, and `publish_dags`.
 
 Each step compares first and does only what is needed, so that a deploy may be repeated. What the last deploy brought is
 recorded in the bucket (`status/deploy/release.json`): what was edited there since stops the next one, unless it is told
@@ -82,20 +84,21 @@ def deploy(
     publisher = _Deployed(in_force, sha, bucket, dry_run, allow_deletions=not keep_edits)
     sound = publisher.preview(delta, there)  # all mistakes before the first change
     yield _upload_script(script, bucket, sha, dry_run)
-    _record_uploading(bucket, last, {**delta.write, **settings.write}, delta.delete, dry_run)
-    yield _upload_metadata(bucket, delta, dry_run)
-    yield _upload_context(context, settings, bucket, dry_run)
-    if fault is not None:
-        yield f"the context as edited in the bucket is faulty, the DAGs get that of {context_place}: {fault}"
     statements = release(sound.catalog, root / "sql")
     job_ddl = (root / JOB_METADATA_DDL).read_text(encoding="utf-8")
     sql = checksum([*(statement.sql for statement in statements), job_ddl])
     if last.get("sql") == sql:
         yield f"tables and procedures: unchanged ({len(statements)} statements)"
     else:
+        last = _forget_sql(bucket, last, dry_run)
         yield _apply_sql(context, statements, job_ddl, dry_run)
     if not dry_run:
         record_statements(bucket, statements)
+    _record_uploading(bucket, last, {**delta.write, **settings.write}, delta.delete, dry_run)
+    yield _upload_metadata(bucket, delta, dry_run)
+    yield _upload_context(context, settings, bucket, dry_run)
+    if fault is not None:
+        yield f"the context as edited in the bucket is faulty, the DAGs get that of {context_place}: {fault}"
     yield from publisher.publish(ensure_pools, is_final=fault is None)
     yield _upload_publish_dag(root, context, dry_run)
     now = {"code_sha": sha, "metadata": delta.hashes, "context": settings.hashes, "sql": sql}
@@ -212,7 +215,19 @@ def last_release(bucket: Bucket) -> dict[str, Any]:
 def _record(bucket: Bucket, now: dict[str, Any], dry_run: bool) -> None:
     """Compared with what stands: a deploy that only discards edits ends as it began, but for `uploading`."""
     if not dry_run and last_release(bucket) != now:
-        bucket.write_text(RELEASE_KEY, json.dumps(now, indent=2, sort_keys=True))
+        _write_release(bucket, now)
+
+
+def _write_release(bucket: Bucket, release_record: Mapping[str, Any]) -> None:
+    bucket.write_text(RELEASE_KEY, json.dumps(release_record, indent=2, sort_keys=True))
+
+
+def _forget_sql(bucket: Bucket, last: dict[str, Any], dry_run: bool) -> dict[str, Any]:
+    """Until this deploy has ended nobody knows whose procedures stand: after one that was killed, the next runs all."""
+    rest = {name: value for name, value in last.items() if name != "sql"}
+    if not dry_run and rest != last:
+        _write_release(bucket, rest)
+    return rest
 
 
 def _upload_script(script: dict[str, bytes], bucket: Bucket, sha: str, dry_run: bool) -> str:
@@ -235,7 +250,7 @@ def _record_uploading(
     killed: dict[str, str] = last.get("uploading", {})
     if not dry_run and (write or delete or "uploading" in last):
         uploading = {**killed, **{path: checksum([text]) for path, text in write.items()}}
-        bucket.write_text(RELEASE_KEY, json.dumps({**last, "uploading": uploading}, indent=2, sort_keys=True))
+        _write_release(bucket, {**last, "uploading": uploading})
 
 
 def _upload_metadata(bucket: Bucket, delta: MetadataDelta, dry_run: bool) -> str:

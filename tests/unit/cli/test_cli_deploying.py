@@ -14,7 +14,7 @@ from idiscover.aws.publishing import PublishReport, publish
 from idiscover.cli import deploying
 from idiscover.cli.deploying import deploy
 from idiscover.cli.pulling import pull
-from idiscover.errors import ConfigError, IdiscoverError
+from idiscover.errors import ConfigError, FatalError, IdiscoverError
 from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -329,6 +329,31 @@ def test_a_deploy_that_was_killed_half_way_is_finished_by_the_next(
         edit(path)
     said = environment.deploy()
     assert "2 uploaded" in said and "kept" not in said
+
+
+def test_a_deploy_whose_sql_is_refused_leaves_metadata_and_dags_as_they_are(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else publish_dags would bring metadata into force whose tables are not there."""
+    environment.deploy()
+    edit(environment.root / "metadata" / "objects" / "account.yaml")
+    ddl = environment.root / "sql" / "job_metadata" / "ddl.sql"
+    before, released, applied = environment.versions(), ddl.read_text(), len(environment.applied)
+    ddl.write_text("refused")
+
+    def refuse(*_rest: object) -> str:
+        raise FatalError("the database refuses a statement")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deploying, "_apply_sql", refuse)
+        with pytest.raises(FatalError):
+            environment.deploy()
+    after, record = environment.versions(), f"{DATA}/{RELEASE_KEY}"
+    assert {**after, record: before[record]} == before
+    assert environment.publish().is_unchanged
+    ddl.write_text(released)  # back to the release before: who knows how far the other one came
+    environment.deploy()
+    assert len(environment.applied) == applied + 1
 
 
 def test_a_deploy_after_one_that_was_killed_is_waited_for_though_it_uploads_nothing(
