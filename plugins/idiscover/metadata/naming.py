@@ -9,12 +9,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from idiscover.metadata.models import FieldType
-from idiscover.metadata.object_checks import RESERVED_COLUMNS
+from idiscover.metadata.object_checks import RESERVED_COLUMNS, RESERVED_OBJECTS
 from idiscover.metadata.reserved_words import REDSHIFT_RESERVED_WORDS
 
 OBJECT_NAME_MAX_LENGTH = 34  # see metadata/object_checks.py
 COLUMN_NAME_MAX_LENGTH = 63
 
+_DELETED_FIELD, _DELETED_COLUMN = "IsDeleted", "is_deleted"  # procedures know the column: no other field may be it
 _CUSTOM_SUFFIX = re.compile(r"__(c|pc|mdt|e|b|x|kav)$", re.IGNORECASE)
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -29,7 +30,7 @@ def snake_case(api_name: str) -> str:
 def object_name(api_name: str, taken: Collection[str]) -> str:
     """Our name of an object, which no other in `taken` has; `User` → `sf_user`, for a table cannot be named so."""
     name = snake_case(api_name)
-    if name in REDSHIFT_RESERVED_WORDS:
+    if name in REDSHIFT_RESERVED_WORDS or name in RESERVED_OBJECTS:
         name = f"sf_{name}"
     return _numbered(name, taken, OBJECT_NAME_MAX_LENGTH)
 
@@ -57,7 +58,8 @@ def _column(api_name: str, kind: FieldType, of_object: str) -> str:
     name = snake_case(api_name)
     if kind is FieldType.REFERENCE and not name.endswith("_id"):
         name = f"{name}_id"
-    if name in REDSHIFT_RESERVED_WORDS or name in RESERVED_COLUMNS:
+    is_taken = name == _DELETED_COLUMN and api_name != _DELETED_FIELD
+    if is_taken or name in REDSHIFT_RESERVED_WORDS or name in RESERVED_COLUMNS:
         return f"{of_object}_{name}"
     return name
 

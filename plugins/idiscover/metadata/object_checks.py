@@ -29,6 +29,7 @@ DAG_ID_MAX_LENGTH = 50  # MWAA's InvokeRestApi takes paths of 64 characters, suc
 NAME_MAX_LENGTH = 34  # with s3_to_redshift__ in front, a dag_id; leaves room for load_<name>__superseded too
 COLUMNS_MAX = 1600  # of a Redshift table
 SYSTEM_COLUMNS = 5  # of a table of itg: see docs/architecture.md
+RESERVED_OBJECTS = frozenset({"batch_load"})  # stg.batch_load is the ledger of loads
 # Columns that the platform or the database adds to a table, and parameters of a procedure.
 RESERVED_COLUMNS = frozenset(
     {"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "p_country_code", "p_as_of_date", "p_run_id"}
@@ -78,6 +79,15 @@ def _object_name_fits(spec: ObjectSpec, _catalog: Catalog, _unread: Collection[s
     """Names of objects fit into dag_ids, and are no words that Redshift reserves."""
     longest = max((Family.SFDC_TO_S3, Family.S3_TO_REDSHIFT), key=len)
     yield from name_fits(spec.object, longest, object_path(spec.object), "object")
+    if spec.object in RESERVED_OBJECTS:
+        yield ConfigError(
+            "a name is that of a table of the platform's own",
+            where=object_path(spec.object),
+            key="object",
+            got=spec.object,
+            expected=f"any other: stg.{spec.object} is the ledger of loads",
+            remedy=f"rename it, for example to sf_{spec.object}",
+        )
 
 
 def _has_delta_filter(spec: ObjectSpec, catalog: Catalog, unread: Collection[str]) -> Problems:

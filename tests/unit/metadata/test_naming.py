@@ -39,6 +39,7 @@ def test_snake_case(api_name: str, expected: str) -> None:
     [
         ("User", (), "sf_user"),
         ("User", ("sf_user",), "sf_user_2"),
+        ("Batch_Load__c", (), "sf_batch_load"),
         ("Lab__c", ("lab",), "lab_2"),
         ("Lab__c", ("lab", "lab_2"), "lab_3"),
         ("A" + "b" * 60 + "__c", (), "a" + "b" * 33),
@@ -61,6 +62,8 @@ def test_references_reserved_words_and_collisions() -> None:
         "Oid__c": FieldType.STRING,
         "Xmin__c": FieldType.STRING,
         "P_Run_Id__c": FieldType.STRING,
+        "IsDeleted": FieldType.BOOLEAN,
+        "Is_Deleted__c": FieldType.BOOLEAN,
     }
     assert column_names(fields, "kit") == {
         "Id": "id",
@@ -73,6 +76,8 @@ def test_references_reserved_words_and_collisions() -> None:
         "Oid__c": "kit_oid",
         "Xmin__c": "kit_xmin",
         "P_Run_Id__c": "kit_p_run_id",
+        "IsDeleted": "is_deleted",
+        "Is_Deleted__c": "kit_is_deleted",
     }
 
 
