@@ -25,7 +25,7 @@ def pull(root: Path, context_place: str, dry_run: bool = False, overwrite: bool 
         overwrite: take the bucket's text of files too that were changed here as well.
 
     Raises:
-        ConfigError: a file was changed on both sides; nothing was written then.
+        ConfigError: a file was changed on both sides, or a key leads out of metadata/; nothing was written then.
     """
     context = read_context(context_place)
     bucket = Bucket(context.buckets.data, context.region)
@@ -41,9 +41,10 @@ def pull(root: Path, context_place: str, dry_run: bool = False, overwrite: bool 
             expected="a change on one side",
             remedy="merge them by hand; or take the bucket's: --overwrite",
         )
+    targets = {path: _target(root / "metadata", path) for path in delta.edits}
     if not dry_run:
-        for path in delta.edits:
-            _write(root / "metadata" / path, there.get(path))
+        for path, target in targets.items():
+            _write(target, there.get(path))
     would = "would be " if dry_run else ""
     yield f"{len(delta.edits)} file{'' if len(delta.edits) == 1 else 's'} {would}brought here" + (
         f": {', '.join(delta.kept)}" if delta.edits else ""
@@ -57,6 +58,19 @@ def _faults(root: Path) -> Iterator[str]:
         load_catalog(FolderReader(root / "metadata"))
     except CatalogError as error:
         yield f"as they stand here now, {error}"
+
+
+def _target(folder: Path, path: str) -> Path:
+    """Where a file of the bucket belongs; a key may be anything, and whoever writes there is not to write here."""
+    target = folder / path
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(
+            "a key in the bucket leads out of the folder of metadata",
+            where=metadata_key(path),
+            expected="metadata/<folder>/<file>",
+            remedy="find out who put it there, and delete it",
+        )
+    return target
 
 
 def _write(path: Path, text: str | None) -> None:

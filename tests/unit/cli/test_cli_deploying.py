@@ -233,6 +233,19 @@ def test_a_file_that_was_changed_on_both_sides_is_not_pulled(environment: Enviro
     assert (environment.root / one).read_text() == environment.read(one)
 
 
+@pytest.mark.parametrize("path", ["../outside.yaml", "/outside.yaml", "objects/../../outside.yaml"])
+def test_a_key_that_leads_out_of_the_folder_is_not_pulled(environment: Environment, path: str) -> None:
+    environment.deploy()
+    environment.write("metadata/tables/dm.dim_lab.yaml", "edited")
+    environment.write(f"metadata/{path}", "outside")
+    before = sorted(item for item in environment.root.parent.rglob("*") if item.is_file())
+    mine = (environment.root / "metadata" / "tables" / "dm.dim_lab.yaml").read_text()
+    with pytest.raises(ConfigError, match="leads out of the folder of metadata"):
+        environment.pull()
+    assert sorted(item for item in environment.root.parent.rglob("*") if item.is_file()) == before
+    assert (environment.root / "metadata" / "tables" / "dm.dim_lab.yaml").read_text() == mine
+
+
 def test_files_that_came_and_went_in_the_bucket_are_pulled_with_their_faults(
     environment: Environment,
 ) -> None:

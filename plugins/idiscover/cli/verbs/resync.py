@@ -24,7 +24,8 @@ def resync(
     For an object that has drifted: records that came into sight again, formulas that changed, rows that nobody trusts.
     Every record is read, whatever its SystemModstamp; those that are there are written over by their newest version,
     those that are not leave itg. Country by country, each in one transaction, so that whoever reads the tables never
-    sees a hole. Other runs of the object go on as they are; another whole read or Id sweep of it is waited for.
+    sees a hole. While it reads, it holds the object's lock, as any run does: a daily run that comes meanwhile is tried
+    again and, if it gives up, caught up by the next. Of a large object, begin when none is due.
 
     With --dry-run: how many records would be read, and what would be woken. Exit status 0 if every run succeeded.
     """
