@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from psycopg2.extensions import cursor as Cursor
+
 from idiscover.aws.batch_manifests import read_manifest
 from idiscover.aws.erasure_files import Eraser, clean_batch
 from idiscover.aws.erasure_guard import erasure_secret, publish_suppression
@@ -43,6 +45,7 @@ from idiscover.lake.suppression import REDACTED, keyed_hash
 from idiscover.metadata.models import Context, Family
 from idiscover.plan.build import dag_id
 from idiscover.plan.model import LoadPlan, Plan, RefreshPlan
+from idiscover.warehouse.types import quoted
 
 _PASSES = 3  # what was moved while it was searched for is found by the next
 _PAUSE_SECONDS = 2.0
@@ -89,6 +92,23 @@ def search(request: ErasureRequest) -> Findings:
     """What an erasure would find now; nothing is changed."""
     with open_job_metadata(request.context) as metadata:
         return find(metadata, request.context, request.ids)
+
+
+def objects_of(request: ErasureRequest) -> list[str]:
+    """The objects whose records the Ids are, as far as itg holds them; for the person who is asked."""
+    plans = [plan for plan in request.plans.values() if isinstance(plan, RefreshPlan) and plan.itg is not None]
+    context = request.context
+    return run_transaction(
+        context.secrets.redshift,
+        context.region,
+        lambda cursor: [plan.table.split(".")[1] for plan in plans if _holds(cursor, plan, request.ids)],
+    )
+
+
+def _holds(cursor: Cursor, plan: RefreshPlan, ids: Ids) -> bool:
+    assert plan.itg is not None  # chosen by it
+    cursor.execute(f"select count(*) from {plan.table} where {quoted(plan.itg.key)} in %s", [ids.whole])
+    return bool(cursor.fetchone()[0])
 
 
 def erase(request: ErasureRequest, requested_by: str, reason: str | None) -> Findings:

@@ -78,7 +78,8 @@ def say_findings(found: Findings, word: str, tell: Callable[[str], None]) -> Non
         tell("no version of an object and no table holds the Id")
 
 
-def ask(count: int) -> None:
-    """Goes on if a person says so."""
+def ask(count: int, objects: Sequence[str]) -> None:
+    """Goes on if a person says so, who is told what it is: an Id does not look like a person or a lab."""
     records = "this record" if count == 1 else f"these {count} records"
-    typer.confirm(f"Erase {records} for good, old versions too?", abort=True)
+    of = f"of {', '.join(objects)}" if objects else "(itg has none such)"
+    typer.confirm(f"Erase {records} {of} for good, old versions too?", abort=True)

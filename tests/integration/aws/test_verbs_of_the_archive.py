@@ -79,7 +79,9 @@ def test_erase(platform: Platform, org: Org, started: list[tuple[str, Mapping[st
     shown = say("erase", GONE[:15], "--dry-run")
     assert shown.exit_code == 0 and "found in itg.lab: 1 rows" in shown.output
     refused = say("erase", GONE, answer="n\n")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 1 and "Erase this record of lab for good" in refused.output
+    unknown = say("erase", "001000000000009AAA", answer="n\n")
+    assert unknown.exit_code == 1 and "(itg has none such)" in unknown.output
     assert platform.job("select count(*) from job.erasure") == [(0,)]
     assert platform.warehouse("select count(*) from itg.lab") == [(2,)]
     done = say("erase", GONE, "--yes", "--reason", "a test")

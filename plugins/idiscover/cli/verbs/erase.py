@@ -31,7 +31,7 @@ def erase(
     say it again. Erase the person in Salesforce, too: the org is not touched.
     """
     from idiscover.aws.erasure import erase as erase_records
-    from idiscover.aws.erasure import search
+    from idiscover.aws.erasure import objects_of, search
     from idiscover.cli.deployed import requester
     from idiscover.cli.erasing import ask, request_of, say_findings
 
@@ -42,7 +42,7 @@ def erase(
         typer.echo("a dry run: nothing was changed")
         return
     if not yes:
-        ask(len(record_id))
+        ask(len(record_id), objects_of(request))
     left = erase_records(request, requester(), reason)
     if left.is_empty:
         typer.echo("nothing left: no version of an object, no table holds the Id")
