@@ -119,6 +119,8 @@ class FakeAirflow:
             self.silent -= 1
             raise RetriableError("Airflow is busy")
         states = self.states[dag_id, run_id]
+        if not states:
+            return None
         state = states.pop(0) if len(states) > 1 else states[0]
         end = NOW.isoformat() if state in ("success", "failed") else None
         return {"state": state, "start_date": NOW.isoformat(), "end_date": end, "note": None}
@@ -176,6 +178,13 @@ def test_a_run_is_followed_to_the_end_of_all_that_it_wakes(airflow: FakeAirflow)
     result = followed(airflow)
     assert found(result) == [(*run, "success") for run in (EXTRACTION, LOAD, REFRESH)]
     assert result.has_succeeded
+
+
+def test_a_run_that_somebody_deletes_is_not_followed_for_ever(airflow: FakeAirflow) -> None:
+    airflow.states[EXTRACTION] = []
+    result = followed(airflow)
+    assert found(result) == [(*EXTRACTION, "failed")] and not result.has_succeeded
+    assert "deleted" in result.runs[0].detail
 
 
 def test_a_consumer_that_has_no_run_yet_is_waited_for(airflow: FakeAirflow) -> None:

@@ -19,7 +19,7 @@ ENDED = frozenset({SUCCESS, FAILED})
 POLL_SECONDS = 2.0
 _ADOPT_AFTER = timedelta(seconds=20)  # an event whose run is not named: a run that began since took it along
 _GIVE_UP_AFTER = timedelta(minutes=8)  # the sweep comes every few minutes
-_MOST_SILENCES = 30  # looks in a row at an Airflow that does not answer
+_MOST_SILENCES = 30  # looks in a row at an Airflow that does not answer, or that does not know a run
 
 
 class Airflow(Protocol):
@@ -45,6 +45,7 @@ class FollowedRun:
     note: str | None = None
     detail: str = ""  # rows, countries; filled in by whoever shows it
     is_asked: bool = False  # whether its events were read after it had ended
+    unknown: int = 0  # looks in a row at which Airflow did not know it
 
     @property
     def seconds(self) -> float | None:
@@ -193,8 +194,12 @@ class Follower:
 
 
 def _fill(run: FollowedRun, found: Mapping[str, Any] | None) -> None:
-    if found is None:  # created, and not visible yet; or deleted meanwhile
+    if found is None:  # created, and not visible yet; or deleted, by which it will not come back
+        run.unknown += 1
+        if run.unknown == _MOST_SILENCES:
+            run.state, run.detail = FAILED, "Airflow does not know the run any more: somebody has deleted it"
         return
+    run.unknown = 0
     run.state = str(found["state"])
     run.started_at_utc = _moment(found.get("start_date"))
     run.ended_at_utc = _moment(found.get("end_date"))
