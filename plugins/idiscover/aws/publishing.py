@@ -21,14 +21,15 @@ from idiscover.aws.publish_state import PublishState, RefusedVersion, read_state
 from idiscover.aws.s3 import Bucket, LatestVersion
 from idiscover.errors import ConfigError, FatalError
 from idiscover.lake.keys import RELEASE_KEY, metadata_key
-from idiscover.metadata.last_good import MetadataFile, RefusedEdit, SoundMetadata, soundest
-from idiscover.metadata.loading import parse_context
+from idiscover.metadata.last_good import ContentReader, MetadataFile, RefusedEdit, SoundMetadata, soundest
+from idiscover.metadata.loading import load_catalog, parse_context
 from idiscover.metadata.models import Catalog, Context
-from idiscover.metadata.paths import is_metadata, owner_of
+from idiscover.metadata.paths import is_metadata, object_path, owner_of
 from idiscover.notify.edits import mended_mail, refused_mail
 from idiscover.plan.build import build_plans
 from idiscover.plan.model import Plan
 from idiscover.plan.notices import with_notices
+from idiscover.warehouse.alterations import needs_release
 
 log = logging.getLogger(__name__)
 
@@ -156,11 +157,28 @@ class Publisher:
             mended=tuple(sorted(known.keys() - {edit.path for edit in sound.refused})),
             pools=pools,
         )
+        report.warnings += self._not_released(sound, report.edits)
         if not self._dry_run:
             ensure_pools(pools)
         files = generated_files(self._plans, self._inputs.context)
         synchronise(files, self._target, report.files, self._dry_run)
         return report
+
+    def _not_released(self, sound: SoundMetadata, edits: Collection[str]) -> list[str]:
+        """Edits that are published, and need what only a release brings: SQL is run by no DAG."""
+        edited = {name: spec for name, spec in sound.catalog.objects.items() if object_path(name) in edits}
+        if not edited or not self._good:
+            return []
+        try:
+            before = load_catalog(ContentReader(self._good)).objects
+        except ConfigError:  # by the rules of a newer version of the code
+            return []
+        return [
+            f"metadata/{object_path(name)} needs other tables or another procedure: its loads or refreshes fail until a"
+            " release has brought them"
+            for name, spec in edited.items()
+            if needs_release(before.get(name), spec)
+        ]
 
     def tell(self, report: PublishReport) -> None:
         """One mail per edit that is newly refused, and per one that is mended."""

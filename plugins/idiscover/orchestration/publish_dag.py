@@ -108,6 +108,8 @@ def _told(report: PublishReport) -> dict[str, Any]:
     log.info("edits: %s", ", ".join(report.edits) or "none")
     for edit in report.refused:
         log.warning("refused: metadata/%s\n%s", edit.path, "\n".join(str(problem) for problem in edit.problems))
+    for text in report.warnings:
+        log.warning("%s", text)
     log.info(report.files.text(dry_run=False))
     return {
         "unchanged": False,

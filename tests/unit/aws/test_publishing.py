@@ -118,6 +118,23 @@ def test_a_broken_edit_keeps_its_dags_and_is_explained_mailed_and_mended(world: 
     assert world.header("sfdc_to_s3__lab")["metadata_versions"]["objects/lab.yaml"] == mended
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "is_told"),
+    [
+        ("history: true", "history: false", True),
+        ("load_mode: delta", "load_mode: delta # nothing", False),
+    ],
+)
+def test_an_edit_that_needs_a_release_is_told(world: World, old: str, new: str, is_told: bool) -> None:
+    """It is published: a person may release it at any moment. Until then its loads or refreshes fail."""
+    text = sample_files()["objects/result.yaml"]
+    assert old in text
+    world.edit("objects/result.yaml", text.replace(old, new))
+    report = world.publish()
+    assert [text.partition(" needs ")[0] for text in report.warnings] == ["metadata/objects/result.yaml"] * is_told
+    assert report.refused == ()
+
+
 def test_a_broken_new_file_makes_no_dag_and_its_owner_is_not_known(world: World) -> None:
     before = world.files()
     world.edit("objects/extra.yaml", "object: extra\nowner: nobody\n")
