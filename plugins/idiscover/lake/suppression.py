@@ -87,8 +87,15 @@ def erased_by(secret: Mapping[str, str], hashes: Collection[str]) -> IsErased:
 
 
 def redacting(is_erased: IsErased) -> Callable[[str], str]:
-    """What takes Ids of erased records out of longer texts, where they stand as words."""
-    return lambda text: _IDS.sub(lambda found: REDACTED if is_erased(found[0]) else found[0], text)
+    """What takes Ids of erased records out of longer texts, where they stand as words; an Id alone is no such text."""
+
+    def redact(text: str) -> str:
+        # most values of a read: most are short, and hashing an Id twice would cost more than all the rest
+        if len(text) < SHORT_LENGTH or (len(text) <= ID_LENGTH and text.isalnum()):
+            return text
+        return _IDS.sub(lambda found: REDACTED if is_erased(found[0]) else found[0], text)
+
+    return redact
 
 
 @dataclass
