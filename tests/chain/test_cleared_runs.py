@@ -11,7 +11,7 @@ from idiscover.plan.model import ExtractionPlan, LoadPlan, RefreshPlan
 
 from tests.support.chain_fixtures import beginning
 from tests.support.direct_chain import DirectChain, DoneRun
-from tests.support.direct_figures import differences, fingerprint, work
+from tests.support.direct_figures import differences, fingerprint, settled_work
 from tests.support.direct_stack import DirectStack
 
 # A table of each family, of each country rule, with history and without.
@@ -68,13 +68,13 @@ def _units(chain: DirectChain, plan: RefreshPlan, run_id: str) -> list[list[str]
 @pytest.mark.parametrize("again", [_run_again, _each_task_alone])
 def test_a_run_again_changes_nothing(chain: DirectChain, again: object) -> None:
     assert callable(again)
-    held, done_so_far = fingerprint(chain), work(chain)
+    held, done_so_far = fingerprint(chain), settled_work(chain)
     runs = list(chain.done)
     for done in runs:
         again(chain, done)
     chain.settle()
     assert _changed(held, fingerprint(chain)) == []
-    now = work(chain)
+    now = settled_work(chain)
     assert (now.query_jobs, now.calls, now.refreshes) == (
         done_so_far.query_jobs,
         done_so_far.calls,

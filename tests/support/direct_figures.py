@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -12,6 +13,7 @@ from tests import oracle
 from tests.support.aws_platform import aws_client, run_statement
 from tests.support.direct_chain import DirectChain
 
+_TELLING_SECONDS = 12
 OUTCOMES = ("inserted", "updated", "unchanged", "superseded", "removed")
 
 
@@ -88,6 +90,16 @@ def work(chain: DirectChain) -> Work:
         rows_written=written,
         rows_read=read,
     )
+
+
+def settled_work(chain: DirectChain) -> Work:
+    """All that was done so far, once every session has told of its rows: an idle one does within ten seconds."""
+    seen, since = work(chain), time.monotonic()
+    while time.monotonic() - since < _TELLING_SECONDS:
+        time.sleep(1)
+        if (now := work(chain)).rows_written != seen.rows_written:
+            seen, since = now, time.monotonic()
+    return seen
 
 
 def _ids(chain: DirectChain) -> Counter[str]:

@@ -152,12 +152,19 @@ def test_a_read_stays_until_its_absences_are_applied(
     days = Days(platform, org, "result")
     days.comes(ROWS, ["R1", "R2"])
     with monkeypatch.context() as patched:
-        patched.setattr("idiscover.aws.refresher.call_unit", lambda *_: None)
+        patched.setattr("idiscover.aws.refresher.call_statements", _book_without_calling)
         manifest, ended = days.comes([], ["R2"])
     assert ended["archived"] == [] and ("R1", "DE") in days.held()
     later, ended = days.comes([], ["R2"])
     assert sorted(ended["archived"]) == sorted([manifest.batch_id, later.batch_id])
     assert days.held() == [("R2", "FR")]
+
+
+def _book_without_calling(
+    _cursor: object, _claim: object, _run_id: str, unit: list[str]
+) -> list[tuple[str, str, float]]:
+    """A procedure that does nothing."""
+    return [(country, "CALL", 0.0) for country in unit]
 
 
 def test_a_newest_read_that_is_loaded_again_buries_nobody_else(platform: Platform, org: Org, parents: None) -> None:
