@@ -27,9 +27,12 @@ def processes_in(data_dir: Path) -> list[int]:
 
     Empty where there is no /proc (macOS): PostgreSQL's own interlock then refuses, and the supervisor tries again.
     """
-    wanted = str(data_dir.resolve())
+    wanted, processes = str(data_dir.resolve()), Path("/proc")
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
+    # names only: glob() looks at each entry, and fails on one that has gone meanwhile
+    for entry in processes.iterdir() if processes.exists() else ():
+        if not entry.name.isdigit():
+            continue
         try:
             if str((entry / "cwd").readlink()) == wanted and int(entry.name) != os.getpid():
                 found.append(int(entry.name))
