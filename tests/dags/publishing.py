@@ -83,7 +83,11 @@ class Rehearsal:
         return {
             "state": str(run.state),
             "tries": ti.try_number,
-            "files": {path.name: path.read_text(encoding="utf-8") for path in sorted(self.folder.rglob("*.*"))},
+            "files": {
+                path.name: path.read_text(encoding="utf-8")
+                for path in sorted(self.folder.rglob("*.*"))
+                if path.suffix in (".py", ".json")
+            },
             "pools": dict(PlayedAirflow.pools),
             "mails": _inbox()[mails:],
             "schedule": str(dag.schedule),

@@ -226,7 +226,7 @@ def test_an_edit_in_the_bucket_is_seen_in_airflow(chain: Chain) -> None:
 
     patiently(lambda: "Edited in the bucket." in shown(chain, EDITED_DAG)["doc_md"], 60, "the edited documentation")
     bucket.write_text(EDITED_KEY, text, "application/yaml")
-    published(chain, "edited back")
+    published(chain, "edited_back")
     patiently(lambda: EDITED_TEXT in shown(chain, EDITED_DAG)["doc_md"], 60, "the documentation as it was")
 
 
@@ -245,8 +245,8 @@ def test_a_broken_edit_keeps_its_dag_says_so_and_is_mended(chain: Chain) -> None
     assert {name for name, body in generated(chain).items() if before.get(name) != body} == {f"{EDITED_DAG}.json"}
     subjects = [mail["subject"] for mail in stand.inbox()[mails:]]
     assert len([subject for subject in subjects if "dm.dim_lab.yaml: edit REFUSED" in subject]) == 1
-    assert stand.api.create_run(EDITED_DAG, {"dag_run_id": "while refused", "logical_date": None})
-    patiently(lambda: stand.api.run_state(EDITED_DAG, "while refused") == "success", 120, "the last good DAG")
+    assert stand.api.create_run(EDITED_DAG, {"dag_run_id": "while_refused", "logical_date": None})
+    patiently(lambda: stand.api.run_state(EDITED_DAG, "while_refused") == "success", 120, "the last good DAG")
     up = chain.verb("up", timeout_seconds=300)
     assert up.returncode == 0, up.stdout
     assert "refused, as edited in the bucket: tables/dm.dim_lab.yaml" in up.stdout
@@ -268,6 +268,7 @@ def generated(chain: Chain) -> dict[str, str]:
 
 
 def test_state_outlives_a_kill_of_every_part(chain: Chain) -> None:
+    chain.wait_until_idle()
     before, clock = chain.counts(), chain.stand().org_clock()[0]
     states = look(chain.layout)
     assert all(state.healthy for state in states), [state.part.name for state in states if not state.healthy]

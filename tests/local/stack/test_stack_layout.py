@@ -110,11 +110,11 @@ def test_ports_are_not_those_of_outgoing_connections() -> None:
 
 def test_a_stack_that_is_down_keeps_its_ports_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ensure_settings(Layout("one", tmp_path / "one"), {})
-    # nothing else is left to choose from
-    spare = free_ports(len(PORTS), first.ports.values())
+    # hardly anything else is left to choose from: somebody else may take one of the others meanwhile
+    spare = free_ports(len(PORTS) + 5, first.ports.values())
     monkeypatch.setattr("local.stack.layout.PORT_RANGE", [*first.ports.values(), *spare])
     second = ensure_settings(Layout("two", tmp_path / "two"), {})
-    assert sorted(second.ports.values()) == sorted(spare)
+    assert set(second.ports.values()) <= set(spare)
 
 
 def test_when_there_are_no_ports_left_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

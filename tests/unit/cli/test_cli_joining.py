@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from idiscover.aws import clients
 from idiscover.cli.joining import joins
@@ -25,6 +26,9 @@ PORTS_OF_NOBODY = dict.fromkeys(PORTS, 9)
 def variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No AWS of the caller's, and no stack; whatever a join sets is gone after the test."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
+    # what an earlier test made has that test's credentials
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    clients._made.cache_clear()
     for name in list(os.environ):
         if name.startswith("AWS_"):
             del os.environ[name]

@@ -224,6 +224,13 @@ def test_a_wake_up_that_was_lost_is_told(airflow: FakeAirflow) -> None:
     assert not result.has_succeeded
 
 
+def test_a_wake_up_that_a_known_run_took_along_is_not_waited_for(airflow: FakeAirflow) -> None:
+    """Nothing is left to do for its DAG."""
+    airflow.events[EXTRACTION] = [event(SOURCE)]
+    result = followed(airflow, is_due=lambda dag_id: dag_id != LOAD[0])
+    assert found(result) == [(*EXTRACTION, "success")] and result.has_succeeded
+
+
 def test_a_failure_ends_its_branch(airflow: FakeAirflow) -> None:
     airflow.states[LOAD] = ["failed"]
     result = followed(airflow)

@@ -12,13 +12,14 @@ from rich.console import Console
 
 from idiscover.aws.airflow_rest import AirflowRest
 from idiscover.aws.dry_runs import told
+from idiscover.aws.sweep import due_dag_ids
 from idiscover.cli.deployed import Deployed, open_deployed
 from idiscover.cli.runs.asked import Asked, NewRun, dag_of, downstream_of, extraction_of, new_run, wakes_of
 from idiscover.cli.runs.following import SUCCESS, Followed, Follower
 from idiscover.cli.runs.outcomes import Outcomes
 from idiscover.cli.runs.show import show
 from idiscover.errors import ConfigError, FatalError
-from idiscover.plan.model import Plan
+from idiscover.plan.model import LoadPlan, Plan, RefreshPlan
 
 INTERRUPTED = 130  # the exit status of whoever is ended by Ctrl-C
 Roots = list[tuple[str, str]]
@@ -70,13 +71,17 @@ class Runs:
         self, roots: Roots, again: str, more_roots: Callable[[], tuple[Roots, bool]] = lambda: ([], False)
     ) -> int:
         """Shows the runs and all that they wake until they have ended; the exit status: 0 if all succeeded."""
-        follower = Follower(self.airflow, wakes_of(self.deployed.plans), roots, more_roots)
+        follower = Follower(self.airflow, wakes_of(self.deployed.plans), roots, more_roots, self._is_due)
         try:
             show(self.console, self._with_details(follower.follow()))
         except KeyboardInterrupt:
             self.say(f"\nnot followed any more; the runs go on. Follow them again: {again}")
             return INTERRUPTED
         return self._tell_end(follower.followed)
+
+    def _is_due(self, dag_id: str) -> bool:
+        plan = self.deployed.plans.get(dag_id)
+        return isinstance(plan, LoadPlan | RefreshPlan) and due_dag_ids([plan]) != []
 
     def _with_details(self, steps: Iterator[Followed]) -> Iterator[Followed]:
         plans = self.deployed.plans

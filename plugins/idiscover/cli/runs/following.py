@@ -81,6 +81,8 @@ class Follower:
         wakes: asset URI → the DAG that an event on it wakes.
         roots: (dag_id, run_id) of the runs to begin with.
         more_roots: further ones, and whether there may come more; for backfills, which make their runs one by one.
+        is_due: whether the next run of a DAG would find something to do; where not, a run that is known already has
+            taken a wake-up along.
         sleep: between two looks.
         now: the time, UTC.
     """
@@ -91,11 +93,12 @@ class Follower:
         wakes: Mapping[str, str],
         roots: list[tuple[str, str]],
         more_roots: Callable[[], tuple[list[tuple[str, str]], bool]] = lambda: ([], False),
+        is_due: Callable[[str], bool] = lambda dag_id: True,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._airflow, self._wakes, self._more_roots = airflow, wakes, more_roots
-        self._sleep, self._now = sleep, now
+        self._is_due, self._sleep, self._now = is_due, sleep, now
         self.followed = Followed()
         for dag_id, run_id in roots:
             self._add(dag_id, run_id)
@@ -187,6 +190,9 @@ class Follower:
             since = self._airflow.runs(run.dag_id, run_after_gte=run.woken_at_utc.isoformat())
             if since:
                 self._take(run.dag_id, since[-1]["dag_run_id"])  # the oldest: newest first is their order
+                return
+            if not self._is_due(run.dag_id):
+                self.followed.runs.remove(run)
                 return
         if waited > _GIVE_UP_AFTER:
             self.followed.lost.append(run.dag_id)
