@@ -22,7 +22,7 @@ from local.stack.environment import REGION, aws_url
 from local.stack.stack import look
 from tests.e2e.chain import SCALE, Chain, patiently
 
-DAYS = 2  # five further days are those of tests/chain, without Airflow
+DAYS = 1  # five further days are those of tests/chain, without Airflow
 MART = "dm.dm_testing_uptake"
 EDITED_KEY, EDITED_DAG = "metadata/tables/dm.dim_lab.yaml", "itg_to_dm__dim_lab"
 EDITED_TEXT = "Labs with their history."
