@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -39,15 +40,23 @@ def build_zip(target: Path, root: Path = _ROOT) -> str:
         root: the repository.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    content = reproducible_zip(_sources(root))
     partial = target.with_name(target.name + ".partial")
-    with zipfile.ZipFile(partial, "w") as archive:
-        for name, path in sorted(_sources(root)):
+    partial.write_bytes(content)
+    partial.replace(target)
+    return hashlib.sha256(content).hexdigest()
+
+
+def reproducible_zip(sources: Iterable[tuple[str, Path]]) -> bytes:
+    """A zip of (name, file) pairs: the same names and contents give the same bytes, on any machine, at any time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, path in sorted(sources):
             entry = zipfile.ZipInfo(name, _DATE)
             entry.external_attr, entry.create_system = _MODE, 3
             # Stored, not deflated: deflated bytes depend on the zlib of the machine.
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_STORED)
-    partial.replace(target)
-    return hashlib.sha256(target.read_bytes()).hexdigest()
+    return buffer.getvalue()
 
 
 def _sources(root: Path) -> Iterator[tuple[str, Path]]:

@@ -85,12 +85,9 @@ def take_claim(metadata: JobMetadata, plan: RefreshPlan, run_id: str, statements
     None, too, while another run's claim is open: what came since is taken by the run after.
     """
     with metadata.transaction() as cursor:
-        decide_alone(cursor, DECISION, plan.table)
-        own = _claim_of_run(cursor, plan.table, run_id)
+        own = _own_claim(cursor, plan.table, run_id)
         if own is not None:
-            _renew(cursor, own.claim_id)
             return own
-        _lapse(cursor, plan.table)
         if _is_open(cursor, plan.table):
             return None
         pairs = ready(cursor, plan)
@@ -135,12 +132,9 @@ def take_claim_of_slices(metadata: JobMetadata, plan: RefreshPlan, run_id: str, 
         RetriableError: another run's claim is open.
     """
     with metadata.transaction() as cursor:
-        decide_alone(cursor, DECISION, plan.table)
-        own = _claim_of_run(cursor, plan.table, run_id)
+        own = _own_claim(cursor, plan.table, run_id)
         if own is not None:
-            _renew(cursor, own.claim_id)
             return own
-        _lapse(cursor, plan.table)
         if _is_open(cursor, plan.table):
             raise RetriableError(
                 "another run refreshes the table",
@@ -261,6 +255,17 @@ def release_claim(metadata: JobMetadata, target: str, run_id: str) -> None:
         if own is not None and not own.is_finished:
             _end(cursor, own.claim_id, "released")
             give_back(cursor, own.claim_id)
+
+
+def _own_claim(cursor: Cursor, target: str, run_id: str) -> Claim | None:
+    """Alone with the decision: the run's claim from an earlier try, renewed; without one, a dead claim has lapsed."""
+    decide_alone(cursor, DECISION, target)
+    own = _claim_of_run(cursor, target, run_id)
+    if own is None:
+        _lapse(cursor, target)
+    else:
+        _renew(cursor, own.claim_id)
+    return own
 
 
 def _claim_of_run(cursor: Cursor, target: str, run_id: str) -> Claim | None:

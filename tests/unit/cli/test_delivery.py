@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from idiscover.cli.delivery.artifacts import build, make_artifacts, read_artifacts
-from idiscover.cli.delivery.checks import lint_commands, run_commands
+from idiscover.cli.delivery.checks import TEST_COMMANDS, lint_commands, run_commands
 from idiscover.errors import ConfigError, FatalError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -81,6 +81,12 @@ def test_lint_checks_every_context() -> None:
     assert [word for word in validate if word.endswith(".yaml")] == sorted(
         f"context/{path.name}" for path in (ROOT / "context").glob("*.yaml")
     )
+
+
+def test_the_stage_runs_what_make_test_runs() -> None:
+    [(name, *options, folder)] = TEST_COMMANDS
+    [line] = [line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines() if " -m pytest -n" in line]
+    assert f"-m {name} {' '.join(options)} " in line and line.endswith(f" {folder}")
 
 
 def test_all_commands_run_and_each_that_fails_is_named(tmp_path: Path) -> None:

@@ -8,10 +8,8 @@ constraints.txt   all versions of requirements/mwaa.txt; it lies in dags/, where
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +22,6 @@ RECORD = "artifacts.json"
 _CONSTRAINTS_ON_MWAA = "/usr/local/airflow/dags/constraints.txt"
 _IN_THE_IMAGE = "apache-airflow"  # installing it anew would replace MWAA's own
 _NOT_SHIPPED = ("idiscover/cli/",)
-_DATE = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip can hold
-_MODE = 0o644 << 16
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _NAMED = re.compile(r"^([A-Za-z0-9._-]+)(\[[A-Za-z0-9,._-]+\])?")
 
@@ -70,6 +66,8 @@ def build(root: Path, out: Path, dry_run: bool = False) -> Iterator[str]:
 
 def make_artifacts(root: Path) -> tuple[Artifact, ...]:
     """The three files, from the repository at `root`."""
+    from emr_jobs.package import reproducible_zip
+
     try:
         named = (root / "requirements" / "mwaa.in").read_text(encoding="utf-8")
         pinned = (root / "requirements" / "mwaa.txt").read_text(encoding="utf-8")
@@ -83,7 +81,7 @@ def make_artifacts(root: Path) -> tuple[Artifact, ...]:
         ) from error
     versions = dict(_PINNED.findall(pinned))
     return (
-        Artifact(PLUGINS, _zip(root / "plugins")),
+        Artifact(PLUGINS, reproducible_zip(_plugins(root / "plugins"))),
         Artifact(REQUIREMENTS, _requirements(named, versions).encode()),
         Artifact(CONSTRAINTS, "".join(f"{name}=={version}\n" for name, version in sorted(versions.items())).encode()),
     )
@@ -115,18 +113,12 @@ def read_artifacts(folder: Path) -> tuple[Artifact, ...]:
     return found
 
 
-def _zip(plugins: Path) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path in sorted(path for path in plugins.rglob("*") if path.is_file()):
-            name = path.relative_to(plugins).as_posix()
-            if path.suffix == ".pyc" or name.startswith(_NOT_SHIPPED):
-                continue
-            entry = zipfile.ZipInfo(name, _DATE)
-            entry.external_attr, entry.create_system = _MODE, 3
-            # stored, not deflated: deflated bytes depend on the zlib of the machine
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_STORED)
-    return buffer.getvalue()
+def _plugins(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Name in the zip and place of every file of `plugins/` that MWAA needs."""
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and path.suffix != ".pyc" and not name.startswith(_NOT_SHIPPED):
+            yield name, path
 
 
 def _requirements(named: str, versions: dict[str, str]) -> str:
