@@ -97,6 +97,9 @@ def airflow_environment(layout: Layout, settings: Settings) -> dict[str, str]:
             "simple_auth_manager_passwords_file": str(layout.airflow_home / "passwords.json"),
             "execution_api_server_url": f"{url}/execution/",
             "dags_are_paused_at_creation": "False",
+            # A DAG written less than this many seconds ago is not written again (default 30): a second edit that soon
+            # would stay unseen until the file's next turn, which the 3600 below put off.
+            "min_serialized_dag_update_interval": "2",
         },
         "database": {"sql_alchemy_conn": database},
         "api": {

@@ -227,7 +227,6 @@ def test_an_edit_in_the_bucket_is_seen_in_airflow(chain: Chain) -> None:
     patiently(lambda: "Edited in the bucket." in shown(chain, EDITED_DAG)["doc_md"], 600, "the edited documentation")
     bucket.write_text(EDITED_KEY, text, "application/yaml")
     published(chain, "edited_back")
-    # Airflow writes a DAG at most twice a minute; what it has passed over comes when it looks at the file again
     patiently(lambda: EDITED_TEXT in shown(chain, EDITED_DAG)["doc_md"], 600, "the documentation as it was")
 
 
