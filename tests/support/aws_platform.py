@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,13 +128,24 @@ class Platform:
         self.warehouse(";".join(f"delete from {table}" for table in WAREHOUSE_TABLES))
         bucket, s3 = self.context.buckets.data, self.client("s3")
         metadata = {f"metadata/{path}": text.encode() for path, text in sample_files().items()}
-        found = {item["Key"]: item["ETag"].strip('"') for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])}
-        gone = [{"Key": key} for key in found if key not in metadata]
-        if gone:
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": gone, "Quiet": True})
-        for key, content in metadata.items():
-            if found.get(key) != hashlib.md5(content).hexdigest():
-                s3.put_object(Bucket=bucket, Key=key, Body=content)
+        kept = self._delete_versions({key: hashlib.md5(content).hexdigest() for key, content in metadata.items()})
+        for key in metadata.keys() - kept:
+            s3.put_object(Bucket=bucket, Key=key, Body=metadata[key])
+
+    def _delete_versions(self, checksums: Mapping[str, str]) -> set[str]:
+        """Deletes every version of every object but the newest with these checksums; the keys of the latter."""
+        bucket, s3 = self.context.buckets.data, self.client("s3")
+        kept: set[str] = set()
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            gone = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in page.get("DeleteMarkers", [])]
+            for item in page.get("Versions", []):
+                if item["IsLatest"] and checksums.get(item["Key"]) == item["ETag"].strip('"'):
+                    kept.add(item["Key"])
+                else:
+                    gone.append({"Key": item["Key"], "VersionId": item["VersionId"]})
+            if gone:
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": gone, "Quiet": True})
+        return kept
 
 
 @contextmanager
