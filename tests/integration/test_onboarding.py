@@ -23,14 +23,16 @@ from idiscover.metadata.reserved_words import REDSHIFT_RESERVED_WORDS
 from idiscover.warehouse.release import ReleaseStatement, release
 
 from tests.support.added_objects import (
-    Described,
-    Rows,
+    ASSAY,
+    MANY,
+    TAG,
     a_field,
     an_object,
+    assays,
     expected_in_itg,
     give,
     some_rows,
-    wide_fields,
+    tags,
 )
 from tests.support.aws_platform import aws_client
 from tests.support.chain_fixtures import SCALE, SEED, beginning
@@ -38,9 +40,7 @@ from tests.support.direct_chain import DirectChain
 from tests.support.direct_stack import CONTEXT_FILE, METADATA, DirectStack, running_stack
 from tests.support.warehouse_stack import REPOSITORY
 
-MANY = 800
 ALIKE = re.compile(r"^comment .*\.result_number_\d\d+$")  # comments on hundreds of columns that differ in a number
-TAG, ASSAY = "Tag__c", "Assay_Run__c"
 
 
 class Workshop:
@@ -120,29 +120,6 @@ def workshop(stack: DirectStack, released: set[ReleaseStatement], tmp_path: Path
 def columns_of(catalog: Catalog, name: str) -> dict[str, str]:
     """Field → column."""
     return {field.salesforce: field.column for field in catalog.objects[name].fields}
-
-
-def tags() -> tuple[Described, Rows]:
-    """Three fields: no time of a change, no country, no IsDeleted; two are reserved words, as the object's name is."""
-    described = an_object(
-        TAG, [a_field("Id", "id"), a_field("Group__c", "string"), a_field("Order__c", "double", precision=18)]
-    )
-    return described, some_rows(described, 5, seed=1)
-
-
-def assays(labs: list[str]) -> tuple[Described, Rows]:
-    """Very many fields, of all types; the country is that of a lab; LastModifiedDate, but no SystemModstamp."""
-    fields = [
-        a_field("Id", "id"),
-        a_field("Lab__c", "reference", referenceTo=["Account"], relationshipName="Lab__r", length=18),
-        a_field("LastModifiedDate", "datetime"),
-        a_field("Report__c", "base64"),
-        a_field("Site__c", "location"),
-        *wide_fields(MANY - 3),
-    ]
-    described = an_object(ASSAY, fields)
-    stamps = [f"2025-0{month}-17T08:30:00.000Z" for month in range(1, 10)]
-    return described, some_rows(described, 20, seed=2, Lab__c=labs, LastModifiedDate=stamps)
 
 
 def test_from_nothing_to_itg(workshop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:

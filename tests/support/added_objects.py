@@ -6,16 +6,18 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import requests
 
 from local.salesforce.ids import make_id
-from tests.support.direct_org import DirectOrg
 
 Described = dict[str, Any]
 Rows = list[dict[str, Any]]
 
+TAG, ASSAY = "Tag__c", "Assay_Run__c"
+MANY = 800
 RESERVED = ("Group__c", "Order__c", "User__c", "Select__c", "Table__c", "Oid__c", "Xmin__c", "Timestamp__c")
 _BOUNDS = datetime(2025, 1, 1), 365 * 24 * 3600
 # What values of a type look like in Salesforce's CSV, from a random source and a number.
@@ -39,6 +41,16 @@ _SIZES: Mapping[str, Mapping[str, int]] = {
     "currency": {"precision": 18, "scale": 2},
     "percent": {"precision": 5, "scale": 2},
 }
+
+
+class Org(Protocol):
+    """Where a simulator is, and whose certificate it shows."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def ca_file(self) -> Path: ...
 
 
 def a_field(name: str, kind: str, **more: Any) -> Described:
@@ -83,7 +95,30 @@ def some_rows(described: Described, count: int, seed: int, **given: Sequence[Any
     return rows
 
 
-def give(org: DirectOrg, described: Described, rows: Rows) -> None:
+def tags() -> tuple[Described, Rows]:
+    """Three fields: no time of a change, no country, no IsDeleted; two are reserved words, as the object's name is."""
+    described = an_object(
+        TAG, [a_field("Id", "id"), a_field("Group__c", "string"), a_field("Order__c", "double", precision=18)]
+    )
+    return described, some_rows(described, 5, seed=1)
+
+
+def assays(labs: Sequence[str]) -> tuple[Described, Rows]:
+    """Very many fields, of all types; the country is that of a lab; LastModifiedDate, but no SystemModstamp."""
+    fields = [
+        a_field("Id", "id"),
+        a_field("Lab__c", "reference", referenceTo=["Account"], relationshipName="Lab__r", length=18),
+        a_field("LastModifiedDate", "datetime"),
+        a_field("Report__c", "base64"),
+        a_field("Site__c", "location"),
+        *wide_fields(MANY - 3),
+    ]
+    described = an_object(ASSAY, fields)
+    stamps = [f"2025-0{month}-17T08:30:00.000Z" for month in range(1, 10)]
+    return described, some_rows(described, 20, seed=2, Lab__c=labs, LastModifiedDate=stamps)
+
+
+def give(org: Org, described: Described, rows: Rows) -> None:
     """Make it an object of the org, or replace it."""
     session = requests.Session()
     session.trust_env = False
