@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from idiscover.aws.erasure import ErasureRequest, erase, search
 from idiscover.aws.erasure_tables import Ids
 
@@ -13,15 +11,26 @@ from tests.support.direct_chain import DirectChain
 TABLES = ["dm.bridge_lab_hcp", "dm.bridge_objective_hcp", "dm.fact_interaction", "dm.dim_hcp"]
 
 
-def request_of(chain: DirectChain, record_id: str) -> ErasureRequest:
-    def wake(dag_ids: Sequence[str]) -> None:
-        for dag_id in dag_ids:
-            chain.run_consumer(dag_id)
+class Runs:
+    """An Airflow whose runs are through at once."""
 
-    context = chain.stack.context
-    return ErasureRequest(
-        context, chain.plans, Ids((record_id,)), lambda _line: None, wake, pause=lambda _seconds: None
-    )
+    def __init__(self, chain: DirectChain) -> None:
+        self.chain = chain
+
+    def obstacle(self, dag_id: str) -> str | None:
+        return None
+
+    def start(self, dag_id: str) -> str:
+        self.chain.run_consumer(dag_id)
+        return dag_id
+
+    def state(self, dag_id: str, run_id: str) -> str | None:
+        return "success"
+
+
+def request_of(chain: DirectChain, record_id: str) -> ErasureRequest:
+    context, ids = chain.stack.context, Ids((record_id,))
+    return ErasureRequest(context, chain.plans, ids, lambda _line: None, Runs(chain), pause=lambda _seconds: None)
 
 
 def test_a_person_is_gone_and_stays_gone(begin: Begin) -> None:

@@ -5,15 +5,14 @@ Each step finds its work by what is there, so that an erasure that was killed is
 2. extractions that began before are waited for;
 3. object by object, alone with its files and its table: files anew, tables without the records;
 4. what old versions of objects still hold is deleted by VersionId;
-5. the tables of dm are computed anew by their own refreshes, which are waited for;
+5. the tables of dm are computed anew by their own refreshes, which are waited for as long as they can run;
 6. all layers are searched. What the search finds is erased once more; what then is left is told.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
@@ -21,12 +20,12 @@ from psycopg2.extensions import cursor as Cursor
 from idiscover.aws.batch_manifests import read_manifest
 from idiscover.aws.erasure_files import Eraser, clean_batch
 from idiscover.aws.erasure_guard import erasure_secret, publish_suppression
+from idiscover.aws.erasure_marts import Runs, Waiting, dependents
 from idiscover.aws.erasure_search import Findings, find
 from idiscover.aws.erasure_tables import Ids, erase_object
 from idiscover.aws.erasure_versions import delete_versions
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
 from idiscover.aws.job_metadata_batches import FILES, batches_of_object
-from idiscover.aws.job_metadata_claims import is_claimable, open_claim
 from idiscover.aws.job_metadata_erasures import (
     begin_erasure,
     count_erased,
@@ -38,7 +37,8 @@ from idiscover.aws.job_metadata_erasures import (
 from idiscover.aws.redshift import run_transaction
 from idiscover.aws.refresher import finish_refresh
 from idiscover.aws.s3 import Bucket
-from idiscover.aws.table_alone import Tell, alone_with_table
+from idiscover.aws.table_alone import Alone, Tell, alone_with_table
+from idiscover.errors import NextRunError
 from idiscover.lake.keys import manifest_key, source_prefix
 from idiscover.lake.manifest import BatchManifest
 from idiscover.lake.suppression import REDACTED, keyed_hash
@@ -49,7 +49,6 @@ from idiscover.warehouse.types import quoted
 
 _PASSES = 3  # what was moved while it was searched for is found by the next
 _PAUSE_SECONDS = 2.0
-_WAKE_AGAIN_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class ErasureRequest:
         plans: of all its DAGs, by dag_id.
         ids: whose.
         tell: is given a line per step, and what is waited for.
-        wake: starts a run of each of these DAGs.
+        runs: starts the refreshes of dm, and looks at them.
         pause: sleeps.
     """
 
@@ -69,7 +68,7 @@ class ErasureRequest:
     plans: Mapping[str, Plan]
     ids: Ids
     tell: Tell
-    wake: Callable[[Sequence[str]], object]
+    runs: Runs
     pause: Callable[[float], None] = time.sleep
 
     @property
@@ -117,6 +116,7 @@ def erase(request: ErasureRequest, requested_by: str, reason: str | None) -> Fin
     Raises:
         ConfigError: the secret is not there, or holds another key than before, or AWS refuses.
         RetriableError: a service did not answer, or a lock was not let go; say it again.
+        NextRunError: tables of dm could not be refreshed; all else is done, and job.erasure stays open.
     """
     secret = erasure_secret(request.context)
     hashes = {keyed_hash(secret, record_id) for record_id in request.ids.whole}
@@ -126,25 +126,38 @@ def erase(request: ErasureRequest, requested_by: str, reason: str | None) -> Fin
         request.tell("suppressed: extractions that begin now leave the records out")
         _wait_for_extractions(metadata, request)
         objects = touch_objects(metadata, hashes, [])  # of an earlier try that was killed
+        not_refreshed: dict[str, str] = {}
         for _ in range(_PASSES):
             found = find(metadata, request.context, request.ids)
             if found.is_empty and not objects:
                 break
-            for line in found.lines:
-                request.tell(f"found in {line}")
-            objects |= touch_objects(metadata, hashes, {name for name in found.objects if request.load(name)})
-            count_erased(metadata, hashes, found.counts)
-            for name in sorted(objects):
-                _erase_object(metadata, request, name, found)
-            deleted = delete_versions(metadata, request.context, request.ids, found.versions, _known(request))
-            redact_steps(metadata, [*request.ids.whole, *request.ids.short], REDACTED)
-            request.tell(f"{deleted} versions of objects deleted")
-            _wait_for_marts(metadata, request, objects)
+            not_refreshed = _erase_found(metadata, request, hashes, found, objects)
+            if not_refreshed:
+                break
             objects = set()
         left = find(metadata, request.context, request.ids)
+        if not_refreshed:
+            raise _not_refreshed(not_refreshed, left)
         if left.is_empty:
             end_erasure(metadata, hashes)
     return left
+
+
+def _erase_found(
+    metadata: JobMetadata, request: ErasureRequest, hashes: Collection[str], found: Findings, objects: Collection[str]
+) -> dict[str, str]:
+    """One pass over what was found, and over `objects`; the tables of dm that could not be refreshed, and why."""
+    for line in found.lines:
+        request.tell(f"found in {line}")
+    known = {name for name in found.objects if request.load(name)}
+    touched = {*objects, *touch_objects(metadata, hashes, known)}
+    count_erased(metadata, hashes, found.counts)
+    for name in sorted(touched):
+        _erase_object(metadata, request, name, found)
+    deleted = delete_versions(metadata, request.context, request.ids, found.versions, _known(request))
+    redact_steps(metadata, [*request.ids.whole, *request.ids.short], REDACTED)
+    request.tell(f"{deleted} versions of objects deleted")
+    return _wait_for_marts(metadata, request, touched)
 
 
 def _known(request: ErasureRequest) -> frozenset[str]:
@@ -170,29 +183,30 @@ def _erase_object(metadata: JobMetadata, request: ErasureRequest, name: str, fou
     assert load is not None  # objects are chosen by their loads
     if refresh is None:
         with metadata.exclusive(FILES, name):
-            _erase_layers(metadata, request, load, None, found, "erase")
+            _erase_layers(metadata, request, load, None, found)
         return
     with alone_with_table(refresh, "erase", request.tell, request.pause) as alone:
         with metadata.exclusive(FILES, name):
-            _erase_layers(metadata, request, load, refresh, found, alone.run.run_id)
+            _erase_layers(metadata, request, load, alone, found)
         finish_refresh(refresh, alone.run)
 
 
 def _erase_layers(
-    metadata: JobMetadata,
-    request: ErasureRequest,
-    load: LoadPlan,
-    refresh: RefreshPlan | None,
-    found: Findings,
-    run_id: str,
+    metadata: JobMetadata, request: ErasureRequest, load: LoadPlan, alone: Alone | None, found: Findings
 ) -> None:
+    """Files, then tables; `alone` is None for an object without a table in itg."""
     manifests = _erase_files(metadata, request, load, found)
-    itg = None if refresh is None else refresh.itg
-    rows = run_transaction(
-        request.context.secrets.redshift,
-        request.context.region,
-        lambda cursor: erase_object(cursor, load, itg, request.ids, manifests, run_id),
-    )
+    refresh = request.refresh(load.object)
+    run_id = "erase" if alone is None else alone.run.run_id
+
+    def erase_rows(cursor: Cursor) -> dict[str, int]:
+        counts = erase_object(cursor, load, None if refresh is None else refresh.itg, request.ids, manifests, run_id)
+        metadata.require_locks()  # that on the files is this connection's; the claim is alone's
+        if alone is not None:
+            alone.require()
+        return counts
+
+    rows = run_transaction(request.context.secrets.redshift, request.context.region, erase_rows)
     for table, count in rows.items():
         request.tell(f"{table}: {count} rows deleted or changed")
 
@@ -213,48 +227,27 @@ def _erase_files(
         manifest = read_manifest(bucket, key)
         if batch_id in holding or manifest.was_erased_from:
             cleaned = clean_batch(metadata, bucket, manifest, key, load.key, eraser)
-            if cleaned.files:
+            if cleaned.replaced:
                 of = f"{cleaned.dropped} rows and {cleaned.changed} values"
-                request.tell(f"{batch_id}: {of} out of {cleaned.files} files")
+                request.tell(f"{batch_id}: {of} out of {len(cleaned.replaced)} files")
             if cleaned.manifest.was_erased_from:
                 rewritten.append(cleaned.manifest)
     return rewritten
 
 
-def _wait_for_marts(metadata: JobMetadata, request: ErasureRequest, objects: Collection[str]) -> None:
-    """All tables that are computed from the objects' are refreshed, by the runs that this wakes or by others."""
-    tables = _dependents(request, {f"itg.{name}" for name in objects})
-    woken: dict[str, float] = {}
-    told = ""
-    while True:
-        due = {plan.table for plan in tables if is_claimable(metadata, plan)}
-        busy = due | {plan.table for plan in tables if open_claim(metadata, plan.table)}
-        if not busy:
-            return
-        now = time.monotonic()
-        woken = {table: at for table, at in woken.items() if table in busy}
-        late = [plan for plan in _first(tables, busy) if now - woken.get(plan.table, -math.inf) > _WAKE_AGAIN_SECONDS]
-        if late:
-            woken |= {plan.table: now for plan in late}
-            request.wake([plan.header.dag_id for plan in late])
-        if told != (told := ", ".join(sorted(busy))):
-            request.tell(f"waits for {told}")
-        request.pause(_PAUSE_SECONDS)
+def _wait_for_marts(metadata: JobMetadata, request: ErasureRequest, objects: Collection[str]) -> dict[str, str]:
+    """Everything that is computed from the objects' tables is refreshed; what could not be, and why."""
+    refreshes = [plan for plan in request.plans.values() if isinstance(plan, RefreshPlan)]
+    tables = dependents(refreshes, {f"itg.{name}" for name in objects})
+    return Waiting(metadata, tables, request.runs, request.tell, request.pause).wait()
 
 
-def _first(tables: Collection[RefreshPlan], busy: Collection[str]) -> list[RefreshPlan]:
-    """Those of the busy tables that are computed from no other of them: these would have to be refreshed again."""
-    later = set(busy)
-    computed: set[str] = set()
-    while more := {plan.table for plan in tables if (later | computed).intersection(plan.inputs)} - computed:
-        computed |= more
-    return [plan for plan in tables if plan.table in later - computed]
-
-
-def _dependents(request: ErasureRequest, tables: Collection[str]) -> list[RefreshPlan]:
-    """The refreshes of everything that is computed from these tables, directly or not."""
-    plans = [plan for plan in request.plans.values() if isinstance(plan, RefreshPlan)]
-    reached = set(tables)
-    while more := {plan.table for plan in plans if reached.intersection(plan.inputs)} - reached:
-        reached |= more
-    return [plan for plan in plans if plan.table in reached - set(tables) or reached.intersection(plan.inputs)]
+def _not_refreshed(tables: Mapping[str, str], left: Findings) -> NextRunError:
+    reasons = [f"{table}: {why}" for table, why in tables.items()]
+    return NextRunError(
+        "tables that are computed from the erased records could not be refreshed",
+        where=", ".join(tables),
+        got="; ".join(reasons + [f"left in {line}" for line in left.lines]),
+        expected="a refresh of each; all else is done and stays so, and job.erasure stays open",
+        remedy="mend what keeps them from running, then say the same erasure again: it goes on where it was",
+    )

@@ -39,12 +39,12 @@ class Eraser:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A batch without the records, and what was taken out of it."""
+    """A batch without the records, and what was taken out of it. `replaced`: keys of the files that held them."""
 
     manifest: BatchManifest
     dropped: int = 0  # rows, Ids among them
     changed: int = 0  # values
-    files: int = 0
+    replaced: tuple[str, ...] = ()
 
 
 def clean_batch(
@@ -59,6 +59,9 @@ def clean_batch(
         manifest_key: where it stands, and where the new one will.
         key: column of the records' own Id.
         eraser: which records.
+
+    Raises:
+        RetriableError: the lock on the files was lost meanwhile; the manifest is as it was.
     """
     rows = [_clean_file(bucket, file, manifest.columns, key, eraser) for file in manifest.files]
     counts = manifest.counts
@@ -82,10 +85,12 @@ def clean_batch(
     touched = [one for one in all_files if one.dropped or one.changed]
     cleaned = manifest.model_copy(update=news)
     if touched:
+        metadata.require_locks()  # reading took long: nobody else may have written a manifest meanwhile
         bucket.write_text(manifest_key, cleaned.model_dump_json(indent=2))
     if cleaned.was_erased_from:  # by an earlier try, too, that was killed before this: the manifest leads
         rewrite_batch(metadata, cleaned)
-    return Cleaned(cleaned, sum(one.dropped for one in touched), sum(one.changed for one in touched), len(touched))
+    replaced = tuple(old.key for old, new in zip(manifest.all_files, all_files, strict=True) if old.key != new.file.key)
+    return Cleaned(cleaned, sum(one.dropped for one in touched), sum(one.changed for one in touched), replaced)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from idiscover.aws.erasure_files import Eraser, clean_batch
 from idiscover.aws.job_metadata import JobMetadata
@@ -61,25 +61,45 @@ def publish_suppression(metadata: JobMetadata, bucket: Bucket, secret: Mapping[s
     bucket.write_text(SUPPRESSION_KEY, suppressed.model_dump_json(indent=2))
 
 
-def guarded_manifest(
-    metadata: JobMetadata, bucket: Bucket, context: Context, manifest: BatchManifest, manifest_key: str, key: str
-) -> BatchManifest:
-    """The manifest of a batch that holds no erased record; one that has come back, as from a backup, is taken out.
+class Guard:
+    """Takes records that were erased, and have come back as from a backup, out of batches again.
+
+    Who was erased, and by which key, is read once, however many batches come.
 
     Args:
-        metadata: knows who was erased.
-        bucket: with the batch's files.
-        context: names the secret, which is read only if somebody was erased.
-        manifest: of the batch.
-        manifest_key: where it stands.
-        key: column of the records' own Id.
+        metadata: knows who was erased, and follows what is rewritten.
+        context: names the bucket, and the secret, which is read only if somebody was erased.
+        tell: is given a line per batch that held one.
 
     Raises:
         ConfigError: somebody was erased, and the secret is not there, or holds another key.
     """
-    hashes = frozenset(erased_hashes(metadata))
-    if not hashes:
-        return manifest
-    is_erased = erased_by(erasure_secret(context), hashes)
-    eraser = Eraser(is_erased, redacting(is_erased))
-    return clean_batch(metadata, bucket, manifest, manifest_key, key, eraser).manifest
+
+    def __init__(self, metadata: JobMetadata, context: Context, tell: Callable[[str], None]) -> None:
+        self._metadata, self._tell = metadata, tell
+        self._bucket = Bucket(context.buckets.data, context.region)
+        self._eraser: Eraser | None = None
+        if hashes := frozenset(erased_hashes(metadata)):
+            is_erased = erased_by(erasure_secret(context), hashes)
+            self._eraser = Eraser(is_erased, redacting(is_erased))
+
+    def clean(self, manifest: BatchManifest, manifest_key: str, key: str) -> BatchManifest:
+        """The manifest of the batch without erased records.
+
+        The objects that it named before hold them still, and nothing names them any more: each is told.
+
+        Args:
+            manifest: of the batch.
+            manifest_key: where it stands.
+            key: column of the records' own Id.
+        """
+        if self._eraser is None:
+            return manifest
+        cleaned = clean_batch(self._metadata, self._bucket, manifest, manifest_key, key, self._eraser)
+        if cleaned.replaced:
+            files = ", ".join(self._bucket.uri(replaced) for replaced in cleaned.replaced)
+            self._tell(
+                f"{manifest.batch_id}: {cleaned.dropped} rows and {cleaned.changed} values of erased records had come"
+                f" back, and are taken out. Delete every version of what held them: {files}"
+            )
+        return cleaned.manifest

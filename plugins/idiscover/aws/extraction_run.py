@@ -14,7 +14,7 @@ from idiscover.aws.batch_manifests import (
     withdraw_if_refused,
 )
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
-from idiscover.aws.job_metadata_batches import PENDING, batch, ids_of_read_before, register_batch
+from idiscover.aws.job_metadata_batches import FILES, PENDING, batch, ids_of_read_before, register_batch
 from idiscover.aws.job_metadata_windows import freeze_window, frozen_window
 from idiscover.aws.job_metadata_windows import release_lock as give_lock_back
 from idiscover.aws.s3 import Bucket
@@ -153,6 +153,7 @@ def close_extraction(plan: ExtractionPlan, run: RunIdentity) -> BatchManifest:
 
     Raises:
         FatalError: the run has no window, or the step left no manifest.
+        RetriableError: somebody has been at the files of the object's batches for too long.
         DataQualityError: counts differ, or a file is not as the manifest says. The manifest is moved aside then, to
             `manifest.refused.json`, so that the run, cleared from create_cluster, reads anew.
     """
@@ -160,14 +161,20 @@ def close_extraction(plan: ExtractionPlan, run: RunIdentity) -> BatchManifest:
         window = frozen_window(metadata, plan.object, run.run_id, run.run_type)
         if window is None:
             raise FatalError("the run has no window", where=run.run_id, remedy="clear the run from its first task")
-        bucket = Bucket(plan.context.buckets.data, plan.context.region)
-        registered = batch(metadata, window.batch_id)
-        if registered is not None and registered.state != PENDING:  # perhaps long ago: it may lie in archive/
-            give_lock_back(metadata, plan.object, run.run_id, run.run_type)
-            return read_manifest(bucket, registered.manifest_key)
-        manifest = _checked_manifest(metadata, bucket, plan, window)
-        key = manifest_key(source_prefix(plan.object, window.batch_id))
-        register_batch(metadata, manifest, run.run_type, key, plan.start)
+        # alone with the files: an erasure that rewrites a batch which this registers again would leave old names in it
+        with metadata.exclusive(FILES, plan.object):
+            return _closed(metadata, plan, run, window)
+
+
+def _closed(metadata: JobMetadata, plan: ExtractionPlan, run: RunIdentity, window: Window) -> BatchManifest:
+    bucket = Bucket(plan.context.buckets.data, plan.context.region)
+    registered = batch(metadata, window.batch_id)
+    if registered is not None and registered.state != PENDING:  # perhaps long ago: it may lie in archive/
+        give_lock_back(metadata, plan.object, run.run_id, run.run_type)
+        return read_manifest(bucket, registered.manifest_key)
+    manifest = _checked_manifest(metadata, bucket, plan, window)
+    key = manifest_key(source_prefix(plan.object, window.batch_id))
+    register_batch(metadata, manifest, run.run_type, key, plan.start)
     write_status(plan, run, "end", _summary(manifest))
     return manifest
 

@@ -67,6 +67,15 @@ class JobMetadata:
             except RetriableError as error:
                 log.warning("the connection of the lock on %s %s broke, which let it go: %s", what, key, error)
 
+    def require_locks(self) -> None:
+        """To be asked by whoever is inside `exclusive` for long, before writing what nobody else may write meanwhile.
+
+        Raises:
+            RetriableError: the connection broke, and every lock with it.
+        """
+        with self.transaction() as cursor:
+            cursor.execute("select 1")
+
 
 def open_job_metadata(context: Context) -> JobMetadata:
     """The job metadata of an environment, with credentials read now."""

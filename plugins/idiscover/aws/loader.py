@@ -111,7 +111,7 @@ def finish_load(plan: LoadPlan, run: RunIdentity) -> dict[str, Any]:
     """
     with logged_step(plan, run, "end") as result:
         pending = _pending(plan)
-        ledger = _in_stg(plan, [batch for batch in pending if batch.goes_to_stg]).ledger
+        ledger = _in_ledger(plan, [batch for batch in pending if batch.goes_to_stg])
         loaded = [batch for batch in pending if not batch.goes_to_stg or batch.batch_id in ledger]
         with open_job_metadata(plan.context) as metadata:
             mark_loaded(metadata, plan.table, loaded, plan.consumers)
@@ -287,6 +287,14 @@ def _in_stg(plan: LoadPlan, pending: Sequence[BatchRow]) -> InStg:
             _ledger(cursor, ids), staged(cursor, plan.table, ids), staged(cursor, plan.ids_table, ids)
         ),
     )
+
+
+def _in_ledger(plan: LoadPlan, pending: Sequence[BatchRow]) -> dict[str, tuple[int, int | None]]:
+    """What the ledger says of batches. Nothing is counted in stg, where `reconcile` has just done so."""
+    ids = [batch.batch_id for batch in pending]
+    if not ids:
+        return {}
+    return run_transaction(plan.context.secrets.redshift, plan.context.region, lambda cursor: _ledger(cursor, ids))
 
 
 def _ledger(cursor: Cursor, batch_ids: Sequence[str]) -> dict[str, tuple[int, int | None]]:

@@ -15,7 +15,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.batch_manifests import read_manifest
-from idiscover.aws.erasure_guard import guarded_manifest
+from idiscover.aws.erasure_guard import Guard
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_arrivals import EVERY_SLICE
 from idiscover.aws.job_metadata_batches import ARCHIVED, FILES, PENDING, BatchRow, batches
@@ -111,10 +111,11 @@ def rebuild(plan: RefreshPlan, load: LoadPlan, tell: Tell) -> dict[str, Any]:
         DataQualityError: files and manifests differ, or something is left to write; the table is as it was.
         RetriableError: replayed batches are not loaded yet, or the transaction lost against another; the table is as it
             was.
+        NextRunError: the claim was lost to another run; the table is as it was.
     """
     with alone_with_table(plan, "rebuild", tell) as alone:
         with alone.metadata.exclusive(FILES, load.object):
-            work = _guarded(work_of(plan, load), alone)
+            work = _guarded(work_of(plan, load), alone, tell)
             tell(f"{plan.table}: {len(work.manifests)} batches of archive/ with {work.rows:,} rows")
             with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
                 calls = _make_anew(cursor, work, alone, tell)
@@ -130,14 +131,14 @@ def rebuild(plan: RefreshPlan, load: LoadPlan, tell: Tell) -> dict[str, Any]:
     }
 
 
-def _guarded(work: Work, alone: Alone) -> Work:
+def _guarded(work: Work, alone: Alone, tell: Tell) -> Work:
     """Without records that were erased, and have come back to the archive."""
-    context, load = work.plan.context, work.load
-    bucket = Bucket(context.buckets.data, context.region)
-    manifests = []
-    for manifest in work.manifests:
-        key = manifest_key(archive_prefix(load.object, manifest.batch_id))
-        manifests.append(guarded_manifest(alone.metadata, bucket, context, manifest, key, load.key))
+    load = work.load
+    guard = Guard(alone.metadata, work.plan.context, tell)
+    manifests = [
+        guard.clean(manifest, manifest_key(archive_prefix(load.object, manifest.batch_id)), load.key)
+        for manifest in work.manifests
+    ]
     return replace(work, manifests=manifests)
 
 
@@ -159,11 +160,13 @@ def _make_anew(cursor: Cursor, work: Work, alone: Alone, tell: Tell) -> Calls:
     countries = _stale(cursor, work.itg)
     calls: Calls = []
     for number, country in enumerate(countries, start=1):
+        alone.require()
         calls += call_statements(cursor, alone.claim, alone.run.run_id, [country])
         tell(f"{itg}: {country}, {number} of {len(countries)} countries")
     _require_nothing_left(cursor, work, history)
     cursor.execute(f"delete from {work.load.table} where _batch_id in %s", [work.batch_ids])
     cursor.execute(f"analyze {plan.table}")
+    alone.require()
     return calls
 
 

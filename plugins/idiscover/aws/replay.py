@@ -18,7 +18,7 @@ from datetime import date
 from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.batch_manifests import copy_batch, is_refused, read_manifest, refused_key
-from idiscover.aws.erasure_guard import guarded_manifest
+from idiscover.aws.erasure_guard import Guard
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
 from idiscover.aws.job_metadata_batches import (
     ARCHIVED,
@@ -89,18 +89,23 @@ def replay(
     Raises:
         ConfigError: a batch has other columns than stg has today; none is replayed then.
         DataQualityError: a copy is not like its original.
+        RetriableError: the lock on the files was not let go, or was lost; the batch is archived as before.
     """
     require_archived_columns(plan, chosen)
     bucket = Bucket(plan.context.buckets.data, plan.context.region)
     replayed: list[str] = []
     with open_job_metadata(plan.context) as metadata:
+        guard = Guard(metadata, plan.context, tell)
         for row in chosen:
             with metadata.exclusive(FILES, plan.object):
                 now = batch(metadata, row.batch_id)
                 if now is None or now.state != ARCHIVED:
                     tell(f"{row.batch_id}: {'gone' if now is None else now.state}, nothing to do")
                     continue
-                _replay(metadata, bucket, plan, now, reason, requested_by)
+                moved = _brought_back(metadata, bucket, plan, now, guard)
+                mark_replayed(
+                    metadata, moved, manifest_key(source_prefix(now.object, now.batch_id)), reason, requested_by
+                )
             replayed.append(row.batch_id)
             tell(f"{row.batch_id}: pending again, {row.rows:,} rows of {row.order_date}")
     return replayed
@@ -134,20 +139,20 @@ def require_todays_columns(plan: LoadPlan, manifests: Sequence[BatchManifest]) -
         )
 
 
-def _replay(
-    metadata: JobMetadata, bucket: Bucket, plan: LoadPlan, row: BatchRow, reason: str | None, requested_by: str
-) -> None:
+def _brought_back(metadata: JobMetadata, bucket: Bucket, plan: LoadPlan, row: BatchRow, guard: Guard) -> BatchManifest:
+    """The batch's manifest in source/, with its files; the warehouse has forgotten it."""
     source, target = archive_prefix(row.object, row.batch_id), source_prefix(row.object, row.batch_id)
-    manifest = read_manifest(bucket, row.manifest_key)
-    manifest = guarded_manifest(metadata, bucket, plan.context, manifest, row.manifest_key, plan.key)
+    # read again, now that nobody else is at the files: an erasure may have rewritten them since its columns were seen
+    manifest = guard.clean(read_manifest(bucket, row.manifest_key), row.manifest_key, plan.key)
     moved = manifest.moved(source, target)
     copy_batch(bucket, manifest, moved, manifest_key(target))
     if is_refused(bucket, target):  # of a life before
         bucket.delete([refused_key(target)])
+    metadata.require_locks()  # copying took long
     run_transaction(
         plan.context.secrets.redshift, plan.context.region, lambda cursor: _forget(cursor, plan, row.batch_id)
     )
-    mark_replayed(metadata, moved, manifest_key(target), reason, requested_by)
+    return moved
 
 
 def _forget(cursor: Cursor, plan: LoadPlan, batch_id: str) -> None:

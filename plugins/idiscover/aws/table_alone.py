@@ -1,11 +1,14 @@
 """Alone with a table, from a shell: nothing is refreshed meanwhile, and the changes are passed on as a refresh does it.
 
 The claim in job metadata keeps the runs of Airflow away; they find nothing to claim and end. A lock beside it says that
-its process lives, so that the claim of one that was killed need not be waited for.
+its process lives, so that the claim of one that was killed need not be waited for. However long the work takes, the
+claim is renewed meanwhile; where it was lost all the same (a laptop that slept), the work ends before it commits.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +16,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
-from idiscover.aws.job_metadata_claims import Claim, claim_alone, open_claim, release_claim
+from idiscover.aws.job_metadata_claims import LEASE, Claim, claim_alone, open_claim, release_claim, renewed_claim
 from idiscover.aws.refresher import current_statements
+from idiscover.errors import IdiscoverError, NextRunError
 from idiscover.plan.model import RefreshPlan, RunIdentity
+
+log = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
 
 _SHELL = "shell__"  # begins the run_id of no run of Airflow
 _LOCK = "table"
 _PAUSE_SECONDS = 2.0
+_RENEWAL_SECONDS = LEASE.total_seconds() / 5  # four may fail
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,23 @@ class Alone:
     metadata: JobMetadata
     claim: Claim
     run: RunIdentity
+
+    def require(self) -> None:
+        """Still alone; to be asked before anything is committed, and between two parts of long work.
+
+        Raises:
+            NextRunError: the claim has lapsed, and another run has the table.
+            RetriableError: the connection broke, and the locks with it.
+        """
+        if renewed_claim(self.metadata, self.claim.target, self.run.run_id) is None:
+            raise NextRunError(
+                "another run has taken the table while this one worked",
+                where=self.claim.target,
+                got=f"the claim of {self.run.run_id} has lapsed",
+                expected="a claim that is renewed as long as the work goes on",
+                remedy="did this machine sleep, or was job metadata away? What was not committed is as it was: say the"
+                " same again",
+            )
 
 
 @contextmanager
@@ -59,11 +83,34 @@ def alone_with_table(
         while (claim := claim_alone(metadata, plan, run_id, statements)) is None:
             told = _wait(metadata, plan.table, told, tell, pause)
         try:
-            yield Alone(metadata, claim, run)
+            with _kept(plan, run_id):
+                yield Alone(metadata, claim, run)
         except (Exception, KeyboardInterrupt):
             release_claim(metadata, plan.table, run_id)
             raise
         release_claim(metadata, plan.table, run_id)  # a finished one stays finished
+
+
+@contextmanager
+def _kept(plan: RefreshPlan, run_id: str) -> Iterator[None]:
+    """The run's claim is renewed from time to time, whatever the block waits for: one statement may take hours."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_renew, args=(plan, run_id, ended), name=f"claim of {plan.table}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _renew(plan: RefreshPlan, run_id: str, ended: threading.Event) -> None:
+    while not ended.wait(_RENEWAL_SECONDS):
+        try:
+            with open_job_metadata(plan.context) as metadata:  # the block's own is in use, perhaps in a transaction
+                renewed_claim(metadata, plan.table, run_id)
+        except IdiscoverError as error:  # the next may succeed; if the claim is lost, `Alone.require` finds out
+            log.warning("the claim of %s could not be renewed: %s", plan.table, error)
 
 
 def _wait(metadata: JobMetadata, table: str, told: str, tell: Tell, pause: Callable[[float], None]) -> str:

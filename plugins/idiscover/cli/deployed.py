@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -71,13 +71,59 @@ def open_deployed(context_place: str) -> Deployed:
     return Deployed(context, catalog, {plan.header.dag_id: plan for plan in plans})
 
 
-def wake(context: Context, dag_ids: Iterable[str], verb: str, reason: str | None) -> list[str]:
-    """Starts a run of each DAG; the run_ids, named after the verb and the time."""
-    airflow = AirflowRest(context)
-    run_id = f"{verb}__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+class Waker:
+    """Starts runs in the name of a verb, and looks at them.
+
+    All methods raise what `AirflowRest` raises.
+
+    Args:
+        context: the environment.
+        verb: begins the run_ids.
+        reason: stands in the runs' notes.
+    """
+
+    def __init__(self, context: Context, verb: str, reason: str | None) -> None:
+        self._airflow = AirflowRest(context)
+        self._verb, self._reason = verb, reason
+
+    def obstacle(self, dag_id: str) -> str | None:
+        """What keeps a DAG's runs from running, and what to do; None if nothing does."""
+        details = self._airflow.dag_details(dag_id)
+        if details is None:
+            return f"Airflow does not know {dag_id}: deploy or publish it; its file may not parse: idiscover doctor"
+        return f"{dag_id} is paused: unpause it in Airflow's UI" if details["is_paused"] else None
+
+    def start(self, dag_id: str) -> str:
+        """Starts a run; its run_id, named after the verb and the time."""
+        run_id = f"{self._verb}__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+        note = _note(self._verb, self._reason)
+        self._airflow.create_run(dag_id, {"dag_run_id": run_id, "logical_date": None, "note": note})
+        return run_id
+
+    def state(self, dag_id: str, run_id: str) -> str | None:
+        """Of a run, in Airflow's words; None where Airflow does not know it."""
+        return self._airflow.run_state(dag_id, run_id)
+
+
+def wake(waker: Waker, dag_ids: Iterable[str], tell: Callable[[str], None]) -> None:
+    """Starts a run of each DAG and tells its run_id; those that cannot run are told in the error, after the others.
+
+    Raises:
+        ConfigError: DAGs are paused, or Airflow does not know them.
+    """
+    obstacles: list[str] = []
     for name in dag_ids:
-        airflow.create_run(name, {"dag_run_id": run_id, "logical_date": None, "note": _note(verb, reason)})
-    return [f"{name} {run_id}" for name in dag_ids]
+        if obstacle := waker.obstacle(name):
+            obstacles.append(obstacle)
+        else:
+            tell(f"started: {name} {waker.start(name)}")
+    if obstacles:
+        raise ConfigError(
+            "what was asked for is done, but DAGs that go on from there cannot run",
+            got="; ".join(obstacles),
+            expected="a run of each",
+            remedy="nothing is lost: once they can run, sweep_pending starts them within minutes",
+        )
 
 
 def requester() -> str:

@@ -10,7 +10,7 @@ import typer
 from idiscover.aws.erasure import ErasureRequest
 from idiscover.aws.erasure_search import Findings
 from idiscover.aws.erasure_tables import Ids
-from idiscover.cli.deployed import open_deployed, wake
+from idiscover.cli.deployed import Waker, open_deployed
 from idiscover.errors import ConfigError
 from idiscover.lake.suppression import SHORT_LENGTH
 from idiscover.lake.suppression import whole_id as completed
@@ -41,7 +41,7 @@ def request_of(
         deployed.plans,
         ids,
         tell,
-        lambda dag_ids: wake(deployed.context, dag_ids, "erase", reason),
+        Waker(deployed.context, "erase", reason),
     )
 
 

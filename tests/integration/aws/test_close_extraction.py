@@ -9,12 +9,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from idiscover.aws import extraction_run
+from idiscover.aws import extraction_run, job_metadata
 from idiscover.aws.extraction_run import batch_stands, close_extraction, open_extraction
 from idiscover.aws.job_metadata import open_job_metadata
-from idiscover.aws.job_metadata_batches import register_batch
+from idiscover.aws.job_metadata_batches import FILES, register_batch
 from idiscover.aws.s3 import Bucket
-from idiscover.errors import DataQualityError, FatalError
+from idiscover.errors import DataQualityError, FatalError, RetriableError
 from idiscover.lake.keys import manifest_key
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ExtractionRequest
@@ -240,3 +240,20 @@ def test_a_read_that_has_lost_sight_of_records_is_refused(platform: Platform, or
 def test_what_may_go(before: int | None, now: int, most_gone_percent: int) -> None:
     manifest = cast(BatchManifest, SimpleNamespace(id_count=now))
     extraction_run.check_gone(manifest, before, most_gone_percent, "here")
+
+
+def test_nothing_is_registered_while_somebody_rewrites_the_files(
+    platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure is at a pending batch whose `end` is cleared: the manifest that was read may be an old one by now."""
+    plan = platform.extraction("lab")
+    play_step(open_extraction(plan, RUN), ROWS, org.now)
+    monkeypatch.setattr(job_metadata, "_LONGEST_WAIT", "200ms")
+    with (
+        open_job_metadata(platform.context) as another,
+        another.exclusive(FILES, "lab"),
+        pytest.raises(RetriableError),
+    ):
+        close_extraction(plan, RUN)
+    assert platform.job("select count(*) from job.batch") == [(0,)]
+    assert close_extraction(plan, RUN).rows == 3

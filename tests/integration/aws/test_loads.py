@@ -49,7 +49,7 @@ def states(platform: Platform) -> list[str]:
     return [state for (state,) in platform.job("select state from job.batch order by order_date")]
 
 
-def test_several_batches_in_one_go(platform: Platform, org: Org) -> None:
+def test_several_batches_in_one_go(platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     first = extract(platform, org, "lab", extraction(0), GOOD)
     org.now += timedelta(days=2)
     second = extract(platform, org, "lab", extraction(1), [lab("L1", "DE", version=9, name='"Ä", \\ and\nmore')])
@@ -58,6 +58,7 @@ def test_several_batches_in_one_go(platform: Platform, org: Org) -> None:
     assert copied["copied"] == [first.batch_id, second.batch_id] and copied["rows"] == 4
     assert loader.reconcile(platform.load("lab"), LOAD) == {"batches": sorted([first.batch_id, second.batch_id])}
     assert states(platform) == ["pending"] * 3
+    monkeypatch.setattr(loader, "staged", None)  # `end` counts nothing in stg: `reconcile` has
     assert loader.finish_load(platform.load("lab"), LOAD)["loaded"] == [
         first.batch_id, second.batch_id, third.batch_id,
     ]  # fmt: skip

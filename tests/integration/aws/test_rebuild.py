@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from datetime import timedelta
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from idiscover.aws import job_metadata_claims, table_alone
 from idiscover.aws.job_metadata import open_job_metadata
-from idiscover.aws.job_metadata_claims import take_claim
+from idiscover.aws.job_metadata_claims import claim_alone, is_claimable, open_claim, release_claim, take_claim
 from idiscover.aws.rebuild import rebuild, work_of
 from idiscover.aws.refresher import claim_slices, current_statements, fail_refresh
 from idiscover.aws.table_alone import alone_with_table
 from idiscover.aws.wakes import ready_consumers
-from idiscover.errors import ConfigError, DataQualityError, RetriableError
+from idiscover.errors import ConfigError, DataQualityError, NextRunError, RetriableError
 
 from tests.integration.aws.kills import Killer
 from tests.integration.aws.test_kills import state_of
@@ -164,6 +167,50 @@ def test_a_refresh_that_runs_is_waited_for(platform: Platform, org: Org) -> None
         assert alone.claim.order_date == DAY_0
     with open_job_metadata(platform.context) as metadata:  # and what is pending is there for the next
         assert take_claim(metadata, plan, "another", current_statements(plan)) is not None
+
+
+def test_a_claim_lives_as_long_as_the_work(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many leases long, without a word to job metadata: as one COPY or one CALL may be."""
+    monkeypatch.setattr(job_metadata_claims, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(table_alone, "_RENEWAL_SECONDS", 0.2)
+    plan = platform.refresh("itg.lab")
+    with (
+        alone_with_table(plan, "rebuild", lambda _line: None) as alone,
+        open_job_metadata(platform.context) as metadata,
+    ):
+        time.sleep(2.5)
+        assert not is_claimable(metadata, plan)
+        holder = open_claim(metadata, plan.table)
+        assert holder is not None and holder[0] == alone.run.run_id and holder[1] > datetime.now(UTC)
+        alone.require()
+    assert platform.job("select state from job.claim") == [("released",)]
+    assert not [thread for thread in threading.enumerate() if thread.name == "claim of itg.lab"]
+
+
+def test_a_rebuild_that_has_lost_its_claim_commits_nothing(platform: Platform, org: Org) -> None:
+    """The machine slept, between two statements or before the commit; another run has the table."""
+    three_days_of_results(platform, org)
+    before = telling(platform)
+    corrupt_results(platform)
+    corrupted = telling(platform)
+    plan = platform.refresh("itg.result")
+    for at in ("rows deleted", "1 of 1 countries"):
+
+        def lose(line: str, at: str = at) -> None:
+            if at not in line:
+                return
+            platform.job("update job.claim set expires_at_utc = now() - interval '1 second' where state = 'open'")
+            with open_job_metadata(platform.context) as metadata:
+                assert claim_alone(metadata, plan, "another", current_statements(plan)) is not None
+
+        with pytest.raises(NextRunError, match="another run has taken the table"):
+            rebuild(plan, platform.load("result"), lose)
+        assert telling(platform) == corrupted
+        assert platform.job("select run_id from job.claim where state = 'open'") == [("another",)]
+        with open_job_metadata(platform.context) as metadata:
+            release_claim(metadata, plan.table, "another")
+    say_rebuild(platform, "result")
+    assert telling(platform) == before
 
 
 @pytest.mark.parametrize("damage", ["a row is missing", "other columns"])

@@ -6,12 +6,14 @@ import itertools
 import random
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
+from idiscover.aws import replay as replay_module
 from idiscover.aws.job_metadata_batches import BatchRow
 from idiscover.aws.replay import batches_to_replay, replay
 from idiscover.aws.wakes import ready_consumers
-from idiscover.errors import ConfigError
+from idiscover.errors import ConfigError, RetriableError
 
 from tests.integration.aws.kills import Killer
 from tests.integration.aws.test_kills import killed_once_anywhere, state_of
@@ -128,6 +130,28 @@ def test_the_archive_in_the_middle_of_a_replay_loses_nothing(
     say_replay(platform, "lab", batch_id)
     settle(platform, "lab")
     assert state_of(platform)["itg"] == before["itg"]
+
+
+def test_a_replay_that_has_lost_its_lock_forgets_nothing(
+    platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection broke while it copied, and whoever waited for the files is at them now."""
+    batch_id = a_day_of_labs(platform, org)
+    before = state_of(platform)
+    copy_batch = replay_module.copy_batch
+
+    def copy_and_break(*given: Any) -> None:
+        copy_batch(*given)
+        assert platform.job("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'") == [(True,)]
+
+    with monkeypatch.context() as patched, pytest.raises(RetriableError):
+        patched.setattr(replay_module, "copy_batch", copy_and_break)
+        say_replay(platform, "lab", batch_id)
+    after = state_of(platform)
+    assert {name: after[name] for name in ("batches", "ledger")} == {
+        name: before[name] for name in ("batches", "ledger")
+    }
+    assert say_replay(platform, "lab", batch_id) == [batch_id]
 
 
 def test_what_is_not_meant_is_refused(platform: Platform, org: Org) -> None:

@@ -27,8 +27,9 @@ def erase(
     versions of their objects, and in dm by its own refreshes. A keyed hash of the Id guards later extractions, replays
     and rebuilds; job.erasure records who asked, when and what was done, without the Id.
 
-    At the end all layers are searched. Exit status 0: nothing is left; 1: something is, and is named. Killed anywhere,
-    say it again. Erase the person in Salesforce, too: the org is not touched.
+    At the end all layers are searched. Exit status 0: nothing is left; 1: something is, and is named; so is a mart
+    whose DAG is paused or fails. Killed anywhere, or ended with 1, say it again. Erase the person in Salesforce, too:
+    the org is not touched.
     """
     from idiscover.aws.erasure import erase as erase_records
     from idiscover.aws.erasure import objects_of, search

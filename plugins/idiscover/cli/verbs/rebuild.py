@@ -25,7 +25,7 @@ def rebuild(
     from idiscover.aws.rebuild import rebuild as make_anew
     from idiscover.aws.rebuild import work_of
     from idiscover.aws.wakes import ready_consumers
-    from idiscover.cli.deployed import open_deployed, wake
+    from idiscover.cli.deployed import Waker, open_deployed, wake
 
     deployed = open_deployed(context)
     plan, load = deployed.refresh_of(object_name), deployed.load_of(object_name)
@@ -36,5 +36,4 @@ def rebuild(
         return
     result = make_anew(plan, load, typer.echo)
     typer.echo(f"{plan.table}: made anew from {result['batches']} batches, {result['rows']:,} rows")
-    for run in wake(plan.context, deployed.dags_of(ready_consumers(plan)), "rebuild", reason):
-        typer.echo(f"started: {run}")
+    wake(Waker(plan.context, "rebuild", reason), deployed.dags_of(ready_consumers(plan)), typer.echo)

@@ -34,7 +34,7 @@ def replay(
     """
     from idiscover.aws.replay import batches_to_replay, require_archived_columns
     from idiscover.aws.replay import replay as make_pending
-    from idiscover.cli.deployed import open_deployed, requester, wake
+    from idiscover.cli.deployed import Waker, open_deployed, requester, wake
 
     plan = open_deployed(context).load_of(object_name)
     chosen = batches_to_replay(plan, batch or (), _days(first, last))
@@ -47,8 +47,7 @@ def replay(
         return
     replayed = make_pending(plan, chosen, reason, requester(), typer.echo)
     typer.echo(f"{len(replayed)} of {len(chosen)} batches made pending")
-    for run in wake(plan.context, [plan.header.dag_id], "replay", reason):
-        typer.echo(f"started: {run}")
+    wake(Waker(plan.context, "replay", reason), [plan.header.dag_id], typer.echo)
 
 
 def _days(first: datetime | None, last: datetime | None) -> tuple[date, date] | None:
