@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -38,7 +38,7 @@ from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket, utf8
 from idiscover.aws.slices import dm_units, itg_units, marks_of_units, units_of_countries
 from idiscover.aws.step_log import logged_step
-from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
+from idiscover.errors import DETAILS, ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.metadata.loading import parse_table
 from idiscover.metadata.statements import parse_call
 from idiscover.plan.model import RefreshPlan, RunIdentity
@@ -46,6 +46,7 @@ from idiscover.warehouse.statements import parse_statement
 
 log = logging.getLogger(__name__)
 
+_MOST_NAMED = 10  # units that failed beside the one whose error is raised
 _OUTCOMES = ("inserted", "updated", "unchanged", "superseded", "removed")
 
 
@@ -94,13 +95,14 @@ def call_units(plan: RefreshPlan, run: RunIdentity, units: Sequence[Sequence[str
         `calls` and `seconds` of this try.
 
     Raises:
-        What `call_unit` raises. Of several errors, one that no retry mends comes before one that a retry may mend.
+        What `call_unit` raises. Of several errors, one that no retry mends comes before one that a retry may mend; it
+        names the units that failed beside its own.
     """
     with open_job_metadata(plan.context) as metadata:
         claim = claim_of_run(metadata, plan.table, run.run_id)
         called = countries_called(metadata, claim.claim_id) if claim is not None else set()
     done: list[dict[str, Any]] = []
-    errors: list[Exception] = []
+    errors: dict[str, Exception] = {}
     for unit in units:
         if called.issuperset(unit):
             log.info("%s: %s was called by an earlier try", plan.table, ", ".join(unit))
@@ -109,10 +111,31 @@ def call_units(plan: RefreshPlan, run: RunIdentity, units: Sequence[Sequence[str
             done.append(call_unit(plan, run, unit))
         except Exception as error:
             log.exception("%s: %s failed; the other countries are called all the same", plan.table, ", ".join(unit))
-            errors.append(error)
+            errors[", ".join(unit)] = error
     if errors:
-        raise next((error for error in errors if _is_final(error)), errors[0])
+        raise _gravest(errors)
     return {"calls": sum(unit["calls"] for unit in done), "seconds": round(sum(unit["seconds"] for unit in done), 3)}
+
+
+def _gravest(errors: Mapping[str, Exception]) -> Exception:
+    """Of the errors by unit, the one that is raised; what became of the other units stands in it."""
+    name = next((name for name, error in errors.items() if _is_final(error)), next(iter(errors)))
+    error = errors[name]
+    others = [f"{unit} ({_what(other)})" for unit, other in errors.items() if unit != name]
+    if not others:
+        return error
+    more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+    told = f"failed too: {'; '.join(others[:_MOST_NAMED])}{more}"
+    if not isinstance(error, IdiscoverError):
+        error.add_note(told)
+        return error
+    details = {detail: getattr(error, detail) for detail in DETAILS}
+    details["got"] = told if error.got is None else f"{error.got}; {told}"
+    return type(error)(error.what, **details).with_traceback(error.__traceback__)
+
+
+def _what(error: Exception) -> str:
+    return error.what if isinstance(error, IdiscoverError) else type(error).__name__
 
 
 def _is_final(error: Exception) -> bool:
