@@ -95,7 +95,7 @@ def test_windows_are_compared_as_moments(start: datetime, seconds: int, zone_1: 
             "manual",
             "both an order date and a window",
         ),
-        ({"order_date": "2026-01-05"}, "backfill", "a backfill with"),
+        ({"order_date": "2026-01-04"}, "backfill", "a backfill with"),
         (
             {"window_start": "2026-01-05T00:00:00Z", "window_end": "2026-01-06T00:00:00Z"},
             "backfill",
@@ -109,6 +109,12 @@ def test_bad_parameters_are_refused(params: dict[str, str], run_type: str, what:
     assert caught.value.where == "sfdc_to_s3__account"
     assert caught.value.key in params or what == "half a window"
     assert plain_identity(context(run_type, **params)).run_id == "r1", "cleaning up works whatever the parameters"
+
+
+def test_a_backfill_reprocesses_the_run_of_its_day_with_the_parameters_that_it_had() -> None:
+    run = run_identity(context("backfill", order_date="2026-01-05"))
+    assert (run.run_type, run.order_date) == ("backfill", date(2026, 1, 5))
+    assert run.interval_start_utc == datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def test_empty_parameters_are_none() -> None:

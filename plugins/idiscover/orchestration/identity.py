@@ -159,14 +159,27 @@ def _check_kind(run: RunIdentity) -> None:
             expected="one of the two",
             remedy="leave the window out to run the day, or the order date to run the window",
         )
-    if run.run_type == "backfill" and (run.order_date is not None or start is not None):
-        raise ConfigError(
-            "a backfill with a day or a window of its own",
-            where=run.dag_id,
-            key=ORDER_DATE if run.order_date is not None else WINDOW_START,
-            expected="none: every run of a backfill reads the interval it is created for",
-            remedy="leave the parameters out, or trigger a manual run with them",
-        )
+    if run.run_type == "backfill":
+        _check_backfill(run)
+
+
+def _check_backfill(run: RunIdentity) -> None:
+    """A backfill that reprocesses a run of its day finds the parameters of that run, which may be that same day."""
+    interval_day = run.interval_start_utc and run.interval_start_utc.date()
+    given = {
+        ORDER_DATE: run.order_date if run.order_date != interval_day else None,
+        WINDOW_START: run.window_start_utc,
+    }
+    for key, value in given.items():
+        if value is not None:
+            raise ConfigError(
+                "a backfill with a day or a window of its own",
+                where=run.dag_id,
+                key=key,
+                got=value.isoformat(),
+                expected=f"none, or {interval_day}: every run of a backfill reads the interval it is created for",
+                remedy="leave the parameters out, or trigger a manual run with them",
+            )
 
 
 def _with_interval_of_order_date(run: RunIdentity) -> RunIdentity:
