@@ -7,6 +7,7 @@ from pathlib import Path
 
 from idiscover.metadata.loading import load_catalog, parse_context
 from idiscover.metadata.models import Catalog, Context
+from idiscover.warehouse.release import ReleaseStatement, release
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -150,6 +151,21 @@ def sample_files() -> dict[str, str]:
         "tables/dm.fact_test.yaml": DM,
         "README.md": "not metadata",
     }
+
+
+SQL_OF_FACT_TEST = (
+    ReleaseStatement("ddl/dm/fact_test.sql", "create table if not exists dm.fact_test (\n    test_id varchar(18)\n);"),
+    ReleaseStatement(
+        "procedures/itg_to_dm/load_fact_test.sql",
+        "create or replace procedure dm.load_fact_test (\n    p_country_code varchar(2), p_as_of_date date,"
+        " p_run_id varchar(256)\n)\nas $$\nbegin\nend;\n$$ language plpgsql;",
+    ),
+)
+
+
+def sample_release(files: dict[str, str]) -> list[ReleaseStatement]:
+    """What a release of `files` runs: of the sample's table of dm too."""
+    return [*release(load_catalog(MemoryReader(files)), REPOSITORY / "sql"), *SQL_OF_FACT_TEST]
 
 
 class MemoryReader:

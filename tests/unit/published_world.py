@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import pytest
 from idiscover.aws.dag_files import BucketTarget
 from idiscover.aws.publish_state import PublishState, read_state
 from idiscover.aws.publishing import EnsurePools, PublishReport, publish
+from idiscover.aws.release_record import record_statements
 from idiscover.aws.s3 import Bucket
 from idiscover.lake.keys import RELEASE_KEY
 from idiscover.metadata.models import Context
@@ -21,7 +23,7 @@ from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from tests.unit.metadata_samples import DM, LAB, REPOSITORY, sample_files
+from tests.unit.metadata_samples import DM, LAB, REPOSITORY, sample_files, sample_release
 
 DATA, DAGS, REGION = "idiscover-local", "idiscover-local-dags", "us-east-1"
 URI = f"s3://{DATA}/context/local.yaml"
@@ -41,7 +43,7 @@ class World:
             self.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress="idiscover@example.com")
         self.put("context/local.yaml", (REPOSITORY / "context" / "local.yaml").read_text())
-        self.put(RELEASE_KEY, json.dumps({"code_sha": "a" * 40}))
+        self.release({})
         for path, text in sample_files().items():
             self.edit(path, text)
 
@@ -53,6 +55,13 @@ class World:
     def edit(self, path: str, text: str | bytes) -> str:
         """Somebody edits a metadata file; its VersionId."""
         return self.put(f"metadata/{path}", text)
+
+    def release(self, changed: Mapping[str, str]) -> None:
+        """A release of the sample, files (path → text) changed or new, as far as it leaves its record."""
+        statements = sample_release(sample_files() | changed)
+        record_statements(Bucket(DATA, REGION), statements)
+        checksum = hashlib.sha256("".join(item.sql for item in statements).encode()).hexdigest()
+        self.put(RELEASE_KEY, json.dumps({"code_sha": "a" * 40, "sql": checksum}))
 
     def delete(self, *paths: str) -> None:
         """Somebody deletes metadata files."""

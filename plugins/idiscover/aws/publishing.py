@@ -18,18 +18,19 @@ from urllib.parse import urlparse
 from idiscover.aws.dag_files import BucketTarget, CompileReport, generated_files, synchronise
 from idiscover.aws.mailing import send_or_warn
 from idiscover.aws.publish_state import PublishState, RefusedVersion, read_state, write_state
+from idiscover.aws.release_record import recorded_statements
 from idiscover.aws.s3 import Bucket, LatestVersion
 from idiscover.errors import ConfigError, FatalError
-from idiscover.lake.keys import RELEASE_KEY, metadata_key
-from idiscover.metadata.last_good import ContentReader, MetadataFile, RefusedEdit, SoundMetadata, soundest
+from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY, metadata_key
+from idiscover.metadata.last_good import ContentReader, EditCheck, MetadataFile, RefusedEdit, SoundMetadata, soundest
 from idiscover.metadata.loading import load_catalog, parse_context
 from idiscover.metadata.models import Catalog, Context
-from idiscover.metadata.paths import is_metadata, object_path, owner_of
-from idiscover.notify.edits import mended_mail, refused_mail
+from idiscover.metadata.paths import is_metadata, owner_of
+from idiscover.notify.edits import mended_mail, refused_mail, unreadable_state_mail
 from idiscover.plan.build import build_plans
 from idiscover.plan.model import Plan
 from idiscover.plan.notices import with_notices
-from idiscover.warehouse.alterations import needs_release
+from idiscover.warehouse.unreleased import unreleased
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +41,22 @@ MOST_OF_A_DEPLOY = timedelta(minutes=15)  # from its first upload to its end
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is published: the environment, the code, and every metadata file with its version, deleted ones included."""
+    """What is published: the environment, the last release, and every metadata file with its version.
+
+    `current` has deleted files too. `sql` is the checksum of the release's SQL, by which an edit may be refused.
+    """
 
     context: Context
     context_version: str
     code_sha: str
+    sql: str
     current: Mapping[str, MetadataFile]
 
     @property
     def fingerprint(self) -> str:
         """Of all versions; hex. The same fingerprint gives the same DAG files."""
         versions = {path: file.version for path, file in self.current.items()}
-        return fingerprint_of(self.context_version, self.code_sha, versions)
+        return fingerprint_of(self.context_version, self.code_sha, self.sql, versions)
 
 
 @dataclass
@@ -102,14 +107,14 @@ def publish(
     if not even_if_unchanged and _is_under_way(bucket, last):
         log.info("a deploy is under way: what it has not uploaded yet would be missed")
         return PublishReport(CompileReport(out=target.place), is_unchanged=True)
-    code_sha = str(last["code_sha"])
+    code_sha, sql = str(last["code_sha"]), str(last.get("sql", ""))
     latest = latest_metadata(bucket)
-    now = fingerprint_of(context_version, code_sha, {path: item.version for path, item in latest.items()})
+    now = fingerprint_of(context_version, code_sha, sql, {path: item.version for path, item in latest.items()})
     if now == state.fingerprint and not even_if_unchanged and not allow_deletions:
         if state.failure and not dry_run:
             write_state(bucket, state.model_copy(update={"failure": None}))
         return PublishReport(CompileReport(out=target.place), is_unchanged=True)
-    inputs = Inputs(context, context_version, code_sha, read_metadata(bucket, latest))
+    inputs = Inputs(context, context_version, code_sha, sql, read_metadata(bucket, latest))
     publisher = Publisher(inputs, state, bucket, target, dry_run=dry_run)
     report = publisher.publish(ensure_pools(context), allow_deletions=allow_deletions)
     publisher.tell(report)
@@ -118,13 +123,21 @@ def publish(
 
 
 class Publisher:
-    """One publication, step by step."""
+    """One publication, step by step. Where it is `before_release`, no edit is refused because it needs one."""
 
     def __init__(
-        self, inputs: Inputs, state: PublishState, bucket: Bucket, target: BucketTarget, *, dry_run: bool = False
+        self,
+        inputs: Inputs,
+        state: PublishState,
+        bucket: Bucket,
+        target: BucketTarget,
+        *,
+        dry_run: bool = False,
+        before_release: bool = False,
     ) -> None:
         self._inputs, self._state, self._bucket, self._target = inputs, state, bucket, target
-        self._dry_run = dry_run
+        self._dry_run, self._before_release = dry_run, before_release
+        self._check: EditCheck | None = None
         self._sound: SoundMetadata | None = None
         self._plans: list[Plan] = []
 
@@ -135,7 +148,8 @@ class Publisher:
             ConfigError: nothing would be left.
         """
         good = self._good = self._last_good()
-        sound = soundest(self._inputs.current, good)
+        self._check = None if self._before_release else self._needs_release(good)
+        sound = soundest(self._inputs.current, good, self._check)
         if not allow_deletions:
             sound = self._without_many_deletions(sound, good)
         if not sound.catalog.objects and not sound.catalog.tables:
@@ -157,34 +171,32 @@ class Publisher:
             mended=tuple(sorted(known.keys() - {edit.path for edit in sound.refused})),
             pools=pools,
         )
-        report.warnings += self._not_released(sound, report.edits)
         if not self._dry_run:
             ensure_pools(pools)
         files = generated_files(self._plans, self._inputs.context)
         synchronise(files, self._target, report.files, self._dry_run)
         return report
 
-    def _not_released(self, sound: SoundMetadata, edits: Collection[str]) -> list[str]:
-        """Edits that are published, and need what only a release brings: SQL is run by no DAG."""
-        edited = {name: spec for name, spec in sound.catalog.objects.items() if object_path(name) in edits}
-        if not edited or not self._good:
-            return []
-        try:
-            before = load_catalog(ContentReader(self._good)).objects
-        except ConfigError:  # by the rules of a newer version of the code
-            return []
-        return [
-            f"metadata/{object_path(name)} needs other tables or another procedure: its loads or refreshes fail until a"
-            " release has brought them"
-            for name, spec in edited.items()
-            if needs_release(before.get(name), spec)
-        ]
+    def _needs_release(self, good: Mapping[str, MetadataFile]) -> EditCheck | None:
+        """What tells edits that need other tables or procedures than the warehouse has: no DAG runs such SQL."""
+        in_force: Catalog | None = None
+        if good:
+            try:
+                in_force = load_catalog(ContentReader(good))
+            except ConfigError as error:  # by the rules of a newer version of the code
+                log.warning("edits are compared with the last release alone: %s", error)
+        return unreleased(recorded_statements(self._bucket), in_force, self._inputs.context.environment)
 
     def tell(self, report: PublishReport) -> None:
-        """One mail per edit that is newly refused, and per one that is mended."""
+        """One mail per edit that is newly refused, and per one that is mended; one if the state was unreadable."""
         if self._dry_run or self._sound is None:
             return
         context, catalog = self._inputs.context, self._sound.catalog
+        if self._state.unreadable is not None:
+            where = self._bucket.uri(PUBLISH_STATE_KEY)
+            report.warnings.append(f"{where} could not be read, and was made anew from the plans")
+            mail = unreadable_state_mail(where, self._state.unreadable, context.environment)
+            report.warnings += filter(None, [send_or_warn(mail, context, [])])
         for edit in (edit for edit in report.refused if edit.path in report.news):
             owner = owner_of(edit.path, catalog)
             dags = [plan.header.dag_id for plan in self._plans if edit.path in plan.header.metadata_versions]
@@ -215,9 +227,9 @@ class Publisher:
             write_state(self._bucket, state)
 
     @property
-    def refused_before(self) -> bool:
-        """Whether the last publication has refused anything."""
-        return bool(self._state.refused)
+    def has_to_tell(self) -> bool:
+        """Whether people are to be told of more than this publication: what was refused before, a state made anew."""
+        return bool(self._state.refused) or self._state.unreadable is not None
 
     def _build(self, catalog: Catalog) -> list[Plan]:
         return build_plans(catalog, self._inputs.context, self._inputs.code_sha)
@@ -244,7 +256,7 @@ class Publisher:
         if refusal is None:
             return sound
         deleted = {path: file for path, file in good.items() if path not in sound.files}
-        kept = soundest({**self._inputs.current, **deleted}, good)
+        kept = soundest({**self._inputs.current, **deleted}, good, self._check)
         if self._refusal(kept.catalog, standing) is not None:
             raise refusal
         again = {edit.path for edit in kept.refused}
@@ -280,13 +292,13 @@ def catalog_in_force(context: Context) -> Catalog:
         Bucket(context.buckets.data, context.region),
         BucketTarget(Bucket(context.buckets.dags, context.region)),
     )
-    inputs = Inputs(context, "", "", read_metadata(bucket, latest_metadata(bucket)))
+    inputs = Inputs(context, "", "", "", read_metadata(bucket, latest_metadata(bucket)))
     return Publisher(inputs, read_state(bucket, target), bucket, target).resolve(allow_deletions=False).catalog
 
 
-def fingerprint_of(context_version: str, code_sha: str, versions: Mapping[str, str]) -> str:
+def fingerprint_of(context_version: str, code_sha: str, sql: str, versions: Mapping[str, str]) -> str:
     """Of all that DAG files are made from; hex."""
-    text = json.dumps([context_version, code_sha, sorted(versions.items())])
+    text = json.dumps([context_version, code_sha, sql, sorted(versions.items())])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -35,6 +35,7 @@ from idiscover.aws.job_metadata_claims import (
 from idiscover.aws.job_metadata_steps import SKIPPED
 from idiscover.aws.postgres import database_errors
 from idiscover.aws.redshift import run_transaction
+from idiscover.aws.release_record import require_released
 from idiscover.aws.s3 import Bucket, utf8
 from idiscover.aws.slices import dm_units, itg_units, marks_of_units, units_of_countries
 from idiscover.aws.step_log import logged_step
@@ -238,7 +239,9 @@ def current_statements(plan: RefreshPlan) -> Statements:
     except FatalError as error:  # there is no such file
         return _published(plan, error)
     try:
-        return Statements(_statements(plan, utf8(content, where), where), version)
+        found = _statements(plan, utf8(content, where), where)
+        require_released(bucket, [statement for statement in found if statement not in plan.statements], where)
+        return Statements(found, version)
     except ConfigError as error:
         return _published(plan, error)
 

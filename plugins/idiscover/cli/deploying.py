@@ -20,13 +20,13 @@ from idiscover.aws.dag_files import BucketTarget
 from idiscover.aws.publish_state import read_state
 from idiscover.aws.publishing import EnsurePools, Inputs, Publisher, latest_metadata, read_metadata
 from idiscover.aws.redshift import transaction
+from idiscover.aws.release_record import record_statements
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.secrets import read_secret
 from idiscover.cli.context_delta import compare_context
 from idiscover.cli.metadata_delta import MetadataDelta, checksum, compare, differences
 from idiscover.cli.places import read_context
 from idiscover.cli.release_code import code_sha, script_files
-from idiscover.cli.release_record import record_statements
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import RELEASE_KEY, context_key, metadata_key, script_prefix
 from idiscover.metadata.last_good import MetadataFile, SoundMetadata
@@ -94,6 +94,7 @@ def deploy(
         yield _apply_sql(context, statements, job_ddl, dry_run)
     if not dry_run:
         record_statements(bucket, statements)
+    publisher.sql = sql
     _record_uploading(bucket, last, {**delta.write, **settings.write}, delta.delete, dry_run)
     yield _upload_metadata(bucket, delta, dry_run)
     yield _upload_context(context, settings, bucket, dry_run)
@@ -113,6 +114,7 @@ class _Deployed:
         self._dry_run, self._allow_deletions = dry_run, allow_deletions
         self._target = BucketTarget(Bucket(context.buckets.dags, context.region))
         self._publisher: Publisher | None = None
+        self.sql = ""  # checksum of what is released; known once the metadata are
 
     def preview(self, delta: MetadataDelta, there: Mapping[str, MetadataFile]) -> SoundMetadata:
         """The metadata that are to be in force.
@@ -126,7 +128,7 @@ class _Deployed:
         }
         stays = {path: file for path, file in there.items() if path in coming and coming[path].content == file.content}
         current = {**coming, **stays}
-        self._publisher = self._over(current, "")
+        self._publisher = self._over(current, "", before_release=True)
         sound = self._publisher.resolve(allow_deletions=self._allow_deletions)
         if wrong := [problem for edit in sound.refused if edit.path not in delta.edits for problem in edit.problems]:
             raise CatalogError(wrong)
@@ -141,7 +143,7 @@ class _Deployed:
         yield report.files.text(self._dry_run)
         for edit in report.refused:
             yield f"refused, as edited in the bucket: {edit.path}; its DAGs stay as they were"
-        if is_final and not report.refused and not publisher.refused_before:
+        if is_final and not report.refused and not publisher.has_to_tell:
             publisher.record(report)  # else publish_dags has mails to send first
 
     def _as_uploaded(self) -> tuple[dict[str, MetadataFile], str]:
@@ -150,10 +152,14 @@ class _Deployed:
         version = self._bucket.read_text_version(key)[1] if self._bucket.exists(key) else ""
         return read_metadata(self._bucket, latest_metadata(self._bucket)), version
 
-    def _over(self, current: Mapping[str, MetadataFile], context_version: str) -> Publisher:
-        inputs = Inputs(self._context, context_version, self._sha, current)
+    def _over(
+        self, current: Mapping[str, MetadataFile], context_version: str, before_release: bool = False
+    ) -> Publisher:
+        inputs = Inputs(self._context, context_version, self._sha, self.sql, current)
         state = read_state(self._bucket, self._target)
-        return Publisher(inputs, state, self._bucket, self._target, dry_run=self._dry_run)
+        return Publisher(
+            inputs, state, self._bucket, self._target, dry_run=self._dry_run, before_release=before_release
+        )
 
 
 def _pools_of(context: Context) -> EnsurePools:

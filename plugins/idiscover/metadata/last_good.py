@@ -6,7 +6,7 @@ it was last published.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,6 +40,10 @@ class RefusedEdit:
     def is_deletion(self) -> bool:
         """Whether the file was deleted, rather than written."""
         return self.edit.content is None
+
+
+# The catalog with edits, and the paths of the edits in it → what is wrong with edits beside faults of the metadata.
+EditCheck = Callable[[Catalog, Collection[str]], list[ConfigError]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,9 @@ class ContentReader:
             raise ConfigError("the file is not UTF-8", where=path, got=got, remedy="save it as UTF-8") from None
 
 
-def soundest(current: Mapping[str, MetadataFile], good: Mapping[str, MetadataFile]) -> SoundMetadata:
+def soundest(
+    current: Mapping[str, MetadataFile], good: Mapping[str, MetadataFile], also: EditCheck | None = None
+) -> SoundMetadata:
     """The metadata with every edit that can be published.
 
     No edit that is refused could be taken in by itself, nor together with the other refused edits of its object.
@@ -84,11 +90,12 @@ def soundest(current: Mapping[str, MetadataFile], good: Mapping[str, MetadataFil
     Args:
         current: path → file as it is now. A path of `good` that is missing here, or has no content, was deleted.
         good: path → file as it was last published.
+        also: what else may be wrong with an edit; asked once the metadata with it have no fault.
 
     Raises:
         CatalogError: `good` itself is not sound, by the rules of this version of the code.
     """
-    search = _Search(current, good)
+    search = _Search(current, good, also)
     while problems := search.problems():
         search.refuse(search.to_blame(problems))
     search.take_back()
@@ -98,10 +105,12 @@ def soundest(current: Mapping[str, MetadataFile], good: Mapping[str, MetadataFil
 class _Search:
     """A choice between edit and last good version for each edited path; begins with all edits."""
 
-    def __init__(self, current: Mapping[str, MetadataFile], good: Mapping[str, MetadataFile]) -> None:
+    def __init__(
+        self, current: Mapping[str, MetadataFile], good: Mapping[str, MetadataFile], also: EditCheck | None
+    ) -> None:
         gone = {path: MetadataFile(None, "") for path in good if path not in current}
         self._current = {**current, **gone}
-        self._good = good
+        self._good, self._also = good, also
         self._edits = {path for path, file in self._current.items() if file.content != _content(good.get(path))}
         self._refused: dict[str, list[ConfigError]] = {}
         self._sound: tuple[frozenset[str], Catalog] | None = None  # the refused edits, and what was read without them
@@ -110,10 +119,14 @@ class _Search:
         """What is wrong with the choice as it is now; `but` with these refused too, `also` with these taken in."""
         refused = frozenset({*self._refused, *but} - {*also})
         try:
-            self._sound = (refused, load_catalog(ContentReader(self._files(refused))))
+            catalog = load_catalog(ContentReader(self._files(refused)))
         except CatalogError as error:
             return list(error.problems)
-        return []
+        edits = self._edits - refused
+        found = [] if self._also is None else [item for item in self._also(catalog, edits) if file_of(item) in edits]
+        if not found:
+            self._sound = (refused, catalog)
+        return found
 
     def to_blame(self, problems: list[ConfigError]) -> dict[str, list[ConfigError]]:
         """Edits to refuse because of `problems`: at least one.
@@ -144,20 +157,33 @@ class _Search:
         self._refused.update(blamed)
 
     def take_back(self) -> None:
-        """Takes in what was refused only for the company it was in."""
-        while taken := next((group for group in self._groups() if not self.problems(also=group)), None):
-            for path in taken:
-                del self._refused[path]
+        """Takes in what was refused only for the company it was in.
 
-    def _groups(self) -> Iterator[list[str]]:
-        """Each refused edit by itself, then those of an object together."""
-        paths = sorted(self._refused)
-        yield from ([path] for path in paths)
-        names = {_name(path) for path in paths}
-        for name in sorted(names):
-            group = [path for path in paths if _name(path) == name]
-            if len(group) > 1:
-                yield group
+        One pass tries each edit once. There is another only after one that took something in, which another edit may
+        have waited for: as many as edits rest on one another, and not one per edit.
+        """
+        while self._take_in(self._singles()) or self._take_in(self._groups()):
+            pass
+
+    def _take_in(self, groups: Iterable[list[str]]) -> bool:
+        """Takes in each group that is sound with what is chosen by then; whether there was one."""
+        refused_before = len(self._refused)
+        for group in groups:
+            if not self.problems(also=group):
+                for path in group:
+                    del self._refused[path]
+        return len(self._refused) < refused_before
+
+    def _singles(self) -> list[list[str]]:
+        """Each refused edit by itself: what others rest on first."""
+        return [[path] for path in sorted(self._refused, key=lambda path: (_rank(path), path))]
+
+    def _groups(self) -> list[list[str]]:
+        """The refused edits of an object together, where there are several."""
+        by_name: dict[str, list[str]] = {}
+        for path in sorted(self._refused):
+            by_name.setdefault(_name(path), []).append(path)
+        return [group for _, group in sorted(by_name.items()) if len(group) > 1]
 
     def result(self) -> SoundMetadata:
         """The choice as it is now, which is sound."""
@@ -179,6 +205,12 @@ class _Search:
 
 def _content(file: MetadataFile | None) -> bytes | None:
     return None if file is None else file.content
+
+
+def _rank(path: str) -> int:
+    """Objects, their delta filters, tables of itg, tables of dm: later ones rest on earlier ones."""
+    starts = ("objects/", "delta_filter/", "tables/itg.", "tables/")
+    return next((rank for rank, start in enumerate(starts) if path.startswith(start)), len(starts))
 
 
 def _name(path: str) -> str:

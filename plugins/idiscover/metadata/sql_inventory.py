@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class SqlInventory:
 
     Attributes:
         procedures: qualified name → number of parameters.
-        tables: qualified name → its columns; tables of dm only, those of stg and itg are made from metadata.
+        tables: qualified name → its columns; of a repository those of dm only, as others are made from metadata.
     """
 
     procedures: Mapping[str, int]
@@ -32,14 +32,17 @@ class SqlInventory:
         """The inventory of a folder `sql/`; None if there is no such folder."""
         if not (sql_root / PROCEDURES).is_dir():
             return None
+        files = [*(sql_root / PROCEDURES).rglob("*.sql*"), *(sql_root / DM_TABLES).glob("*.sql")]
+        return cls.of(path.read_text(encoding="utf-8") for path in sorted(files))
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> SqlInventory:
+        """The inventory of SQL texts."""
         procedures: dict[str, int] = {}
-        for path in sorted((sql_root / PROCEDURES).rglob("*.sql*")):
-            for name, parameters in _PROCEDURE.findall(path.read_text(encoding="utf-8")):
-                procedures[name] = _count(parameters)
         tables: dict[str, frozenset[str]] = {}
-        for path in sorted((sql_root / DM_TABLES).glob("*.sql")):
-            for name, columns in _TABLE.findall(path.read_text(encoding="utf-8")):
-                tables[name] = frozenset(_COLUMN.findall(columns))
+        for text in texts:
+            procedures |= {name: _count(parameters) for name, parameters in _PROCEDURE.findall(text)}
+            tables |= {name: frozenset(_COLUMN.findall(columns)) for name, columns in _TABLE.findall(text)}
         return cls(procedures, tables)
 
 

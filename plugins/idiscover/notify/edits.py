@@ -44,6 +44,23 @@ def mended_mail(path: str, version: str | None, environment: str, owner: str) ->
     return rendered(subject, f"metadata/{path} is mended", facts, _footer(environment, owner))
 
 
+def unreadable_state_mail(where: str, fault: str, environment: str) -> Mail:
+    """The record of the last publication was made anew."""
+    facts: list[Fact] = [
+        ("Outcome", "MADE ANEW"),
+        ("File", where),
+        ("Fault", f"the state of the last publication cannot be read\n{fault}"),
+        (
+            "By itself",
+            "It was made anew from the plans beside the DAG files, which say from which versions they were made. Edits "
+            "that were refused before are judged again, and mailed once more.",
+        ),
+        ("To do", "Find out who wrote to that key: only publish_dags and deploys do. Its older versions are kept."),
+    ]
+    subject = subject_line(environment, "publish_dags: its state could not be read and was made anew")
+    return rendered(subject, "The state of the last publication is made anew", facts, _footer(environment, "idiscover"))
+
+
 def failed_publication_mail(failed: FailedTask, dag_id: str, run_id: str, environment: str, log_uri: str) -> Mail:
     """Nothing at all could be published."""
     remedy = failed.failure.remedy if failed.failure else None

@@ -32,14 +32,6 @@ def alterations(before: ObjectSpec, after: ObjectSpec) -> Iterator[Alteration]:
             yield from _other_type(tables, known, field)
 
 
-def needs_release(before: ObjectSpec | None, after: ObjectSpec) -> bool:
-    """Whether an object's file asks for tables or a procedure that are not there yet; `before`: None if it is new."""
-    if before is None or any(alterations(before, after)):
-        return True
-    rules = [(spec.key, spec.version_column, spec.country, spec.history) for spec in (before, after)]
-    return rules[0] != rules[1]
-
-
 def _other_type(tables: list[str], before: FieldSpec, after: FieldSpec) -> Iterator[Alteration]:
     old, new = column_type(before), column_type(after)
     if before.type in TEXT_TYPES and after.type in TEXT_TYPES:

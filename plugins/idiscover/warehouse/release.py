@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from idiscover.metadata.models import Catalog
+from idiscover.metadata.models import Catalog, ObjectSpec
 from idiscover.warehouse.ddl import (
     BATCH_LOAD,
     column_comments,
@@ -54,21 +54,27 @@ def release(catalog: Catalog, sql_root: Path) -> list[ReleaseStatement]:
 
 def _tables(catalog: Catalog) -> Iterator[ReleaseStatement]:
     for name, spec in sorted(catalog.objects.items()):
-        yield ReleaseStatement(f"table stg.{name}", create_stg_table(spec))
-        for comment, sql in column_comments(f"stg.{name}", spec.fields):
+        yield from tables_of(spec, has_itg_table=f"itg.{name}" in catalog.tables)
+
+
+def tables_of(spec: ObjectSpec, *, has_itg_table: bool) -> Iterator[ReleaseStatement]:
+    """Tables of an object in stg and itg, with their side tables and comments."""
+    name = spec.object
+    yield ReleaseStatement(f"table stg.{name}", create_stg_table(spec))
+    for comment, sql in column_comments(f"stg.{name}", spec.fields):
+        yield ReleaseStatement(comment, sql)
+    yield ReleaseStatement(f"table stg.{name}__ids", create_ids_table(spec))
+    if not has_itg_table:
+        return
+    yield ReleaseStatement(f"table itg.{name}", create_itg_table(spec))
+    for comment, sql in column_comments(f"itg.{name}", spec.fields):
+        yield ReleaseStatement(comment, sql)
+    for table, sql in create_side_tables(spec):
+        yield ReleaseStatement(f"table {table}", sql)
+    if spec.history:
+        yield ReleaseStatement(f"table itg.{name}__history", create_history_table(spec))
+        for comment, sql in column_comments(f"itg.{name}__history", spec.fields):
             yield ReleaseStatement(comment, sql)
-        yield ReleaseStatement(f"table stg.{name}__ids", create_ids_table(spec))
-        if f"itg.{name}" not in catalog.tables:
-            continue
-        yield ReleaseStatement(f"table itg.{name}", create_itg_table(spec))
-        for comment, sql in column_comments(f"itg.{name}", spec.fields):
-            yield ReleaseStatement(comment, sql)
-        for table, sql in create_side_tables(spec):
-            yield ReleaseStatement(f"table {table}", sql)
-        if spec.history:
-            yield ReleaseStatement(f"table itg.{name}__history", create_history_table(spec))
-            for comment, sql in column_comments(f"itg.{name}__history", spec.fields):
-                yield ReleaseStatement(comment, sql)
 
 
 def _itg_procedures(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStatement]:

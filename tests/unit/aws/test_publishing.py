@@ -13,6 +13,7 @@ import pytest
 from idiscover.aws import publishing
 from idiscover.aws.publish_state import PublishState, write_state
 from idiscover.aws.publishing import EnsurePools, catalog_in_force, is_news, publish
+from idiscover.aws.release_record import STATEMENTS_KEY
 from idiscover.aws.s3 import Bucket
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY
@@ -21,6 +22,7 @@ from idiscover.metadata.models import Context
 from tests.unit.metadata_samples import KIT, LAB, REPOSITORY, sample_context, sample_files
 from tests.unit.published_world import (
     BROKEN_LAB,
+    DAGS,
     DATA,
     FACT,
     FACT_FILE,
@@ -118,21 +120,40 @@ def test_a_broken_edit_keeps_its_dags_and_is_explained_mailed_and_mended(world: 
     assert world.header("sfdc_to_s3__lab")["metadata_versions"]["objects/lab.yaml"] == mended
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "is_told"),
-    [
-        ("history: true", "history: false", True),
-        ("load_mode: delta", "load_mode: delta # nothing", False),
-    ],
-)
-def test_an_edit_that_needs_a_release_is_told(world: World, old: str, new: str, is_told: bool) -> None:
-    """It is published: a person may release it at any moment. Until then its loads or refreshes fail."""
-    text = sample_files()["objects/result.yaml"]
-    assert old in text
-    world.edit("objects/result.yaml", text.replace(old, new))
+def test_an_edit_that_needs_a_release_is_refused_until_there_was_one(world: World) -> None:
+    """Which edits these are: tests/unit/warehouse/test_unreleased.py."""
+    before, path = world.files(), "objects/lab.yaml"
+    city = "  - {salesforce: City, type: string, length: 40, column: city, description: Where.}\n"
+    world.edit(path, LAB + city)
+    world.edit(FACT_FILE, OTHER_FACT)
     report = world.publish()
-    assert [text.partition(" needs ")[0] for text in report.warnings] == ["metadata/objects/result.yaml"] * is_told
-    assert report.refused == ()
+    assert report.news == (path,) and f"{FACT}.json" in report.files.written
+    for name in ("sfdc_to_s3__lab", "s3_to_redshift__lab", "stg_to_itg__lab"):
+        was, now = json.loads(before[f"{name}.json"]), json.loads(world.files()[f"{name}.json"])
+        notice = now["header"].pop("notice")
+        assert was["header"].pop("notice") is None and now == was, "it runs as it did"
+        assert "an edit needs a release" in notice
+    (mail,) = world.mails()
+    for words in (
+        "objects/lab.yaml: edit REFUSED",
+        'alter table itg.lab add column "city" varchar(160);',
+        "idiscover deploy --context context/local.yaml --keep-edits",
+    ):
+        assert words in f"{mail[1]}\n{mail[2]}", words
+    assert "city" not in str(catalog_in_force(sample_context()).objects["lab"].fields)
+    assert world.publish().is_unchanged and len(world.mails()) == 1
+
+    world.release({path: LAB + city})
+    assert world.publish().mended == (path,)
+    assert world.header("sfdc_to_s3__lab")["notice"] is None and "city" in world.files()["sfdc_to_s3__lab.json"]
+    assert world.mails()[-1][1].endswith("mended") and world.publish().is_unchanged
+
+
+def test_a_record_of_a_release_that_cannot_be_read_stops_edits_and_says_how_to_write_it_anew(world: World) -> None:
+    world.put(STATEMENTS_KEY, '{"table stg.lab": "create')
+    world.edit(FACT_FILE, OTHER_FACT)
+    with pytest.raises(ConfigError, match=r"statements\.json[\s\S]*remedy: .*idiscover deploy"):
+        world.publish()
 
 
 def test_a_broken_new_file_makes_no_dag_and_its_owner_is_not_known(world: World) -> None:
@@ -298,11 +319,42 @@ def test_pools_that_cannot_be_made_leave_the_dag_files_alone(world: World) -> No
     assert world.publish().files.written == [f"{FACT}.json"]
 
 
+@pytest.mark.parametrize(
+    "text", ["", '{"fingerprint": "3f', b"\xff", '{"version": 2, "files": []}', "[]"], ids=range(5)
+)
+def test_a_state_that_cannot_be_read_is_made_anew_from_the_plans_and_told_once(world: World, text: str | bytes) -> None:
+    good = world.state()
+    world.put(PUBLISH_STATE_KEY, text)
+    assert world.publish(dry_run=True).refused == () and world.mails() == []
+    report = world.publish()
+    assert (report.edits, report.files.written, report.files.deleted) == ({}, [], [])
+    assert world.state() == good and world.publish().is_unchanged
+    (mail,) = world.mails()
+    assert mail[0] == "data-platform@example.com" and "could not be read" in mail[1]
+    for words in (f"s3://{DATA}/{PUBLISH_STATE_KEY}", "made anew from the plans", "Find out who wrote"):
+        assert words in mail[2], words
+
+
+def test_of_an_unreadable_state_and_a_broken_plan_the_rest_is_made_anew(world: World) -> None:
+    world.edit("objects/lab.yaml", BROKEN_LAB)
+    world.publish()
+    world.put(PUBLISH_STATE_KEY, "[")
+    world.client.put_object(Bucket=DAGS, Key=f"dags/generated/{FACT}.json", Body=b"{")
+    report = world.publish()
+    assert report.news == ("objects/lab.yaml",), "it is told once more: who was told stood in the state"
+    assert report.files.written == [f"{FACT}.json"] and world.header(FACT)["notice"] is None
+    assert world.publish().is_unchanged
+
+
+def test_a_failure_is_mailed_though_the_state_cannot_be_read(world: World) -> None:
+    world.put(PUBLISH_STATE_KEY, "[")
+    assert [is_news(sample_context(), "one"), is_news(sample_context(), "one")] == [True, False]
+
+
 WRONG: dict[str, tuple[Callable[[World], object], str]] = {
     "nothing was deployed": (
         lambda world: world.client.delete_object(Bucket=DATA, Key=RELEASE_KEY), "nothing was deployed"
     ),
-    "a state of another kind": (lambda world: world.put(PUBLISH_STATE_KEY, "[]"), "state of the last publication"),
     "the last good version is gone": (
         lambda world: world.put(
             PUBLISH_STATE_KEY, PublishState(files={"objects/lab.yaml": "gone"}).model_dump_json()

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from idiscover.aws.release_record import record_statements
 from idiscover.aws.s3 import Bucket
 from idiscover.cli.compiling import compile_dags
 from idiscover.cli.main import main
@@ -21,9 +22,8 @@ from idiscover.cli.planning.command import PlanRequest, run_plan
 from idiscover.cli.planning.compare import differences
 from idiscover.cli.planning.sections import Group, Section
 from idiscover.cli.planning.show import show_plan
-from idiscover.cli.release_record import record_statements
 from idiscover.errors import ConfigError
-from idiscover.metadata.loading import FolderReader, load_catalog
+from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog
 from idiscover.plan.build import build_plans
 from idiscover.plan.model import Plan
 from idiscover.warehouse.release import release
@@ -320,3 +320,48 @@ def test_pictures_go_where_they_are_sent(ask: Ask, tmp_path: Path) -> None:
     assert ask("lab", diff=False, picture="mermaid")[1] == mermaid.read_text()
     with pytest.raises(ConfigError, match="no such kind of picture"):
         ask("lab", diff=False, picture=str(tmp_path / "a.pdf"))
+
+
+def write_metadata(folder: Path, **broken: str) -> Path:
+    """The sample as files; `broken`: the name of a file, with `__` for the folder's end → what it holds instead."""
+    files = sample_files() | {f"{name.replace('__', '/')}.yaml": text for name, text in broken.items()}
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+def planned(folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """What `idiscover plan NAME` writes to stdout and stderr."""
+    assert run_plan(PlanRequest(name, str(folder), CONTEXT, ROOT, None, False, None, False)) is False
+    told = capsys.readouterr()
+    return told.out, told.err
+
+
+def test_a_mistake_in_files_of_others_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_metadata(tmp_path / "sound")
+    sound, quiet = planned(folder, "lab", capsys)
+    assert "warning" not in quiet
+    broken = sample_files()["objects/kit.yaml"].replace("type: id", "type: idd")
+    with_mistake, told = planned(write_metadata(tmp_path / "broken", objects__kit=broken), "lab", capsys)
+    assert with_mistake == sound
+    assert told.startswith("warning: the metadata has 1 problem") and "objects/kit.yaml:11:28" in told
+    assert (
+        "left out of this plan, with what rests on them: delta_filter/kit.yaml, objects/kit.yaml, tables/itg.kit"
+        in told
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("objects__lab", "lab"), ("delta_filter__lab", "lab"), ("tables__itg.lab", "lab"),  # its own
+        ("objects__lab", "test"), ("objects__lab", "result"), ("objects__unit", "dm.fact_test"),  # what it rests on
+    ],
+)  # fmt: skip
+def test_a_mistake_in_its_own_files_or_in_what_it_rests_on_is_an_error(tmp_path: Path, file: str, name: str) -> None:
+    folder = write_metadata(tmp_path, **{file: "nothing: of the sort\n", "objects__kit": "kits\n"})
+    with pytest.raises(CatalogError) as error:
+        run_plan(PlanRequest(name, str(folder), CONTEXT, ROOT, None, False, None, False))
+    assert "objects/kit.yaml" in str(error.value), "all mistakes are told"
+    assert f"{file.replace('__', '/')}.yaml" in str(error.value)

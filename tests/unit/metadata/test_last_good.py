@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from idiscover.errors import ConfigError
+from idiscover.metadata import last_good
 from idiscover.metadata.last_good import ContentReader, MetadataFile, SoundMetadata, soundest
 from idiscover.metadata.loading import CatalogError, load_catalog
+from idiscover.metadata.models import Catalog
 
 from tests.unit.metadata_samples import DELTA, DM, ITG, KIT, LAB, RESULT, TEST, UNIT, sample_files
 
@@ -126,6 +129,26 @@ def test_without_anything_published_faulty_files_are_left_out_with_what_needs_th
     names = {edit.path for edit in found.refused}
     assert names == {"objects/unit.yaml", "delta_filter/unit.yaml", "tables/itg.unit.yaml", "tables/dm.fact_test.yaml"}
     assert set(found.catalog.objects) == {"lab", "test", "result", "kit"}
+
+
+def test_each_refused_edit_is_tried_again_a_number_of_times_that_does_not_grow_with_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faulty: dict[str, str | None] = {f"objects/a{number}.yaml": "units\n" for number in range(8)}
+    remarks: dict[str, str | None] = {path: text + "# a remark\n" for path, text in SOUND.items()}
+    reads: list[int] = []
+
+    def read(reader: ContentReader) -> Catalog:
+        reads.append(1)
+        return load_catalog(reader)
+
+    def blame_all_at_first(_catalog: Catalog, edits: Collection[str]) -> list[ConfigError]:
+        return [ConfigError("in bad company", where=path) for path in edits] if len(reads) < 3 else []
+
+    monkeypatch.setattr(last_good, "load_catalog", read)
+    found = soundest({**GOOD, **files(faulty | remarks, "edit")}, GOOD, blame_all_at_first)
+    assert {edit.path for edit in found.refused} == faulty.keys()
+    assert len(reads) <= 2 * len(faulty | remarks), "not one for each pair of edits"
 
 
 def test_metadata_that_are_sound_no_more_are_told() -> None:

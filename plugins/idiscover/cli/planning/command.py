@@ -12,12 +12,12 @@ from rich.console import Console
 from idiscover.cli.places import metadata_reader, read_context
 from idiscover.cli.planning.collect import WholePlan, whole_plan
 from idiscover.cli.planning.compare import Difference, differences
+from idiscover.cli.planning.reading import ReadForPlan, read_for_plan
 from idiscover.cli.planning.running import running_sections
 from idiscover.cli.planning.sections import as_json
 from idiscover.cli.planning.show import show_differences, show_plan
 from idiscover.cli.release_code import code_sha, script_files
 from idiscover.errors import ConfigError
-from idiscover.metadata.loading import load_catalog
 from idiscover.plan.picture import as_mermaid
 from idiscover.plan.picture_svg import as_svg
 
@@ -42,16 +42,17 @@ def run_plan(request: PlanRequest) -> bool:
     """Prints what was asked for; whether anything differs from what runs.
 
     Raises:
-        ConfigError: the metadata are wrong, there is no such object or table, or a picture of an unknown kind is asked
-            for; with --diff, AWS refuses.
+        ConfigError: the subject's metadata, or what they rest on, are wrong, there is no such object or table, or a
+            picture of an unknown kind is asked for; with --diff, AWS refuses.
     """
     day = _date(request.order_date)
     console = Console(highlight=False)
     with Console(stderr=True).status("reading metadata …"):
         context = read_context(request.context)
-        catalog = load_catalog(metadata_reader(request.metadata, context.region))
+        read = read_for_plan(metadata_reader(request.metadata, context.region), request.name)
         sha = code_sha(script_files(request.root))
-        plan = whole_plan(catalog, context, sha, request.root / "sql", request.name, day)
+        plan = whole_plan(read.catalog, context, sha, request.root / "sql", request.name, day)
+    _warn(read)
     if request.picture is not None:
         _draw(console, plan, request.picture)
         return False
@@ -62,6 +63,15 @@ def run_plan(request: PlanRequest) -> bool:
         found = differences(running_sections(plan, request.root / "sql"), plan.groups)
     _show_differences(console, plan, found, request.as_json)
     return bool(found)
+
+
+def _warn(read: ReadForPlan) -> None:
+    """Tells mistakes of other objects and tables; what the plan shows of these is nothing."""
+    if read.mistake is not None:
+        console = Console(stderr=True, highlight=False)
+        console.print(f"warning: {read.mistake}", markup=False, soft_wrap=True)
+        left_out = f"left out of this plan, with what rests on them: {', '.join(read.left_out)}"
+        console.print(left_out, markup=False, soft_wrap=True)
 
 
 def _show(console: Console, plan: WholePlan, is_json: bool) -> None:

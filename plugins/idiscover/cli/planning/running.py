@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from idiscover.aws.release_record import recorded_statements
 from idiscover.aws.s3 import Bucket
 from idiscover.cli.planning.collect import RELEASE, WholePlan, release_of, sections_of
 from idiscover.cli.planning.sections import Section, as_json
-from idiscover.cli.release_record import recorded_statements
 from idiscover.cli.running import running_dags
 from idiscover.errors import IdiscoverError
 from idiscover.plan.model import Plan

@@ -42,6 +42,8 @@ def plan(
     DDL and procedures, and which DAG wakes which, up to the marts. For a table: its inputs, units, statements,
     consumers, DDL and procedure.
 
+    Mistakes in files that it does not rest on are told on stderr, and these files are left out.
+
     With --diff the plan is compared with the plans in the DAG bucket and with the SQL of the last release; only then is
     anything asked of AWS, and only by reading.
     """
