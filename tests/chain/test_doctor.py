@@ -38,6 +38,8 @@ class Airflow:
         patch.setattr(AirflowRest, "import_errors", lambda _: list(self.errors))
         pages = [{"name": name, "slots": slots} for name, slots in self.pools.items()]
         patch.setattr(AirflowRest, "pages", lambda *_: iter(pages))
+        patch.setattr(AirflowRest, "dag_details", lambda *_: {"is_paused": False})
+        patch.setattr(AirflowRest, "call", lambda *_, **__: {"dag_runs": []})
 
 
 @pytest.fixture(scope="module")

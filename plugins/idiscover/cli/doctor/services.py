@@ -10,6 +10,7 @@ from idiscover.aws import probes
 from idiscover.aws.airflow_rest import AirflowRest
 from idiscover.aws.secrets import read_secret
 from idiscover.cli.doctor.checks import Check, Finding, Report, fail, ok, some, warn
+from idiscover.cli.doctor.publishing import publish_check
 from idiscover.cli.running import Running
 from idiscover.metadata.models import Context
 from idiscover.plan.model import ExtractionPlan
@@ -39,6 +40,7 @@ def service_checks(context: Context, running: Running) -> list[Check]:
         Check(
             "Airflow", lambda: _airflow(context, running), "is the MWAA environment up? On a laptop: idiscover stack"
         ),
+        publish_check(context),
     ]
 
 
