@@ -57,7 +57,7 @@ def test_doctor_finds_a_running_stack_well(chain: Chain) -> None:
 def test_replayed_batches_change_nothing(chain: Chain) -> None:
     before, order_date = chain.counts(), chain.order_date()
 
-    told = said(chain, "replay", REBUILT, "--from", str(order_date), "--reason", "a test")
+    told = said(chain, "replay", REBUILT, "--from", str(order_date), "--to", str(order_date), "--reason", "a test")
 
     assert "made pending" in told
     patiently(lambda: chain.counts()["calls"] > before["calls"], 600, "the refresh of what was replayed")

@@ -7,14 +7,17 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from idiscover.cli.app import app
 from idiscover.cli.deployed import Deployed
 from idiscover.cli.runs import command, following, outcomes
 from idiscover.cli.runs.asked import Asked
-from idiscover.cli.runs.backfills import Days, start_backfill
+from idiscover.cli.runs.backfills import Days, cancel_backfill, follow_backfill, start_backfill
 from idiscover.cli.runs.command import INTERRUPTED, HowToFollow, follow_run, resync, run_target
+from idiscover.cli.verbs import load_verbs
 from idiscover.errors import ConfigError, FailureKind
 from idiscover.notify.failures import FailedTask, Failure, RunFailure
 from idiscover.plan.build import build_plans
+from typer.testing import CliRunner
 
 from tests.unit.metadata_samples import sample_catalog, sample_context
 
@@ -31,7 +34,7 @@ class FakeAirflow:
         self.paused, self.stands, self.state = False, False, "success"
         self.standing: list[dict[str, Any]] = []
         self.open: list[dict[str, Any]] = []
-        self.interrupt = False
+        self.interrupt, self.cancelled = False, False
 
     def dag_details(self, dag_id: str) -> dict[str, Any] | None:
         return None if dag_id == "sfdc_to_s3__kit" else {"is_paused": self.paused}
@@ -69,11 +72,14 @@ class FakeAirflow:
         self.created.append((dag_id, rest))
         return {"id": 7}
 
+    def cancel_backfill(self, backfill_id: int) -> None:
+        self.cancelled = True
+
     def backfill(self, backfill_id: int) -> dict[str, Any]:
         day = NOW.isoformat()
         self.standing = [
             {"dag_id": EXTRACTION, "dag_run_id": "b1", "queued_at": day, "run_after": day, "logical_date": day}
-        ]
+        ] * (not self.cancelled)
         return {"from_date": day, "to_date": day, "created_at": day, "completed_at": day}
 
 
@@ -199,6 +205,32 @@ def test_a_backfill_is_created_and_its_runs_are_followed(
     assert start_backfill("c", "lab", DAYS, Asked(reason="because"), HowToFollow()) == 0
     assert airflow.created == [(EXTRACTION, {"reprocess": "none", "conf": {"reason": "because"}})]
     assert "all 1 runs succeeded" in capsys.readouterr().out
+
+
+def test_a_backfill_that_was_cancelled_before_its_first_run_is_no_success(
+    airflow: FakeAirflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cancel_backfill("c", 7) == 0, "to cancel was what was wanted"
+    assert follow_backfill("c", "lab", 7, HowToFollow()) == 1
+    said = capsys.readouterr().out
+    assert "no run was made, so nothing was read" in said and "succeeded" not in said
+    assert follow_backfill("c", "lab", 7, HowToFollow(as_json=True)) == 1
+    assert json.loads(capsys.readouterr().out) == {"succeeded": False, "runs": [], "not_woken": []}
+
+
+@pytest.mark.parametrize("verb", ["run", "backfill", "replay"])
+@pytest.mark.parametrize(("given", "missing"), [("--from", "--to"), ("--to", "--from")])
+def test_half_a_window_is_refused_before_anything_is_done(
+    airflow: FakeAirflow, monkeypatch: pytest.MonkeyPatch, verb: str, given: str, missing: str
+) -> None:
+    monkeypatch.setattr("idiscover.cli.deployed.open_deployed", lambda place: pytest.fail("something was read"))
+    monkeypatch.setattr(command, "open_deployed", lambda place: pytest.fail("something was read"))
+    load_verbs()
+    ended = CliRunner().invoke(app, [verb, "lab", given, "2026-01-05"])
+    assert ended.exit_code == 1 and isinstance(ended.exception, ConfigError)
+    told = str(ended.exception)
+    assert "half a window" in told and f"key: {missing}" in told and f"give {missing} too" in told
+    assert airflow.created == []
 
 
 def test_a_backfill_is_refused_beside_another_and_backwards(airflow: FakeAirflow) -> None:

@@ -100,6 +100,8 @@ class Runs:
             self.say(f"\n{dag_id} was not woken: its wake-up was lost; sweep_pending starts it within minutes")
         if self._how.as_json:
             print(json.dumps(_as_json(followed, failures), indent=2, ensure_ascii=False))
+        if not followed.runs:
+            self.say("no run was made, so nothing was read: it was cancelled, or ended, before its first run")
         if followed.has_succeeded:
             seconds = _span(followed)
             self.say(f"all {len(followed.runs)} runs succeeded{f', in {seconds:,.0f} s' if seconds else ''}")

@@ -69,8 +69,8 @@ class Followed:
 
     @property
     def has_succeeded(self) -> bool:
-        """Whether everything has come and gone well."""
-        return not self.lost and all(run.state == SUCCESS for run in self.runs)
+        """Whether everything has come and gone well; nothing at all is no success."""
+        return bool(self.runs) and not self.lost and all(run.state == SUCCESS for run in self.runs)
 
 
 class Follower:

@@ -48,7 +48,9 @@ def backfill(
     from idiscover.cli.runs.asked import Asked, countries_of
     from idiscover.cli.runs.backfills import Days, cancel_backfill, follow_backfill, start_backfill
     from idiscover.cli.runs.command import HowToFollow
+    from idiscover.cli.windows import require_both_ends
 
+    require_both_ends(first, last)
     how = HowToFollow(wait, as_json)
     if cancel is not None:
         raise typer.Exit(cancel_backfill(context, cancel))

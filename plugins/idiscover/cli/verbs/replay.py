@@ -19,9 +19,10 @@ def replay(
         list[str] | None, typer.Option("--batch", metavar="ID", help="This batch; may be repeated.")
     ] = None,
     first: Annotated[
-        datetime | None, typer.Option("--from", formats=_DAY, help="Batches of this order date and later ones.")
+        datetime | None,
+        typer.Option("--from", formats=_DAY, help="Batches of this order date and later ones, up to --to."),
     ] = None,
-    last: Annotated[datetime | None, typer.Option("--to", formats=_DAY, help="The last order date.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=_DAY, help="The last order date, included.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Stands in job.replay and in the run's note.")] = None,
     context: ContextOption = DEFAULT_CONTEXT,
     dry_run: DryRunOption = False,
@@ -35,7 +36,9 @@ def replay(
     from idiscover.aws.replay import batches_to_replay, require_archived_columns
     from idiscover.aws.replay import replay as make_pending
     from idiscover.cli.deployed import Waker, open_deployed, requester, wake
+    from idiscover.cli.windows import require_both_ends
 
+    require_both_ends(first, last)
     plan = open_deployed(context).load_of(object_name)
     chosen = batches_to_replay(plan, batch or (), _days(first, last))
     if dry_run:
@@ -51,7 +54,4 @@ def replay(
 
 
 def _days(first: datetime | None, last: datetime | None) -> tuple[date, date] | None:
-    """Both ends; one that is not given is open."""
-    if first is None and last is None:
-        return None
-    return (first or datetime.min).date(), (last or datetime.max).date()
+    return None if first is None or last is None else (first.date(), last.date())

@@ -63,7 +63,9 @@ def run(
     """
     from idiscover.cli.runs.asked import Asked, countries_of
     from idiscover.cli.runs.command import HowToFollow, run_target
+    from idiscover.cli.windows import require_both_ends
 
+    require_both_ends(window_start, window_end)
     day: date | None = order_date.date() if order_date else None
     asked = Asked(mode, window_start, window_end, day, countries_of(countries), dry_run, reason)
     raise typer.Exit(run_target(context, target, asked, HowToFollow(wait, as_json)))
