@@ -12,7 +12,7 @@ import pytest
 from aws_stand import Stand
 from idiscover.aws import airflow_rest
 from idiscover.aws.clients import client
-from idiscover.cli.delivery.artifacts import Artifact
+from idiscover.cli.delivery.artifacts import Artifact, key_of
 from idiscover.cli.delivery.environment import update_environment
 from idiscover.cli.delivery.smoke import smoke
 from idiscover.cli.places import read_context
@@ -137,8 +137,27 @@ def test_mwaa_is_updated_with_the_versions_that_were_uploaded(airflow: Airflow) 
             "VersionId"
         ],
     }
-    body = s3().get_object(Bucket=CONTEXT.buckets.dags, Key="dags/constraints.txt")["Body"].read()
+    body = s3().get_object(Bucket=CONTEXT.buckets.dags, Key=key_of(ARTIFACTS[0]))["Body"].read()
     assert body == ARTIFACTS[0].content
+
+
+def test_a_stage_that_is_killed_before_the_update_leaves_what_mwaa_runs_with(airflow: Airflow) -> None:
+    update()
+    before = mwaa_runs_with()
+    live = s3().head_object(Bucket=CONTEXT.buckets.dags, Key=key_of(ARTIFACTS[0]))["VersionId"]
+    other = [Artifact(artifact.name, artifact.content + b"# of the next release") for artifact in ARTIFACTS]
+    steps = update_environment(CONTEXT, other, sleep=lambda _: None)
+    assert [next(steps).rpartition(": ")[2] for _ in other] == ["uploaded"] * 3
+    steps.close()
+    assert mwaa_runs_with() == before
+    for key, artifact in (("PluginsS3", ARTIFACTS[1]), ("RequirementsS3", ARTIFACTS[2])):
+        found = s3().get_object(
+            Bucket=CONTEXT.buckets.dags, Key=before[f"{key}Path"], VersionId=before[f"{key}ObjectVersion"]
+        )
+        assert found["Body"].read() == artifact.content
+    # dags/ has no versions for workers: they read what is newest there
+    assert s3().head_object(Bucket=CONTEXT.buckets.dags, Key=key_of(ARTIFACTS[0]))["VersionId"] == live
+    assert update(other)[-1].endswith(": updated")
 
 
 def test_the_same_artifacts_again_update_nothing(airflow: Airflow) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -10,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from idiscover.cli.delivery.artifacts import build, make_artifacts, read_artifacts
+from idiscover.cli.delivery.artifacts import Artifact, build, key_of, make_artifacts, read_artifacts
 from idiscover.cli.delivery.checks import TEST_COMMANDS, lint_commands, run_commands
 from idiscover.errors import ConfigError, FatalError
 
@@ -38,13 +39,21 @@ def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_requirements_are_pinned_and_leave_airflow_alone() -> None:
     first, *lines = content("requirements.txt").decode().splitlines()
-    assert first == '--constraint "/usr/local/airflow/dags/constraints.txt"'
+    digest = hashlib.sha256(content("constraints.txt")).hexdigest()
+    assert first == f'--constraint "/usr/local/airflow/dags/constraints-{digest[:16]}.txt"'
     assert all(re.fullmatch(r"[a-z0-9-]+(\[[a-z0-9,]+\])?==[0-9][0-9a-z.]*", line) for line in lines)
     names = {re.split(r"[\[=]", line)[0] for line in lines}
     assert {"simple-salesforce", "apache-airflow-providers-amazon", "psycopg2-binary"} <= names
     assert "apache-airflow" not in names
     constraints = content("constraints.txt").decode().splitlines()
     assert {re.sub(r"\[.*\]", "", line) for line in lines} <= set(constraints)
+
+
+def test_other_constraints_lie_beside_those_that_mwaa_runs_with() -> None:
+    """Files in dags/ are live at once: a worker that starts before the update must find what it found before."""
+    one, other = (Artifact("constraints.txt", text) for text in (b"boto3==1\n", b"boto3==2\n"))
+    assert key_of(one) != key_of(other) and key_of(one).startswith("dags/constraints-")
+    assert key_of(Artifact("plugins.zip", b"PK")) == "plugins.zip", "whose versions MWAA is told of"
 
 
 def test_a_build_writes_once_and_is_read_back(tmp_path: Path) -> None:

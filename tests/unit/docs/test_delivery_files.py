@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -52,6 +53,38 @@ def test_the_stages_come_in_this_order() -> None:
     assert re.findall(r"stage\('([^']+)'\)", JENKINSFILE) == [
         "Set up", "Lint", "Test", "Build", "Plan", "Approve", "Deploy", "Smoke",
     ]  # fmt: skip
+
+
+def stages() -> dict[str, str]:
+    """Name of each stage → its text."""
+    parts = re.split(r"stage\('([^']+)'\)", JENKINSFILE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_only_main_uses_the_role_that_changes_anything() -> None:
+    """Any branch may plan, with a role that only reads; each call of AWS is inside of one of the two."""
+    for name, text in stages().items():
+        roles = set(re.findall(r"credentialsId: env\.(\w+)", text))
+        verbs = [step for step in re.findall(r"sh '([^']+)'", text) if "--context" in step]
+        assert roles == ({"PLAN_ROLE"} if name == "Plan" else {"DEPLOY_ROLE"} if verbs else set()), name
+        if name == "Plan":
+            assert verbs and all("--dry-run" in step for step in verbs)
+        elif roles:
+            assert "branch 'main'" in text, name
+    assert "branch 'main'" in stages()["Approve"]
+    for role in ("plan", "deploy"):
+        assert f'{role.upper()}_ROLE = "idiscover-${{params.ENVIRONMENT}}-{role}"' in JENKINSFILE
+
+
+def test_the_policy_of_the_role_that_plans_only_reads() -> None:
+    text = (ROOT / "docs" / "releasing.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    actions = [
+        action
+        for item in json.loads(block)["Statement"]
+        for action in ([item["Action"]] if isinstance(item["Action"], str) else item["Action"])
+    ]
+    assert actions and all(re.fullmatch(r"(s3|airflow):(Get|List)\w+", action) for action in actions)
 
 
 def test_every_environment_that_can_be_chosen_has_a_context() -> None:

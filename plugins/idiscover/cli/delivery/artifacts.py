@@ -3,6 +3,10 @@
 plugins.zip       plugins/ without the command line
 requirements.txt  what requirements/mwaa.in names, at the versions of requirements/mwaa.txt
 constraints.txt   all versions of requirements/mwaa.txt; it lies in dags/, where MWAA's pip finds it
+
+MWAA runs with one version of plugins.zip and of requirements.txt until it is told of others. Files in dags/ are live at
+once, and read again by each worker that starts: so the constraints lie there under a name that their content gives
+them, which the requirements.txt that belongs to them names.
 """
 
 from __future__ import annotations
@@ -18,8 +22,8 @@ from idiscover.errors import ConfigError
 
 PLUGINS, REQUIREMENTS, CONSTRAINTS = "plugins.zip", "requirements.txt", "constraints.txt"
 RECORD = "artifacts.json"
-# MWAA unpacks the DAG folder here before it installs requirements.
-_CONSTRAINTS_ON_MWAA = "/usr/local/airflow/dags/constraints.txt"
+_AIRFLOW_ON_MWAA = "/usr/local/airflow"  # MWAA unpacks the DAG folder there before it installs requirements
+_HASH_LENGTH = 16
 _IN_THE_IMAGE = "apache-airflow"  # installing it anew would replace MWAA's own
 _NOT_SHIPPED = ("idiscover/cli/",)
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
@@ -80,11 +84,20 @@ def make_artifacts(root: Path) -> tuple[Artifact, ...]:
             remedy="run it in the repository, or name it: --root",
         ) from error
     versions = dict(_PINNED.findall(pinned))
+    lines = "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
+    constraints = Artifact(CONSTRAINTS, lines.encode())
     return (
         Artifact(PLUGINS, reproducible_zip(_plugins(root / "plugins"))),
-        Artifact(REQUIREMENTS, _requirements(named, versions).encode()),
-        Artifact(CONSTRAINTS, "".join(f"{name}=={version}\n" for name, version in sorted(versions.items())).encode()),
+        Artifact(REQUIREMENTS, _requirements(named, versions, constraints).encode()),
+        constraints,
     )
+
+
+def key_of(artifact: Artifact) -> str:
+    """Where an artifact lies in the DAG bucket."""
+    if artifact.name == CONSTRAINTS:
+        return f"dags/constraints-{artifact.sha256[:_HASH_LENGTH]}.txt"
+    return artifact.name
 
 
 def read_artifacts(folder: Path) -> tuple[Artifact, ...]:
@@ -121,8 +134,8 @@ def _plugins(folder: Path) -> Iterator[tuple[str, Path]]:
             yield name, path
 
 
-def _requirements(named: str, versions: dict[str, str]) -> str:
-    lines = [f'--constraint "{_CONSTRAINTS_ON_MWAA}"']
+def _requirements(named: str, versions: dict[str, str], constraints: Artifact) -> str:
+    lines = [f'--constraint "{_AIRFLOW_ON_MWAA}/{key_of(constraints)}"']
     for line in named.splitlines():
         match = _NAMED.match(line.strip())
         if match is None or match[1] == _IN_THE_IMAGE:

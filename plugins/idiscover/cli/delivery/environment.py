@@ -1,4 +1,9 @@
-"""The stage environment: plugins.zip and requirements.txt for MWAA, which is updated only if one of them changed."""
+"""The stage environment: plugins.zip and requirements.txt for MWAA, which is updated only if one of them changed.
+
+Nothing that is uploaded is live before MWAA takes it up: it runs with the versions of plugins.zip and requirements.txt
+that UpdateEnvironment named last, and constraints lie under a name of their own. Of a stage that was killed, or an
+update that MWAA rolls back, workers that start in the meantime see nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,10 @@ from typing import Any
 
 from idiscover.aws.clients import aws_errors, client
 from idiscover.aws.s3 import Bucket
-from idiscover.cli.delivery.artifacts import CONSTRAINTS, PLUGINS, REQUIREMENTS, Artifact
+from idiscover.cli.delivery.artifacts import PLUGINS, REQUIREMENTS, Artifact, key_of
 from idiscover.errors import FatalError, NextRunError
 from idiscover.metadata.models import Context
 
-CONSTRAINTS_KEY = f"dags/{CONSTRAINTS}"
 _POLL_SECONDS = 30.0
 _PATIENCE_SECONDS = 60 * 60  # an update takes 20 to 40 minutes
 _AVAILABLE = "AVAILABLE"
@@ -37,8 +41,7 @@ def update_environment(
     bucket = Bucket(context.buckets.dags, context.region)
     versions: dict[str, str] = {}
     for artifact in artifacts:
-        key = CONSTRAINTS_KEY if artifact.name == CONSTRAINTS else artifact.name
-        line, versions[artifact.name] = _upload(bucket, key, artifact, dry_run)
+        line, versions[artifact.name] = _upload(bucket, key_of(artifact), artifact, dry_run)
         yield line
     name = context.airflow.environment_name
     with aws_errors(f"MWAA environment {name}"):
