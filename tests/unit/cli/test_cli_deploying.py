@@ -233,6 +233,26 @@ def test_a_file_that_was_changed_on_both_sides_is_not_pulled(environment: Enviro
     assert (environment.root / one).read_text() == environment.read(one)
 
 
+def test_an_edit_of_the_context_is_pulled_too(environment: Environment) -> None:
+    environment.deploy()
+    key, file = "context/local.yaml", environment.root / "context" / "local.yaml"
+    mine = file.read_text()
+    environment.write(key, edited := mine.replace("retries: 2", "retries: 1"))
+    said = environment.pull(dry_run=True)
+    assert "+  retries: 1" in said.splitlines() and "1 file would be brought here: context/local.yaml" in said
+    assert file.read_text() == mine
+    assert "1 file brought here: context/local.yaml (edited there)" in environment.pull()
+    assert file.read_text() == edited and environment.pull() == "0 files brought here"
+    file.write_text(f"{mine}# here\n")
+    environment.write(key, mine.replace("retries: 2", "retries: 3"))
+    with pytest.raises(ConfigError, match=r"here and in the bucket[\s\S]*got: context/local\.yaml"):
+        environment.pull()
+    assert "retries: 3" not in file.read_text()
+    environment.client.delete_object(Bucket=DATA, Key=key)
+    file.write_text(mine)
+    assert environment.pull() == "0 files brought here" and file.read_text() == mine
+
+
 @pytest.mark.parametrize("path", ["../outside.yaml", "/outside.yaml", "objects/../../outside.yaml"])
 def test_a_key_that_leads_out_of_the_folder_is_not_pulled(environment: Environment, path: str) -> None:
     environment.deploy()
@@ -395,3 +415,18 @@ def test_an_environment_that_is_not_there_is_said_in_words(environment: Environm
 def test_another_folder_than_the_repository_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not the repository"):
         list(deploy(tmp_path, "context/local.yaml"))
+
+
+def test_an_edit_that_needs_a_release_is_refused_until_a_deploy_that_keeps_it(environment: Environment) -> None:
+    environment.deploy()
+    key = "metadata/objects/biomarker.yaml"
+    city = "  - {salesforce: City__c, type: string, length: 40, column: city, description: Where.}\n"
+    environment.write(key, environment.read(key).rstrip() + "\n" + city)
+    report = environment.publish()
+    assert report.news == ("objects/biomarker.yaml",)
+    assert "idiscover deploy --context context/local.yaml --keep-edits" in str(report.refused[0].problems[0])
+    assert "city" not in environment.plan("s3_to_redshift__biomarker")["columns"]
+    assert "refused" not in environment.deploy(keep_edits=True) and len(environment.applied) == 2
+    assert "city" in environment.plan("s3_to_redshift__biomarker")["columns"]
+    assert environment.publish().mended == ("objects/biomarker.yaml",), "whose mails are those of publish_dags"
+    assert environment.publish().is_unchanged

@@ -19,9 +19,10 @@ def pull(
     ] = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Bring metadata that were edited in the bucket since the last release into this repository.
+    """Bring metadata and the context that were edited in the bucket since the last release into this repository.
 
-    Shows each edit as a diff from the repository's text to the bucket's, and writes it to metadata/. A file that was
+    Shows each edit as a diff from the repository's text to the bucket's, and writes it to metadata/, and the context to
+    the file that --context names. A file that was
     changed on both sides stops it, before anything is written.
     """
     from idiscover.cli.pulling import pull as run_pull
