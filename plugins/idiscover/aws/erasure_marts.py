@@ -46,6 +46,7 @@ class _Woken:
     run_id: str
     at: float
     looked_at: float
+    state: str | None = None
 
 
 @dataclass
@@ -119,7 +120,9 @@ class Waiting:
     def _wake(self, plan: RefreshPlan) -> None:
         if not self._is_kept_from_running(plan):
             now = self.clock()
-            self._woken[plan.table] = _Woken(self.runs.start(plan.header.dag_id), now, now)
+            woken = _Woken(self.runs.start(plan.header.dag_id), now, now)
+            self._woken[plan.table] = woken
+            self.tell(f"started: {plan.header.dag_id} {woken.run_id}")
 
     def _look(self, plan: RefreshPlan, woken: _Woken) -> None:
         """A run that failed is followed by another, once; one that runs is left alone, unless its DAG was paused."""
@@ -129,7 +132,11 @@ class Waiting:
         state = self.runs.state(plan.header.dag_id, woken.run_id)
         if state == _FAILED:
             self._note_failure(plan, woken.run_id)
-        elif state not in _RUNNING and self.clock() - woken.at >= _WAKE_AGAIN_SECONDS:
+            return
+        if state != woken.state:
+            self.tell(f"{plan.header.dag_id} {woken.run_id}: {state or 'unknown to Airflow'}")
+            woken.state = state
+        if state not in _RUNNING and self.clock() - woken.at >= _WAKE_AGAIN_SECONDS:
             del self._woken[plan.table]
 
     def _note_failure(self, plan: RefreshPlan, run_id: str) -> None:

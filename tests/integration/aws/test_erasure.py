@@ -17,10 +17,13 @@ from idiscover.aws import erasure_guard, extraction_run
 from idiscover.aws.erasure import ErasureRequest, erase, search
 from idiscover.aws.erasure_search import Findings
 from idiscover.aws.erasure_tables import Ids
+from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_claims import claim_alone
 from idiscover.aws.object_versions import VersionedBucket
 from idiscover.aws.rebuild import rebuild
+from idiscover.aws.refresher import current_statements, fail_refresh
 from idiscover.aws.s3 import Bucket
-from idiscover.errors import ConfigError
+from idiscover.errors import ConfigError, NextRunError
 from idiscover.lake.manifest import BatchManifest
 from idiscover.lake.suppression import SUPPRESSION_KEY, keyed_hash
 from idiscover.plan.model import RefreshPlan
@@ -302,6 +305,28 @@ def test_an_erasure_that_is_killed_is_said_again(platform: Platform, org: Org, m
         assert platform.warehouse('select sum("rows")::int from stg.batch_load where object = %s', name) == [(rows,)]
     assert platform.warehouse("select id, lab_id, _country_code from itg.test") == [("T1", None, "ZZ")]
     assert platform.job("select count(*) from job.claim where state = 'open'") == [(0,)]
+
+
+def test_an_erasure_that_has_lost_its_claim_leaves_the_table_to_whoever_has_it(platform: Platform, org: Org) -> None:
+    """The machine slept while files were written anew."""
+    bring_in(platform, org, "lab", DAY_0, [lab(GONE, "DE"), lab(OTHER, "FR")])
+    refresh(platform, "itg.lab", woken_run("itg.lab", next(RUNS)))
+    plan = platform.refresh("itg.lab")
+
+    def lose(line: str) -> None:
+        if "values out of" not in line:
+            return
+        platform.job("update job.claim set expires_at_utc = now() - interval '1 second' where state = 'open'")
+        with open_job_metadata(platform.context) as metadata:
+            assert claim_alone(metadata, plan, "another", current_statements(plan)) is not None
+
+    losing = ErasureRequest(**{**vars(request_for(platform, [])), "tell": lose})
+    with pytest.raises(NextRunError, match="another run has taken the table"):
+        erase(losing, "somebody", None)
+    assert platform.warehouse("select id from itg.lab order by 1") == [(GONE,), (OTHER,)]
+    fail_refresh(plan, woken_run("itg.lab", 0).model_copy(update={"run_id": "another"}))
+    assert say_erase(platform).is_empty
+    assert platform.warehouse("select id from itg.lab") == [(OTHER,)]
 
 
 def test_without_a_key_nothing_begins(platform: Platform, org: Org) -> None:

@@ -392,8 +392,9 @@ def test_of_several_errors_the_one_that_no_retry_mends_is_raised(
 
     monkeypatch.setattr("idiscover.aws.redshift._FIRST_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(refresher, "call_statements", germany_is_locked)
-    with pytest.raises(DataQualityError):
+    with pytest.raises(DataQualityError, match=r"failed too: DE \(a transaction did not get through\)") as refused:
         refresher.call_units(platform.refresh(FACT), run_of(day), units_of(platform, day))
+    assert refused.value.where == "dm.fact_test, country FR"
 
 
 def test_a_run_whose_claim_has_lapsed_passes_nothing_on(

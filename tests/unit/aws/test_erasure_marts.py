@@ -97,6 +97,7 @@ def test_a_run_that_takes_long_is_not_started_again(world: World, monkeypatch: p
     monkeypatch.setattr(world, "_outcome", lambda _dag_id: "running" if world.now < 3000 else "success")
     world.wait()
     assert world.started.count("stg_to_itg__test") == 1
+    assert world.told.count("stg_to_itg__test erase__1: running") == 1
 
 
 def test_a_paused_dag_is_told_at_once_and_the_others_are_waited_for(world: World) -> None:
