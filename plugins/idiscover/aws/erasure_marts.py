@@ -128,8 +128,8 @@ class Waiting:
         """A run that failed is followed by another, once; one that runs is left alone, unless its DAG was paused."""
         if self._is_kept_from_running(plan):
             return
-        woken.looked_at = self.clock()
         state = self.runs.state(plan.header.dag_id, woken.run_id)
+        woken.looked_at = self.clock()
         if state == _FAILED:
             self._note_failure(plan, woken.run_id)
             return

@@ -153,3 +153,13 @@ def test_an_airflow_that_stays_silent_ends_the_wait(world: World) -> None:
     world.silent = 10_000
     with pytest.raises(RetriableError):
         world.wait()
+
+
+def test_an_airflow_that_tells_of_no_run_any_more_ends_the_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(_dag_id: str, _run_id: str) -> str:
+        raise RetriableError("Airflow is busy")
+
+    world.outcomes = {"stg_to_itg__test": ["running"]}
+    monkeypatch.setattr(world, "state", busy)
+    with pytest.raises(RetriableError, match="Airflow is busy"):
+        world.wait()
