@@ -17,7 +17,7 @@ from typing import Any
 
 import boto3
 from idiscover.aws import airflow_rest
-from idiscover.lake.keys import RELEASE_KEY, status_key
+from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY, status_key
 from idiscover.plan.publish import PUBLISH_DAG_ID, render_publish_files
 
 from local.stack.dag_sync import synchronise
@@ -123,6 +123,8 @@ def main(results: Path) -> None:
     found["broken"] = rehearsal.run()
     rehearsal.put(f"metadata/{FILE}", MENDED)
     found["mended"] = rehearsal.run()
+    rehearsal.put(PUBLISH_STATE_KEY, '{"fingerprint": "cut o')
+    found["no state"] = rehearsal.run()
     rehearsal.put("context/local.yaml", "environment: local\n")
     found["no context"] = rehearsal.run()
     found["still no context"] = rehearsal.run()

@@ -48,6 +48,14 @@ def test_once_mended_tag_and_explanation_are_gone(runs: dict[str, Any]) -> None:
     assert [mail["subject"] for mail in run["mails"]] == [f"[iDiscover local] {FILE}: mended"]
 
 
+def test_a_state_that_cannot_be_read_is_made_anew_and_mailed(runs: dict[str, Any]) -> None:
+    run = runs["no state"]
+    assert (run["state"], run["tries"], run["files"]) == ("success", 1, runs["mended"]["files"])
+    (mail,) = run["mails"]
+    assert mail["subject"] == "[iDiscover local] publish_dags: its state was made anew"
+    assert "status/publish/state.json" in mail["text"] and "made anew from the plans" in run["told"]["warnings"][0]
+
+
 def test_a_broken_context_fails_the_run_changes_nothing_and_is_mailed_once(runs: dict[str, Any]) -> None:
     run, again = runs["no context"], runs["still no context"]
     for found in (run, again):

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlparse
 
@@ -136,8 +137,8 @@ class Publisher:
         before_release: bool = False,
     ) -> None:
         self._inputs, self._state, self._bucket, self._target = inputs, state, bucket, target
-        self._dry_run, self._before_release = dry_run, before_release
-        self._check: EditCheck | None = None
+        self._dry_run = dry_run
+        self._check: EditCheck | None = None if before_release else self._needing_a_release
         self._sound: SoundMetadata | None = None
         self._plans: list[Plan] = []
 
@@ -148,7 +149,6 @@ class Publisher:
             ConfigError: nothing would be left.
         """
         good = self._good = self._last_good()
-        self._check = None if self._before_release else self._needs_release(good)
         sound = soundest(self._inputs.current, good, self._check)
         if not allow_deletions:
             sound = self._without_many_deletions(sound, good)
@@ -177,12 +177,16 @@ class Publisher:
         synchronise(files, self._target, report.files, self._dry_run)
         return report
 
-    def _needs_release(self, good: Mapping[str, MetadataFile]) -> EditCheck | None:
-        """What tells edits that need other tables or procedures than the warehouse has: no DAG runs such SQL."""
+    def _needing_a_release(self, catalog: Catalog, edits: Collection[str]) -> list[ConfigError]:
+        """Edits that need other tables or procedures than the warehouse has: no DAG runs such SQL."""
+        return [] if self._unreleased is None else self._unreleased(catalog, edits)
+
+    @cached_property
+    def _unreleased(self) -> EditCheck | None:
         in_force: Catalog | None = None
-        if good:
+        if self._good:
             try:
-                in_force = load_catalog(ContentReader(good))
+                in_force = load_catalog(ContentReader(self._good))
             except ConfigError as error:  # by the rules of a newer version of the code
                 log.warning("edits are compared with the last release alone: %s", error)
         return unreleased(recorded_statements(self._bucket), in_force, self._inputs.context.environment)

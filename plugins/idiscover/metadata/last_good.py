@@ -90,7 +90,7 @@ def soundest(
     Args:
         current: path → file as it is now. A path of `good` that is missing here, or has no content, was deleted.
         good: path → file as it was last published.
-        also: what else may be wrong with an edit; asked once the metadata with it have no fault.
+        also: what else may be wrong with edits; asked once the metadata with them have no fault.
 
     Raises:
         CatalogError: `good` itself is not sound, by the rules of this version of the code.
@@ -123,7 +123,8 @@ class _Search:
         except CatalogError as error:
             return list(error.problems)
         edits = self._edits - refused
-        found = [] if self._also is None else [item for item in self._also(catalog, edits) if file_of(item) in edits]
+        also = self._also(catalog, edits) if self._also is not None and edits else []
+        found = [problem for problem in also if file_of(problem) in edits]
         if not found:
             self._sound = (refused, catalog)
         return found

@@ -57,7 +57,7 @@ def unreadable_state_mail(where: str, fault: str, environment: str) -> Mail:
         ),
         ("To do", "Find out who wrote to that key: only publish_dags and deploys do. Its older versions are kept."),
     ]
-    subject = subject_line(environment, "publish_dags: its state could not be read and was made anew")
+    subject = subject_line(environment, "publish_dags: its state was made anew")
     return rendered(subject, "The state of the last publication is made anew", facts, _footer(environment, "idiscover"))
 
 
