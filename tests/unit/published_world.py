@@ -61,7 +61,7 @@ class World:
         statements = sample_release(sample_files() | changed)
         record_statements(Bucket(DATA, REGION), statements)
         checksum = hashlib.sha256("".join(item.sql for item in statements).encode()).hexdigest()
-        self.put(RELEASE_KEY, json.dumps({"code_sha": "a" * 40, "sql": checksum}))
+        self.put(RELEASE_KEY, json.dumps({"code_sha": "a" * 40, "recorded_sql": checksum}))
 
     def delete(self, *paths: str) -> None:
         """Somebody deletes metadata files."""

@@ -108,7 +108,7 @@ def publish(
     if not even_if_unchanged and _is_under_way(bucket, last):
         log.info("a deploy is under way: what it has not uploaded yet would be missed")
         return PublishReport(CompileReport(out=target.place), is_unchanged=True)
-    code_sha, sql = str(last["code_sha"]), str(last.get("sql", ""))
+    code_sha, sql = str(last["code_sha"]), str(last.get("recorded_sql", ""))
     latest = latest_metadata(bucket)
     now = fingerprint_of(context_version, code_sha, sql, {path: item.version for path, item in latest.items()})
     if now == state.fingerprint and not even_if_unchanged and not allow_deletions:

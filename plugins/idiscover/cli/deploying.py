@@ -103,6 +103,7 @@ def deploy(
     yield from publisher.publish(ensure_pools, is_final=fault is None)
     yield _upload_publish_dag(root, context, dry_run)
     now = {"code_sha": sha, "metadata": delta.hashes, "context": settings.hashes, "sql": sql}
+    now["recorded_sql"] = sql  # outlives `_forget_sql`: for publish_dags, whose edits wait for what was released
     _record(bucket, now, dry_run)
 
 

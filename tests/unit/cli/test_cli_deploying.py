@@ -430,3 +430,14 @@ def test_an_edit_that_needs_a_release_is_refused_until_a_deploy_that_keeps_it(en
     assert "city" in environment.plan("s3_to_redshift__biomarker")["columns"]
     assert environment.publish().mended == ("objects/biomarker.yaml",), "whose mails are those of publish_dags"
     assert environment.publish().is_unchanged
+
+
+def test_a_deploy_leaves_it_to_publish_dags_to_tell_of_a_state_that_cannot_be_read(environment: Environment) -> None:
+    environment.deploy()
+    good = json.loads(environment.read(PUBLISH_STATE_KEY))
+    environment.write(PUBLISH_STATE_KEY, "[")
+    assert " 0 files written" in environment.deploy()
+    assert environment.read(PUBLISH_STATE_KEY) == "[" and environment.mails() == []
+    report = environment.publish()
+    assert (report.edits, report.refused, len(environment.mails())) == ({}, (), 1)
+    assert json.loads(environment.read(PUBLISH_STATE_KEY)) == good
