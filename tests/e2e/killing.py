@@ -16,6 +16,7 @@ from idiscover.errors import IdiscoverError
 from idiscover.metadata.models import Family
 
 from local.stack.parts import record_of
+from local.stack.process import stack_processes
 from tests.e2e.chain import Chain
 
 MOST_DELAY_SECONDS = 1.5  # after a task of the family has begun
@@ -149,9 +150,9 @@ class KillingDay:
         if victim is Victim.WORKER:
             return _named(record_of(layout, Victim.SCHEDULER.value).members(), _is_task)
         if victim is Victim.SPARK_DRIVER:
-            return _named(record_of(layout, Victim.AGENT.value).members(), _is_driver)
+            return _named(stack_processes(str(layout.home)), _is_driver)
         if victim is Victim.SPARK_EXECUTOR:
-            return _named(record_of(layout, Victim.AGENT.value).members(), _is_executor)
+            return _named(stack_processes(str(layout.home)), _is_executor)
         found = record_of(layout, victim.value).find()
         return [] if found is None else [found]
 
