@@ -17,4 +17,4 @@ sudo "$python" -m pip install --quiet --disable-pip-version-check --require-hash
     --requirement "$work/requirements.txt"
 
 # A node without these would fail in the middle of a step; better here, where EMR names the bootstrap action.
-"$python" -c 'import boto3, cryptography, jwt, pydantic, requests, simple_salesforce'
+"$python" -c 'import boto3, cryptography, isal, jwt, numpy, pydantic, requests, simple_salesforce'

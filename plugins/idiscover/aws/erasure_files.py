@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from idiscover.aws.job_metadata import JobMetadata
 from idiscover.aws.job_metadata_batches import rewrite_batch
 from idiscover.aws.s3 import Bucket
+from idiscover.lake.csv_lines import MAX_VALUE_CHARACTERS, csv_line
 from idiscover.lake.manifest import ERASED_NAME, BatchFile, BatchManifest
 from idiscover.lake.suppression import ErasedRows, IsErased
-from idiscover.salesforce.csv_stream import MAX_VALUE_CHARACTERS, csv_line
 
 _SYSTEM_COLUMNS = frozenset({"_read_at_utc", "_batch_id"})
 _END = ".csv.gz"

@@ -9,10 +9,12 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from idiscover.errors import DataQualityError
-from idiscover.salesforce.csv_stream import CsvRewriter
+
+from emr_jobs import csv_rewriter
+from emr_jobs.csv_rewriter import CsvRewriter
 
 SOURCE, TARGET = ("Id", "Name", "Notes__c"), ("id", "name", "notes")
 CONSTANTS = (("_read_at_utc", "2026-01-05 02:00:07.000000"), ("_batch_id", 'lab-"1"'))
@@ -53,6 +55,53 @@ def test_every_value_comes_out_as_it_went_in(rows: list[tuple[str, ...]], sizes:
     assert found == [[*(value.replace("\0", "") for value in row), *constants] for row in rows]
     assert made.rows == len(rows)
     assert made.nul_characters == sum(value.count("\0") for row in rows for value in row)
+
+
+def outcome(made: CsvRewriter, chunks: Iterator[bytes]) -> tuple[int, int, bytes] | None:
+    """Counts and bytes of a page; None if it is refused. How much is written by then depends on the size of blocks."""
+    try:
+        written = b"".join(made.rewrite(chunks))
+    except DataQualityError:
+        return None
+    return made.rows, made.nul_characters, written
+
+
+def value_by_value() -> CsvRewriter:
+    """A rewriter that must look at every row, and so never takes a block at once."""
+    return CsvRewriter(SOURCE, TARGET, CONSTANTS, where="part-00000", decimals=[2], keeps=lambda _row: True)
+
+
+def by_blocks() -> CsvRewriter:
+    return CsvRewriter(SOURCE, TARGET, CONSTANTS, where="part-00000", decimals=[2])
+
+
+NUMBERS = st.sampled_from(["", "1", "-12.50", "1.5E7", "2.0E-3", "E"])
+SPOILT = st.lists(
+    st.tuples(st.integers(0, 400), st.sampled_from([b'"', b",", b"\n", b"\r", b"x", b"", b"\xff", b'""']))
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(st.tuples(TEXTS, TEXTS, NUMBERS), max_size=12), SPOILT, st.integers(1, 60))
+def test_blocks_end_as_values_one_by_one_do(
+    rows: list[tuple[str, ...]], spoilt: list[tuple[int, bytes]], size: int
+) -> None:
+    """Whatever the page holds, wherever it is broken, and wherever a block ends."""
+    page = bulk_csv(rows)
+    for at, piece in spoilt[:3]:
+        page = page[:at] + piece + page[at + 1 :] if at < len(page) else page
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_rewriter, "_BLOCK_BYTES", size)
+        assert outcome(by_blocks(), chunked(page, [7])) == outcome(value_by_value(), chunked(page, [11]))
+
+
+def test_what_salesforce_writes_goes_through_in_blocks() -> None:
+    """Rows that are written as they came cost no loop over values: the reader of values has nothing to do."""
+    made, page = by_blocks(), bulk_csv([("1", 'a "b",\n\n"', "12.5"), ("", '"', "")] * 5000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_rewriter.CsvRewriter, "_blocks", lambda _self, reader: iter(list(reader) and [b"by values"]))
+        written = b"".join(made.rewrite(chunked(page, [65536])))
+    assert made.rows == 10_000 and b"by values" not in written
 
 
 @given(ROWS)

@@ -5,20 +5,28 @@ Out: the same rows with constant columns added; every non-empty value quoted, an
 empty and unquoted (null: Salesforce's CSV does not tell it from an empty text), LF at row ends. NUL
 characters are dropped and counted, as Redshift refuses them. It refuses exponents of decimals too: what
 Salesforce prints as `1.2E7` is written as `12000000`.
+
+Blocks of rows as Salesforce writes them go through `csv_blocks`, thousands of values at once. From the first block on
+that it does not take, the rest of the page is read value by value, strictly: what is wrong with it is found there.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 
 from idiscover.errors import DataQualityError
+from idiscover.lake.csv_lines import MAX_VALUE_CHARACTERS, csv_line, csv_values
 
-MAX_VALUE_CHARACTERS = 1 << 20  # a long text area holds 131,072
+from emr_jobs.csv_blocks import BlockRewriter
+
 _MAX_LINE_CHARACTERS = 64 << 20  # what a broken page without line ends may pile up at most
 _ROWS_PER_BLOCK = 256
+_BLOCK_BYTES = 64 * 1024  # what numpy makes of it stays in the processor's caches
+_MOST_BYTES_OF_A_ROW = 8 << 20  # several of the longest text areas; a longer row is read value by value
 
 
 class CsvRewriter:
@@ -49,6 +57,8 @@ class CsvRewriter:
         self._where = where
         self._decimals = tuple(decimals)
         self._keeps = keeps
+        self._plain = BlockRewriter(len(self._source_columns), self._suffix.encode(), self._decimals)
+        self._is_header_read = False
         self.rows = 0
         self.suppressed = 0
         self.nul_characters = 0
@@ -61,15 +71,51 @@ class CsvRewriter:
                 encoding; a page that was cut inside a row is one of these.
         """
         csv.field_size_limit(MAX_VALUE_CHARACTERS)
-        reader = csv.reader(self._lines(chunks), strict=True)
+        pieces = (self._without_nuls(chunk) for chunk in chunks)
         try:
-            self._check_header(next(reader, None))
-            yield self._header.encode()
-            yield from self._blocks(reader)
+            rest = yield from self._by_blocks(pieces)
+            yield from self._by_values(chain([rest], pieces))
         except (csv.Error, UnicodeDecodeError) as error:
             raise self._fault(
                 "A page is not valid CSV", got=f"{error} after {self.rows + self.suppressed} rows"
             ) from error
+
+    def _by_blocks(self, pieces: Iterator[bytes]) -> Generator[bytes, None, bytes]:
+        """Rewrites rows as long as blocks of them are plain; returns what was taken from `pieces` and not rewritten."""
+        if self._keeps is not None:
+            return b""
+        block = b""
+        while len(block) < _MOST_BYTES_OF_A_ROW:
+            more = b"".join(_at_least(_BLOCK_BYTES, pieces))
+            block += more
+            if not self._is_header_read:
+                line, end, block_after = block.partition(b"\n")
+                if not end:
+                    return block
+                yield self._read_header(csv.reader([line.decode() + "\n"], strict=True))
+                block = block_after
+            rewritten = self._plain.rewrite(block)
+            if rewritten is None:
+                return block
+            if rewritten.rows:
+                self.rows += rewritten.rows
+                yield rewritten.text
+                block = block[rewritten.used :]
+            if not more:
+                break
+        return block
+
+    def _by_values(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        reader = csv.reader(self._lines(pieces), strict=True)
+        if not self._is_header_read:
+            yield self._read_header(reader)
+        yield from self._blocks(reader)
+
+    def _read_header(self, reader: Iterator[list[str]]) -> bytes:
+        """Checks the page's header; returns the file's."""
+        self._check_header(next(reader, None))
+        self._is_header_read = True
+        return self._header.encode()
 
     def _blocks(self, reader: Iterable[list[str]]) -> Iterator[bytes]:
         width, suffix = len(self._source_columns), self._suffix
@@ -84,7 +130,7 @@ class CsvRewriter:
             for position in self._decimals:
                 if "E" in row[position]:
                     row[position] = _without_exponent(row[position])
-            block.append(_values(row))
+            block.append(csv_values(row))
             self.rows += 1
             if len(block) == _ROWS_PER_BLOCK:
                 yield (suffix.join(block) + suffix).encode()
@@ -92,12 +138,12 @@ class CsvRewriter:
         if block:
             yield (suffix.join(block) + suffix).encode()
 
-    def _lines(self, chunks: Iterable[bytes]) -> Iterator[str]:
+    def _lines(self, pieces: Iterable[bytes]) -> Iterator[str]:
         """Lines split at LF alone: other line ends of Unicode belong to the values."""
         decoder = codecs.getincrementaldecoder("utf-8")()
         rest = ""
-        for chunk in chunks:
-            lines = (rest + decoder.decode(self._without_nuls(chunk))).split("\n")
+        for piece in pieces:
+            lines = (rest + decoder.decode(piece)).split("\n")
             rest = lines.pop()
             for line in lines:
                 yield line + "\n"
@@ -135,10 +181,12 @@ def _without_exponent(number: str) -> str:
         return number
 
 
-def _values(values: Iterable[str]) -> str:
-    return ",".join(['"' + value.replace('"', '""') + '"' if value else "" for value in values])
-
-
-def csv_line(values: Iterable[str]) -> str:
-    """A line of the lake's CSV."""
-    return _values(values) + "\n"
+def _at_least(size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Pieces until they are `size` bytes together, or there are no more."""
+    taken = 0
+    while taken < size:
+        piece = next(pieces, None)
+        if piece is None:
+            return
+        taken += len(piece)
+        yield piece
