@@ -74,7 +74,7 @@ class Chain:
     def in_background(self, *words: str) -> Iterator[Future[subprocess.CompletedProcess[str]]]:
         """Runs a verb beside the block, and waits for it at the block's end."""
         with ThreadPoolExecutor(max_workers=1) as pool:
-            yield pool.submit(self.verb, *words, timeout_seconds=1200)
+            yield pool.submit(self.verb, *words, timeout_seconds=7200)
 
     def wait_until_idle(self) -> None:
         """Returns once no run of any DAG is on its way."""

@@ -17,10 +17,11 @@ from idiscover.metadata.models import Family
 
 from local.stack.parts import record_of
 from local.stack.process import stack_processes
-from tests.e2e.chain import Chain
+from tests.e2e.chain import Chain, patiently
 
 MOST_DELAY_SECONDS = 1.5  # after a task of the family has begun
 GIVE_UP_SECONDS = 600
+SETTLED_SECONDS = 1800
 MOST_RUNS_OF_A_DAY = 5
 
 
@@ -103,7 +104,7 @@ class KillingDay:
             killer.join()
 
     def _verb(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.chain.verb(*words, timeout_seconds=1200)
+        return self.chain.verb(*words, timeout_seconds=7200)
 
     def _kill_all(self, over: threading.Event) -> None:
         for kill in self.kills:
@@ -177,6 +178,17 @@ def _is_driver(words: list[str]) -> bool:
 
 def _is_executor(words: list[str]) -> bool:
     return "pyspark.daemon" in words
+
+
+def settle(chain: Chain) -> None:
+    """Waits until no run is on its way and nothing is left for one: what a run has brought wakes the next in a while.
+
+    Raises:
+        AssertionError: something stays half done.
+    """
+    patiently(lambda: left_half_done(chain) == [], SETTLED_SECONDS, "what was begun")
+    chain.wait_until_idle()
+    assert left_half_done(chain) == []
 
 
 def left_half_done(chain: Chain) -> list[str]:

@@ -17,10 +17,11 @@ from idiscover.metadata.loading import FolderReader, load_catalog
 
 from local.stack.environment import REGION, aws_url, salesforce_url
 from tests.e2e.chain import ROOT, Chain, patiently
+from tests.e2e.killing import settle
 from tests.support.added_objects import ASSAY, TAG, Described, Rows, assays, expected_in_itg, give, tags
 
 REBUILT = "lab_objective"
-COPIED = ("context", "dags", "emr_jobs", "metadata", "plugins", "sql")
+COPIED = ("context", "dags", "emr_jobs", "metadata", "plugins", "requirements", "sql")
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,7 @@ def test_replayed_batches_change_nothing(chain: Chain) -> None:
 
     assert "made pending" in told
     patiently(lambda: chain.counts()["calls"] > before["calls"], 600, "the refresh of what was replayed")
-    chain.wait_until_idle()
-    assert chain.stand().job_metadata("select distinct state from job.batch") == [("archived",)]
+    settle(chain)
     assert chain.counts()["batches"] == before["batches"]
     assert chain.differences() == []
 
@@ -78,7 +78,7 @@ def test_a_table_made_anew_is_as_before(chain: Chain) -> None:
 
     assert f"itg.{REBUILT}: made anew" in told
     patiently(lambda: chain.counts()["calls"] > before["calls"], 600, "the refreshes of the marts")
-    chain.wait_until_idle()
+    settle(chain)
     assert chain.differences() == []
 
 
@@ -98,7 +98,7 @@ def test_objects_that_nobody_knows_go_from_nothing_to_itg(chain: Chain, reposito
     for name in made:
         patiently(lambda dag=f"stg_to_itg__{name}": dag in stand.api.dag_ids(), 600, f"the DAGs of {name}")
         assert "runs succeeded" in said(chain, "run", name, "--reason", "a test")
-    chain.wait_until_idle()
+    settle(chain)
 
     catalog = load_catalog(FolderReader(repository / "metadata"))
     for name, (described, rows) in made.items():
@@ -119,19 +119,22 @@ def in_itg(chain: Chain, name: str) -> dict[str, dict[str, object]]:
 @pytest.mark.timeout(7200)
 def test_a_person_is_erased(chain: Chain) -> None:
     stand = chain.stand()
-    [(person,)] = stand.warehouse("select min(hcp_id) from itg.objective_hcp where not is_deleted")
+    [(person,)] = stand.warehouse(
+        "select min(hcp_id) from itg.objective_hcp where hcp_id in"
+        " (select id from itg.account where specialty is not null)"
+    )
     shown = said(chain, "erase", person, "--dry-run")
-    assert "found in itg.account: 1 rows" in shown and "a dry run" in shown
+    assert "found in itg.account: " in shown and "a dry run" in shown
 
     told = said(chain, "erase", person, "--yes", "--reason", "a test")
 
     assert told.splitlines()[-1].startswith("nothing left")
-    chain.wait_until_idle()
+    settle(chain)
     assert stand.warehouse("select count(*) from itg.account where id = %s", [person]) == [(0,)]
     assert stand.warehouse("select count(*) from dm.dim_hcp where hcp_key = md5('hcp|' || %s)", [person]) == [(0,)]
     assert versions_with(chain, person) == []
     assert "runs succeeded" in said(chain, "resync", "account", "--reason", "a test")
-    chain.wait_until_idle()
+    settle(chain)
     assert stand.warehouse("select count(*) from itg.account where id = %s", [person]) == [(0,)]
 
 
