@@ -2,7 +2,7 @@
 
     .venv/airflow/bin/python -m benchmarks.rewrite --rows 200000
 
-Processor seconds, each taken `--times` over in turns, the least of them told. The limit beside them is what any reader
+Processor seconds, each taken `--times` over, the least of them told. The limit beside them is what any reader
 does at least: look at every byte once (SHA-256), and know that it is UTF-8.
 """
 

@@ -26,7 +26,6 @@ from emr_jobs.csv_blocks import BlockRewriter
 _MAX_LINE_CHARACTERS = 64 << 20  # what a broken page without line ends may pile up at most
 _ROWS_PER_BLOCK = 256
 _BLOCK_BYTES = 64 * 1024  # what numpy makes of it stays in the processor's caches
-_MOST_BYTES_OF_A_ROW = 8 << 20  # several of the longest text areas; a longer row is read value by value
 
 
 class CsvRewriter:
@@ -85,9 +84,11 @@ class CsvRewriter:
         if self._keeps is not None:
             return b""
         block = b""
-        while len(block) < _MOST_BYTES_OF_A_ROW:
+        while True:
             more = b"".join(_at_least(_BLOCK_BYTES, pieces))
             block += more
+            if len(block) > MAX_VALUE_CHARACTERS:  # may hold a value that is too long: the reader of values refuses it
+                return block
             if not self._is_header_read:
                 line, end, block_after = block.partition(b"\n")
                 if not end:
@@ -102,8 +103,7 @@ class CsvRewriter:
                 yield rewritten.text
                 block = block[rewritten.used :]
             if not more:
-                break
-        return block
+                return block
 
     def _by_values(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         reader = csv.reader(self._lines(pieces), strict=True)
