@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from local.postgres.privileges import (
 SUPERUSER = "postgres"
 INITDB_TIMEOUT_SECONDS = 120
 CONNECT_TIMEOUT_SECONDS = 3
+REMOVAL_SECONDS = 30
 RELOCATED_FILE = "relocated"
 LAUNCHER = Path(__file__).with_name("launch.py")
 
@@ -101,7 +103,7 @@ class PostgresCluster:
             return
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         for leftover in self.data_dir.parent.glob(f".{self.data_dir.name}.init-*"):
-            shutil.rmtree(leftover)
+            _remove_beside_an_orphan(leftover)
         if self._mode is LaunchMode.DROP:
             self._initialise_elsewhere()
         else:
@@ -245,3 +247,18 @@ class PostgresCluster:
         if place is None:
             raise ClusterError(f"got no cluster at {self.data_dir}; expected one; call initialise() first")
         return place / self._install.parent.name / self._install.name / "bin" / name
+
+
+def _remove_beside_an_orphan(workplace: Path) -> None:
+    """Removes what a killed initialisation left, while its orphaned initdb may still write there or tidy up itself.
+
+    Raises ClusterError if the folder is still there after REMOVAL_SECONDS.
+    """
+    deadline = time.monotonic() + REMOVAL_SECONDS
+    while workplace.exists():
+        try:
+            shutil.rmtree(workplace)
+        except OSError as error:  # a file went before its turn, or came after it
+            if time.monotonic() > deadline:
+                raise ClusterError(f"{workplace} cannot be removed: {error}; remove it and start again") from error
+            time.sleep(0.05)
