@@ -16,8 +16,11 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from idiscover.metadata.models import FieldType
+from idiscover.plan.model import ColumnPlan
 from isal import isal_zlib
 
+from emr_jobs.contract import Contract
 from emr_jobs.csv_rewriter import CsvRewriter
 
 CHUNK_BYTES = 64 * 1024
@@ -84,13 +87,34 @@ def a_page(rows: int, rng: random.Random) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def _contract() -> Contract:
+    """What the made-up values are held to, as metadata of an object would say."""
+    kinds: Sequence[tuple[FieldType, dict[str, int]]] = (
+        (FieldType.ID, {}),
+        (FieldType.BOOLEAN, {}),
+        (FieldType.DATETIME, {}),
+        (FieldType.REFERENCE, {}),
+        (FieldType.STRING, {"length": 255}),
+        (FieldType.CURRENCY, {"precision": 18, "scale": 2}),
+        (FieldType.TEXTAREA, {"length": 32768}),
+        (FieldType.PICKLIST, {"length": 2}),
+        (FieldType.STRING, {"length": 80}),
+        (FieldType.DATE, {}),
+    )
+    columns = []
+    for position, name in enumerate(NAMES):
+        kind, sizes = kinds[position % len(kinds)]
+        columns.append(ColumnPlan(salesforce=name, type=kind, column=name.lower(), **sizes))
+    return Contract(columns, required=[columns[0].column])
+
+
 def _rewriter() -> CsvRewriter:
-    return CsvRewriter(NAMES, NAMES, CONSTANTS, where="benchmark", decimals=[5, 15])
+    return CsvRewriter(_contract(), CONSTANTS, where="benchmark")
 
 
 def _by_values() -> CsvRewriter:
     """One that has to look at every row."""
-    return CsvRewriter(NAMES, NAMES, CONSTANTS, where="benchmark", decimals=[5, 15], keeps=lambda _row: True)
+    return CsvRewriter(_contract(), CONSTANTS, where="benchmark", keeps=lambda _row: True)
 
 
 def _chunks(page: bytes) -> Iterator[bytes]:

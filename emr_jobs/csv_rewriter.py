@@ -6,8 +6,12 @@ empty and unquoted (null: Salesforce's CSV does not tell it from an empty text),
 characters are dropped and counted, as Redshift refuses them. It refuses exponents of decimals too: what
 Salesforce prints as `1.2E7` is written as `12000000`.
 
-Blocks of rows as Salesforce writes them go through `csv_blocks`, thousands of values at once. From the first block on
-that it does not take, the rest of the page is read value by value, strictly: what is wrong with it is found there.
+A row that breaks its contract is left out, and handed on with what is wrong with it. Of the others, values are
+trimmed and protected as the contract says.
+
+Blocks of rows as Salesforce writes them go through `csv_blocks`, thousands of values at once. A block in which a row
+breaks its contract is read value by value, strictly; so is, from the first block on that is not as Salesforce writes
+it, the rest of the page: what is wrong with it is found there.
 """
 
 from __future__ import annotations
@@ -15,59 +19,72 @@ from __future__ import annotations
 import codecs
 import csv
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import chain
 
 from idiscover.errors import DataQualityError
 from idiscover.lake.csv_lines import MAX_VALUE_CHARACTERS, csv_line, csv_values
 
+from emr_jobs.contract import Breach, Contract
 from emr_jobs.csv_blocks import BlockRewriter
 
 _MAX_LINE_CHARACTERS = 64 << 20  # what a broken page without line ends may pile up at most
 _ROWS_PER_BLOCK = 256
-_BLOCK_BYTES = 64 * 1024  # what numpy makes of it stays in the processor's caches
+_BLOCK_BYTES = (
+    256 * 1024
+)  # smaller: calls of numpy cost more than what they do; larger: it leaves the processor's caches
+
+
+Quarantine = Callable[[Sequence[str], Sequence[Breach]], None]
 
 
 class CsvRewriter:
-    """Rewrites one page. `rows`, `suppressed` and `nul_characters` count what went through so far.
+    """Rewrites one page. `rows`, `suppressed`, `quarantined` and `nul_characters` count what went through so far.
 
     Args:
-        source_columns: Salesforce names in SELECT order, as the page's header must have them.
-        target_columns: the names to write for them.
+        contract: of the rows: their columns in SELECT order, as the page's header must have them, and the names to
+            write for them.
         constants: (column, value) pairs added at the end of every row.
         where: named in errors.
-        decimals: positions of the columns that hold decimals.
         keeps: may change the values of a row in place; a row that it does not keep is left out, and counted in
             `suppressed`, not in `rows`.
+        quarantine: is given the rows that break the contract, their protected values protected; they are counted in
+            `quarantined`. Without it, the first of them is an error.
     """
 
     def __init__(
         self,
-        source_columns: Sequence[str],
-        target_columns: Sequence[str],
+        contract: Contract,
         constants: Sequence[tuple[str, str]],
         where: str,
-        decimals: Sequence[int] = (),
         keeps: Callable[[list[str]], bool] | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
-        self._source_columns = tuple(source_columns)
-        self._header = csv_line((*target_columns, *(name for name, _ in constants)))
+        self._contract = contract
+        self._source_columns = tuple(column.salesforce for column in contract.columns)
+        self._header = csv_line((*(column.column for column in contract.columns), *(name for name, _ in constants)))
         self._suffix = "," + csv_line([value for _, value in constants]) if constants else "\n"
         self._where = where
-        self._decimals = tuple(decimals)
         self._keeps = keeps
-        self._plain = BlockRewriter(len(self._source_columns), self._suffix.encode(), self._decimals)
+        self._quarantine = quarantine or self._refuse
+        self._plain = BlockRewriter(contract, self._suffix.encode())
         self._is_header_read = False
         self.rows = 0
         self.suppressed = 0
+        self.quarantined = 0
         self.nul_characters = 0
+
+    @property
+    def parsed(self) -> int:
+        """Rows that were read."""
+        return self.rows + self.suppressed + self.quarantined
 
     def rewrite(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The page's rows as blocks of whole lines, the header line first.
 
         Raises:
             DataQualityError: no header, another header, a row of another width, broken quoting or
-                encoding; a page that was cut inside a row is one of these.
+                encoding; a page that was cut inside a row is one of these. Or what `quarantine` raises.
         """
         csv.field_size_limit(MAX_VALUE_CHARACTERS)
         pieces = (self._without_nuls(chunk) for chunk in chunks)
@@ -75,9 +92,7 @@ class CsvRewriter:
             rest = yield from self._by_blocks(pieces)
             yield from self._by_values(chain([rest], pieces))
         except (csv.Error, UnicodeDecodeError) as error:
-            raise self._fault(
-                "A page is not valid CSV", got=f"{error} after {self.rows + self.suppressed} rows"
-            ) from error
+            raise self._fault("A page is not valid CSV", got=f"{error} after {self.parsed} rows") from error
 
     def _by_blocks(self, pieces: Iterator[bytes]) -> Generator[bytes, None, bytes]:
         """Rewrites rows as long as blocks of them are plain; returns what was taken from `pieces` and not rewritten."""
@@ -98,10 +113,12 @@ class CsvRewriter:
             rewritten = self._plain.rewrite(block)
             if rewritten is None:
                 return block
-            if rewritten.rows:
+            if rewritten.text is None:
+                yield from self._blocks(csv.reader(self._lines([block[: rewritten.used]]), strict=True))
+            elif rewritten.rows:
                 self.rows += rewritten.rows
                 yield rewritten.text
-                block = block[rewritten.used :]
+            block = block[rewritten.used :]
             if not more:
                 return block
 
@@ -118,18 +135,11 @@ class CsvRewriter:
         return self._header.encode()
 
     def _blocks(self, reader: Iterable[list[str]]) -> Iterator[bytes]:
-        width, suffix = len(self._source_columns), self._suffix
+        suffix = self._suffix
         block: list[str] = []
         for row in reader:
-            if len(row) != width:
-                got = f"{len(row)} values in row {self.rows + self.suppressed + 1}"
-                raise self._fault("A row has another number of values than the header", got=got, expected=width)
-            if self._keeps is not None and not self._keeps(row):
-                self.suppressed += 1
+            if not self._is_kept(row):
                 continue
-            for position in self._decimals:
-                if "E" in row[position]:
-                    row[position] = _without_exponent(row[position])
             block.append(csv_values(row))
             self.rows += 1
             if len(block) == _ROWS_PER_BLOCK:
@@ -137,6 +147,31 @@ class CsvRewriter:
                 block.clear()
         if block:
             yield (suffix.join(block) + suffix).encode()
+
+    def _is_kept(self, row: list[str]) -> bool:
+        """Whether a row is written; its values are changed to what is written."""
+        if len(row) != len(self._source_columns):
+            got = f"{len(row)} values in row {self.parsed + 1}"
+            what = "A row has another number of values than the header"
+            raise self._fault(what, got=got, expected=len(self._source_columns))
+        if self._keeps is not None and not self._keeps(row):
+            self.suppressed += 1
+            return False
+        contract = self._contract
+        breaches = contract.breaches(row)
+        for position in contract.protected if breaches else contract.changed:
+            row[position] = contract.written(position, row[position])
+        if breaches:
+            self._quarantine(row, breaches)
+            self.quarantined += 1
+            return False
+        for position in contract.decimals:
+            if "E" in row[position]:
+                row[position] = _without_exponent(row[position])
+        return True
+
+    def _refuse(self, _row: Sequence[str], breaches: Sequence[Breach]) -> None:
+        raise self._fault("A row breaks its contract", got=f"{breaches[0]} in row {self.parsed + 1}")
 
     def _lines(self, pieces: Iterable[bytes]) -> Iterator[str]:
         """Lines split at LF alone: other line ends of Unicode belong to the values."""
@@ -174,11 +209,8 @@ class CsvRewriter:
 
 
 def _without_exponent(number: str) -> str:
-    """`1.2E7` as `12000000`; what is no number stays as it is, for COPY to name."""
-    try:
-        return format(Decimal(number), "f")
-    except InvalidOperation:
-        return number
+    """`1.2E7` as `12000000`."""
+    return format(Decimal(number), "f")
 
 
 def _at_least(size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
