@@ -30,11 +30,18 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--result-pages-shape", choices=("guide", "chunks"), default="guide")
     serve.add_argument("--page-rows", type=int, default=10_000, help="rows of a result page without maxRecords")
     serve.add_argument("--token-seconds", type=float, default=7200, help="life of an access token, in wall time")
+    serve.add_argument("--large", type=_size, action="append", default=[], metavar="NAME=ROWS", help="a large object")
+    serve.add_argument("--large-dir", type=Path, help="keep the rows of large objects here, for other states too")
     events = verbs.add_parser("events", help="print the event log as JSON lines")
     events.set_defaults(run=_events)
     events.add_argument("--state-dir", type=Path, required=True)
     events.add_argument("--object", help="of this object only")
     return parser
+
+
+def _size(text: str) -> tuple[str, int]:
+    name, _, rows = text.partition("=")
+    return name, int(rows)
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -52,6 +59,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         result_pages_shape=ResultPagesShape(arguments.result_pages_shape),
         page_rows=arguments.page_rows,
         token_seconds=arguments.token_seconds,
+        large=dict(arguments.large),
+        large_dir=arguments.large_dir,
     )
     try:
         service = open_service(settings)

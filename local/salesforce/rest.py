@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from local.salesforce.fields import SObject
+from local.salesforce.large.objects import LargeObject, served_large
 from local.salesforce.live import LiveOrg, Moment
 from local.salesforce.org import Org
 from local.salesforce.request_log import ReadKind, RequestLog
@@ -45,11 +46,15 @@ class RestQueries:
         kind = ReadKind.COUNT if bound.query.is_count else ReadKind.REST
         org_time = to_iso(view.as_of)
         seq = self._log.read(org_time, kind, operation, bound.sobject.name, soql, bound.window)
-        rows = bound.select(view, with_deleted=operation == "queryAll")
+        large = served_large(bound.sobject.name)
+        rows = bound.select(view, with_deleted=operation == "queryAll") if large is None else large.select(bound)
         self._log.counted(seq, len(rows))
         if bound.query.is_count:
             return {"totalSize": len(rows), "done": True, "records": []}
         cursor = ""
+        if large is not None:
+            cursor = self._keep(operation, soql, []) if len(rows) > page_records else ""
+            return _large_page(large, bound, rows, (0, page_records, cursor, version))
         if len(rows) > page_records:
             cursor = self._keep(operation, soql, [str(row["Id"]) for row in rows])
         return _page(bound, view.records, rows[:page_records], (len(rows), page_records, cursor, version))
@@ -63,6 +68,9 @@ class RestQueries:
         ids = json.loads(zlib.decompress(row["ids"]))
         start = int(start_text)
         bound, view = bind(row["soql"]), self._org.view()
+        large = served_large(bound.sobject.name)
+        if large is not None:
+            return _large_page(large, bound, large.select(bound), (start, start + page_records, cursor, version))
         here = view.records[bound.sobject.name]
         following = start + page_records
         # What was removed for good since the first page is missing from the later ones.
@@ -78,6 +86,15 @@ class RestQueries:
             row = (cursor, operation, soql, to_iso(now), packed)
             connection.execute("INSERT INTO cursors VALUES (?, ?, ?, ?, ?)", row)
         return cursor
+
+
+def _large_page(large: LargeObject, bound: BoundQuery, found: range, place: tuple[int, int, str, str]) -> Json:
+    start, following, cursor, version = place
+    page: Json = {"totalSize": len(found), "done": following >= len(found)}
+    if following < len(found):
+        page["nextRecordsUrl"] = f"/services/data/v{version}/query/{cursor}-{following}"
+    page["records"] = large.records(bound, found[start:following], version)
+    return page
 
 
 def _page(bound: BoundQuery, records: Records, rows: list[Row], place: tuple[int, int, str, str]) -> Json:
