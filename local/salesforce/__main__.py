@@ -49,6 +49,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     from local.salesforce.http.app import create_app
     from local.salesforce.http.service import ResultPagesShape, Settings, open_service
+    from local.salesforce.http.transport import ConnectionInScope
     from local.salesforce.tls import ensure_tls
 
     settings = Settings(
@@ -75,6 +76,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             create_app(service),
             host="127.0.0.1",
             port=settings.port,
+            http=ConnectionInScope,
             ssl_certfile=str(tls.certificate),
             ssl_keyfile=str(tls.key),
             date_header=False,

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from local.salesforce.faults import ERRORS, Asked, Faults, Kind
 from local.salesforce.fields import SObject
 from local.salesforce.large.objects import LargeObject, served_large
 from local.salesforce.live import LiveOrg, Moment
@@ -31,11 +32,12 @@ _ADDRESS_EMPTY: Json = dict.fromkeys(
 class RestQueries:
     """Answers `/query` and `/queryAll`."""
 
-    def __init__(self, store: Store, org: Org, log: RequestLog, live: LiveOrg) -> None:
+    def __init__(self, store: Store, org: Org, log: RequestLog, live: LiveOrg, faults: Faults) -> None:
         self._store = store
         self._org = org
         self._log = log
         self._live = live
+        self._faults = faults
 
     def first_page(self, operation: str, soql: str, version: str, page_records: int) -> Json:
         """Run a query; the first page, with a URL of the next where there is one. Raises SoqlError."""
@@ -49,6 +51,7 @@ class RestQueries:
         large = served_large(bound.sobject.name)
         rows = bound.select(view, with_deleted=operation == "queryAll") if large is None else large.select(bound)
         self._log.counted(seq, len(rows))
+        self._refuse_too_many(Kind.COUNT if bound.query.is_count else Kind.REST_QUERY, bound.sobject.name, len(rows))
         if bound.query.is_count:
             return {"totalSize": len(rows), "done": True, "records": []}
         cursor = ""
@@ -76,6 +79,13 @@ class RestQueries:
         # What was removed for good since the first page is missing from the later ones.
         records = [here[record_id] for record_id in ids[start:following] if record_id in here]
         return _page(bound, view.records, records, (len(ids), following, cursor, version))
+
+    def _refuse_too_many(self, kind: Kind, object_name: str, rows: int) -> None:
+        """A fault may have queries of many rows refused."""
+        fault = self._faults.meet(Asked(kind, "", object_name, rows=rows))
+        if fault is not None:
+            _, code, message = ERRORS[str(fault.arguments["error"])]
+            raise SoqlError(code, message)
 
     def _keep(self, operation: str, soql: str, ids: list[str]) -> str:
         cursor = "0r8" + secrets.token_hex(8)

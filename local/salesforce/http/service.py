@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from local.salesforce.bulk import BulkJobs
+from local.salesforce.faults import Faults
 from local.salesforce.large.blocks import BlockStore
 from local.salesforce.large.objects import serve_large
 from local.salesforce.live import LiveOrg
@@ -66,6 +67,7 @@ class Service:
     jobs: BulkJobs
     files: ResultFiles
     live: LiveOrg
+    faults: Faults
 
     def close(self) -> None:
         """Finish the job at hand and close the store."""
@@ -87,6 +89,7 @@ def open_service(settings: Settings) -> Service:
     files = ResultFiles(settings.state_dir / "results", bytes.fromhex(secret))
     log = RequestLog(store)
     live = LiveOrg(store, org)
+    faults = Faults()
     return Service(
         settings,
         store,
@@ -94,8 +97,9 @@ def open_service(settings: Settings) -> Service:
         credentials,
         TokenServer(store, credentials, settings.token_seconds),
         log,
-        RestQueries(store, org, log, live),
-        BulkJobs(store, org, files, live, settings.page_rows),
+        RestQueries(store, org, log, live, faults),
+        BulkJobs(store, org, files, live, faults, settings.page_rows),
         files,
         live,
+        faults,
     )
