@@ -1,4 +1,4 @@
-"""One result page from Salesforce's socket to a gzip file in S3, a block at a time.
+"""One result page from Salesforce's socket to a gzip file in S3, a block at a time, and a record that it is safe.
 
 Runs in Spark's Python workers. **Each worker reads the secrets and logs in by itself.** A token that the
 driver handed out would have to travel in a closure or a broadcast, and Spark writes both to disk; it
@@ -24,13 +24,17 @@ from idiscover.metadata.models import DECIMAL_TYPES
 from idiscover.plan.model import BatchContent, ExtractionRequest
 from idiscover.salesforce.bulk import chained_page
 from idiscover.salesforce.page_stream import PageChanged, PageStream
+from idiscover.salesforce.rest_pages import RestStream
 from idiscover.salesforce.session import SalesforceSession, open_session
 from idiscover.salesforce.soql import columns_of
 from isal import isal_zlib
+from pydantic import TypeAdapter
 
 from emr_jobs.csv_rewriter import CsvRewriter
 
 _FILE_NAMES = {BatchContent.ROWS: "part", BatchContent.IDS: "ids"}
+_FILE_ENDING = ".csv.gz"
+RECORD_ENDING = ".page.json"
 _GZIP_LEVEL = 1  # of isal, about four times as fast as zlib's lowest; a higher level costs more than it saves
 _GZIP_WINDOW = isal_zlib.MAX_WBITS | 16  # a gzip header without name and time: the same rows, the same bytes
 _TRIES_PER_PAGE = 3
@@ -44,13 +48,14 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class PageOrder:
-    """What all pages of one read have in common. Holds no credentials."""
+    """What all pages of one query job have in common. Holds no credentials."""
 
     request: ExtractionRequest
-    job_id: str
+    job_id: str  # "" where the pages come by REST
     read_at_utc: datetime
     content: BatchContent = BatchContent.ROWS
     erased: frozenset[str] = frozenset()  # keyed hashes of records that must not come again
+    job_number: int = 0  # within the read; a part of the files' names
 
     @property
     def system_values(self) -> dict[str, str]:
@@ -68,17 +73,27 @@ class PageOrder:
 
 @dataclass(frozen=True)
 class PageTask:
-    """Where to begin: one page, or with `follow` that page and the chain of locators after it."""
+    """Where to begin: one page, or with `follow` that page and the chain of locators after it.
+
+    With `soql`, there is no page: the query is read by REST.
+    """
 
     index: int
-    path: str
+    path: str = ""
     follow: bool = False
+    soql: str | None = None
+
+    @property
+    def where(self) -> str:
+        """What it reads, for messages."""
+        return self.soql or self.path
 
 
 @dataclass(frozen=True)
 class PageResult:
     """One file that was written, and what was counted on the way."""
 
+    index: int  # of the page within its job
     file: BatchFile
     announced_rows: int | None  # Sforce-NumberOfRecords; None where a proxy strips it
     csv_bytes: int  # as Salesforce sent them, decoded
@@ -86,6 +101,10 @@ class PageResult:
     suppressed: int  # rows that were left out
     resumes: int
     seconds: float
+    next_locator: str | None = None  # of the page after it, where pages come one after the other
+
+
+PAGE_RESULT = TypeAdapter(PageResult)
 
 
 @dataclass(frozen=True)
@@ -112,7 +131,7 @@ def run_task(order: PageOrder, task: PageTask) -> TaskOutcome:
     except IdiscoverError as error:
         return _failed(error, session, calls_before)
     except Exception as error:
-        unknown = UnforeseenError(f"{type(error).__name__} while a page was written", where=task.path, got=str(error))
+        unknown = UnforeseenError(f"{type(error).__name__} while a page was written", where=task.where, got=str(error))
         return _failed(unknown, session, calls_before)
     return TaskOutcome(pages, session.api_calls - calls_before)
 
@@ -140,20 +159,24 @@ def source_bucket(request: ExtractionRequest) -> Bucket:
 
 
 def _pages(session: SalesforceSession, order: PageOrder, task: PageTask) -> Iterator[PageResult]:
-    index, path = task.index, task.path
     while True:
-        result, next_locator = write_page(session, order, path, index, source_bucket)
+        result = write_page(session, order, task, source_bucket)
         yield result
-        if not task.follow or next_locator is None:
+        if not task.follow or result.next_locator is None:
             return
-        index += 1
-        path = chained_page(session, order.job_id, order.request.salesforce.page_rows, next_locator)
+        task = page_after(session, order, task.index, result.next_locator)
+
+
+def page_after(session: SalesforceSession, order: PageOrder, index: int, locator: str | None = None) -> PageTask:
+    """The page at `locator` of a chain, which comes after page `index`; the first one without a locator, after -1."""
+    path = chained_page(session, order.job_id, order.request.salesforce.page_rows, locator)
+    return PageTask(index + 1, path, follow=True)
 
 
 def write_page(
-    session: SalesforceSession, order: PageOrder, path: str, index: int, bucket: Callable[[ExtractionRequest], Bucket]
-) -> tuple[PageResult, str | None]:
-    """One page as `part-<index>.csv.gz` (Ids: `ids-<index>.csv.gz`), and the locator of the page after it.
+    session: SalesforceSession, order: PageOrder, task: PageTask, bucket: Callable[[ExtractionRequest], Bucket]
+) -> PageResult:
+    """One page as `part-<job>-<page>.csv.gz` (Ids: `ids-…`), and beside it the record that it is whole.
 
     A page that ends early, changes between two tries or is not valid CSV is begun anew.
 
@@ -162,19 +185,30 @@ def write_page(
         RetriableError: it cannot be read.
     """
     for attempt in range(_TRIES_PER_PAGE):
-        stream = PageStream(session, path)
+        stream = _stream(session, order, task)
         try:
-            return _write(stream, order, index, bucket(order.request)), stream.next_locator
+            target = bucket(order.request)
+            result = _write(stream, order, task.index, target)
         except (PageChanged, DataQualityError):
             if attempt == _TRIES_PER_PAGE - 1:
                 raise
             session.retry.pause(attempt)
-    raise RetriableError("A result page was not tried", where=path, remedy="run the extraction again")
+        else:
+            target.write_text(record_key(result.file.key), PAGE_RESULT.dump_json(result).decode())
+            return result
+    raise RetriableError("A result page was not tried", where=task.where, remedy="run the extraction again")
 
 
-def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> PageResult:
+def _stream(session: SalesforceSession, order: PageOrder, task: PageTask) -> PageStream | RestStream:
+    if task.soql is None:
+        return PageStream(session, task.path)
+    include_deleted = order.request.operation == "queryAll"
+    return RestStream(session, task.soql, include_deleted, columns_of(order.request, order.content))
+
+
+def _write(stream: PageStream | RestStream, order: PageOrder, index: int, bucket: Bucket) -> PageResult:
     started = time.monotonic()
-    key = f"{file_prefix(order.request, order.content)}{index:05d}.csv.gz"
+    key = f"{job_prefix(order.request, order.content, order.job_number)}{index:05d}{_FILE_ENDING}"
     rewriter = rewriter_for(order, where=key)
     with bucket.open_writer(key) as out:
         packed = GzipInto(out)
@@ -185,6 +219,7 @@ def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> 
     file = BatchFile(key=key, rows=rewriter.rows, bytes=out.bytes_written, sha256=out.sha256)
     seconds = time.monotonic() - started
     return PageResult(
+        index,
         file,
         stream.announced_rows,
         stream.bytes,
@@ -192,12 +227,23 @@ def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> 
         rewriter.suppressed,
         stream.resumes,
         seconds,
+        stream.next_locator,
     )
 
 
 def file_prefix(request: ExtractionRequest, content: BatchContent) -> str:
     """What the keys of all files of a content begin with."""
     return f"{request.target_prefix}{_FILE_NAMES[content]}-"
+
+
+def job_prefix(request: ExtractionRequest, content: BatchContent, job_number: int) -> str:
+    """What the keys of all files of a query job begin with."""
+    return f"{file_prefix(request, content)}{job_number:03d}-"
+
+
+def record_key(file_key: str) -> str:
+    """Where the record of a finished page lies."""
+    return file_key.removesuffix(_FILE_ENDING) + RECORD_ENDING
 
 
 def rewriter_for(order: PageOrder, where: str) -> CsvRewriter:
@@ -234,7 +280,7 @@ def erasure_secret(name: str | None, region: str) -> dict[str, str]:
     return read_secret(name, region)
 
 
-def _check_whole(stream: PageStream, rewriter: CsvRewriter, key: str) -> None:
+def _check_whole(stream: PageStream | RestStream, rewriter: CsvRewriter, key: str) -> None:
     announced, parsed = stream.announced_rows, rewriter.rows + rewriter.suppressed
     if announced is not None and announced != parsed:
         raise DataQualityError(

@@ -290,7 +290,7 @@ class Agent:
             read_started_at_utc=datetime.now(UTC),
             read_at_utc=datetime.now(UTC),
             absence_at_utc=None,
-            job_id=None,
+            job_ids=(),
             columns=("id", "_read_at_utc", "_batch_id"),
             files=(),
             counts=BatchCounts(count_before=0, count_after=0, job_rows=0, page_rows=0, parsed_rows=0, file_rows=0),

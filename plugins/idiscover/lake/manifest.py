@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from idiscover.plan.model import ReadMode
 
@@ -39,7 +39,7 @@ class BatchCounts(BaseModel):
 
     count_before: int  # SELECT COUNT() of what was to be read, before the job
     count_after: int  # and after it
-    job_rows: int  # numberRecordsProcessed of the query job
+    job_rows: int  # numberRecordsProcessed over all query jobs
     page_rows: int | None  # sum of Sforce-NumberOfRecords; None where a proxy stripped it
     parsed_rows: int
     file_rows: int
@@ -54,12 +54,12 @@ class BatchCounts(BaseModel):
 
 
 class IdRead(BaseModel):
-    """A read of every Id of an object, after the rows of the same batch: a query job and files of its own."""
+    """A read of every Id of an object, after the rows of the same batch: query jobs and files of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    read_at_utc: datetime  # Date header of the answer that created the job
-    job_id: str
+    read_at_utc: datetime  # Date header of the answer that created the first job
+    job_ids: tuple[str, ...]  # none where the Bulk API does not serve the object: it is read by REST
     columns: tuple[str, ...]  # the key's column, _batch_id
     files: tuple[BatchFile, ...]
     counts: BatchCounts
@@ -76,7 +76,7 @@ class BatchManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     batch_id: str
     object: str
     salesforce_object: str
@@ -87,9 +87,9 @@ class BatchManifest(BaseModel):
     window_start_utc: datetime
     window_end_utc: datetime
     read_started_at_utc: datetime  # Date header before the job was created
-    read_at_utc: datetime  # Date header of the answer that created the job: the snapshot's lower bound
+    read_at_utc: datetime  # Date header of the answer that created the first job: the lower bound of all snapshots
     absence_at_utc: datetime | None  # Date header before every Id was read; None where that was not done
-    job_id: str | None  # None for an empty window (start >= end), where no job is spent
+    job_ids: tuple[str, ...]  # none for an empty window (start >= end), and where REST stands in for the Bulk API
     columns: tuple[str, ...]  # target columns, then _read_at_utc, _batch_id
     files: tuple[BatchFile, ...]
     counts: BatchCounts
@@ -98,6 +98,15 @@ class BatchManifest(BaseModel):
     ids: IdRead | None = None  # of `window_and_ids`; a whole read has every Id among its rows
     countries: tuple[str, ...] = ()  # only their records were read; none: those of all
     reason: str | None = None  # why a person started the run
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_version_2(cls, content: object) -> object:
+        """Batches in archive/ have the one job that a read was then, and are replayed as they are."""
+        if not isinstance(content, dict) or content.get("version") != 2:
+            return content
+        ids = content.get("ids")
+        return {**_with_job_ids(content), "ids": ids and _with_job_ids(ids), "version": 3}
 
     @property
     def rows(self) -> int:
@@ -135,6 +144,12 @@ class BatchManifest(BaseModel):
         """The same batch with its files under prefix `target` instead of `source`."""
         ids = self.ids and self.ids.model_copy(update={"files": _moved(self.ids.files, source, target)})
         return self.model_copy(update={"files": _moved(self.files, source, target), "ids": ids})
+
+
+def _with_job_ids(content: dict[str, Any]) -> dict[str, Any]:
+    rest = {key: value for key, value in content.items() if key != "job_id"}
+    job_id = content.get("job_id")
+    return {**rest, "job_ids": (job_id,) if job_id else ()}
 
 
 def _moved(files: Iterable[BatchFile], source: str, target: str) -> tuple[BatchFile, ...]:

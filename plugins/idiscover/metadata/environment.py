@@ -80,8 +80,17 @@ class SalesforceSettings(Model):
         le=1_000_000,
         description="Rows of a result page where pages come one after the other; parallel pages are cut by Salesforce.",
     )
-    parallel_pages: int = Field(ge=1, le=64, description="Pages read at once.")
+    parallel_pages: int = Field(ge=1, le=64, description="Pages read at once, of all jobs of a read.")
     job_timeout_minutes: int = Field(ge=1, le=1440, description="How long a query job may take.")
+    rows_per_job: int = Field(
+        default=2_000_000,
+        ge=1,
+        le=100_000_000,
+        description="A read of more rows is cut into ranges of about so many, each a query job of its own.",
+    )
+    parallel_jobs: int = Field(
+        default=3, ge=1, le=25, description="Query jobs of one read that Salesforce works on at once."
+    )
 
 
 class RedshiftSettings(Model):

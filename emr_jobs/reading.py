@@ -1,0 +1,140 @@
+"""One read: query jobs for its ranges, and their pages as files, several of both at once.
+
+A single thread talks to Salesforce about jobs; pages are read elsewhere (`PageRunner`), and handed out as soon as their
+job is complete, while Salesforce still works on others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from idiscover.salesforce import bulk, soql
+from idiscover.salesforce.faults import QueryTimeout
+
+from emr_jobs.checkpoint import JobRecord
+from emr_jobs.pages import PageOrder, PageResult, PageTask, TaskOutcome, page_after
+from emr_jobs.progress import Progress
+from emr_jobs.query_jobs import CompleteJob, QueryJobs
+
+Submit = Callable[[PageOrder, PageTask], Future[TaskOutcome]]
+
+_LONGEST_WAIT_SECONDS = 60.0
+
+
+class PageRunner(Protocol):
+    """Runs page tasks somewhere."""
+
+    def open(self, parallel: int) -> AbstractContextManager[Submit]:
+        """Wait until tasks can be run, `parallel` at once at most; an error that leaves the block stops them."""
+        ...
+
+
+@dataclass
+class Reading:
+    """The pages of one read.
+
+    Args:
+        order: what a page task is told, by its job.
+        phase: names the time that is spent (`Extraction.phase`).
+    """
+
+    jobs: QueryJobs
+    order: Callable[[JobRecord], PageOrder]
+    runner: PageRunner
+    progress: Progress
+    phase: Callable[[str], AbstractContextManager[None]]
+    sleep: Callable[[float], None] = time.sleep
+    job_rows: dict[int, int] = field(default_factory=dict, init=False)  # by the job's number
+    pages: dict[str, PageResult] = field(default_factory=dict, init=False)  # by the file's key
+    _running: dict[Future[TaskOutcome], JobRecord] = field(default_factory=dict, init=False)
+    _submit: Submit | None = field(default=None, init=False)
+    _started: float = field(default_factory=time.monotonic, init=False)
+
+    def run(self) -> None:
+        """Reads everything that the jobs' record asks for; then `pages` and `job_rows` are whole.
+
+        Raises:
+            IdiscoverError: what `QueryJobs.turn` and `pages.write_page` raise. Jobs that Salesforce still works on are
+                aborted; what is safe stays, for the next try.
+        """
+        try:
+            with ExitStack() as stack:
+                self.jobs.resume()
+                while self.jobs.are_left or self._running:
+                    with self.phase("pages" if self._running else "query_job"):
+                        complete = self.jobs.turn()
+                    for job in complete:
+                        self._hand_out(job, stack)
+                    self._wait()
+        except BaseException as error:
+            self.jobs.discard_open(error)
+            raise
+
+    def _hand_out(self, job: CompleteJob, stack: ExitStack) -> None:
+        """Begins the pages of a job that are not safe yet."""
+        record, order = job.record, self.order(job.record)
+        safe = self.jobs.checkpoint.pages(record) if job.is_resumed else []
+        if safe:
+            self.jobs.log(f"{len(safe)} pages of job {record.job_id or 'by REST'} are safe already")
+            self.pages.update({page.file.key: page for page in safe})
+        if job.rows is not None:
+            self.job_rows[record.number] = job.rows
+        for task in self._tasks(job, order, safe):
+            if self._submit is None:
+                with self.phase("spark_start"):
+                    parallel = order.request.salesforce.parallel_pages
+                    self._submit = stack.enter_context(self.runner.open(parallel))
+            self._running[self._submit(order, task)] = record
+
+    def _tasks(self, job: CompleteJob, order: PageOrder, safe: list[PageResult]) -> list[PageTask]:
+        """One task per parallel page; where the org has none, one that follows the locators; or one by REST."""
+        session, cutter = self.jobs.session, self.jobs.cutter
+        if job.rows is None:
+            by_rest = PageTask(0, soql=soql.select(cutter.request, cutter.content, job.record.part))
+            return [] if safe else [by_rest]
+        if job.rows == 0:
+            return []
+        paths = bulk.result_pages(session, order.job_id)
+        if paths:
+            done = {page.index for page in safe}
+            return [PageTask(index, path) for index, path in enumerate(paths) if index not in done]
+        if not safe:
+            return [page_after(session, order, -1)]
+        last = safe[-1]
+        return [page_after(session, order, last.index, last.next_locator)] if last.next_locator else []
+
+    def _wait(self) -> None:
+        """Until a page is there, or a job is to be asked after."""
+        pause = self.jobs.seconds_to_look if self.jobs.are_left else _LONGEST_WAIT_SECONDS
+        if not self._running:
+            with self.phase("query_job"):
+                self.sleep(pause if self.jobs.are_left else 0.0)
+            return
+        with self.phase("pages"):
+            done, _ = wait(self._running, timeout=pause, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._take(self._running.pop(future), future.result())
+
+    def _take(self, record: JobRecord, outcome: TaskOutcome) -> None:
+        self.progress.api_calls += outcome.api_calls
+        if isinstance(outcome.error, QueryTimeout) and record.is_rest:
+            self.jobs.again(record, outcome.error)
+            return
+        if outcome.error is not None:
+            self.jobs.log(f"a page could not be read\n{outcome.trace}")
+            raise outcome.error
+        self.progress.csv_bytes += sum(page.csv_bytes for page in outcome.pages)
+        self.progress.resumes += sum(page.resumes for page in outcome.pages)
+        for page in outcome.pages:
+            self.pages[page.file.key] = page
+            if record.is_rest:
+                self.job_rows[record.number] = page.announced_rows or 0
+        rows = sum(page.file.rows for page in self.pages.values())
+        of = f" of {sum(self.job_rows.values())}" if not self.jobs.are_left else ""
+        speed = rows / max(time.monotonic() - self._started, 1e-6)
+        self.jobs.log(f"read {rows}{of} rows, pages {len(self.pages)}, {speed:.0f} rows/s")
