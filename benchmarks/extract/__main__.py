@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.extract import report
-from benchmarks.extract.contenders import CONTENDERS, Contender, Options, measured
-from benchmarks.extract.measure import RunFailed
+from benchmarks.extract.contenders import CONTENDERS, Contender, Options
+from benchmarks.extract.measure import RunFailed, run
 from benchmarks.extract.stage import CACHE, Stage, running_stage
 from local.salesforce.large.blocks import BlockStore
 from local.salesforce.large.rows import BLOCK_ROWS
@@ -80,10 +80,15 @@ def _runs(arguments: argparse.Namespace, number: int) -> Iterator[tuple[Contende
 
 
 def _one(contender: Contender, stage: Stage, rows: int, number: int, options: Options) -> report.Result:
+    folder = stage.folder / f"{contender.name}-{number}"
+    folder.mkdir()
     try:
+        attempt = contender.prepare(stage, rows, folder, options)
+        output = folder / "stdout.txt"
         calls, (org, sink) = stage.api_calls(), stage.server_cpu_seconds()
-        usage, told = measured(contender, stage, rows, number, options)
+        usage = run(attempt.command, attempt.environment, folder, output)
         org_after, sink_after = stage.server_cpu_seconds()
+        told = attempt.told(output)
     finally:
         _throw_away(stage)
     if told["rows"] != rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.extract import environments, ours
-from benchmarks.extract.measure import Usage, run
 from benchmarks.extract.stage import BUCKET, ROOT, Stage, object_name, query
 
 CLIENTS = ROOT / "benchmarks" / "extract" / "clients"
@@ -33,7 +33,7 @@ class Attempt:
 
     command: Sequence[str]
     environment: Mapping[str, str]
-    told: Callable[[str], _Told]
+    told: Callable[[Path], _Told]  # of the file that its stdout went to
 
 
 Prepare = Callable[[Stage, int, Path, Options], Attempt]
@@ -47,21 +47,6 @@ class Contender:
     what: str
     prepare: Prepare
     is_peer: bool = False
-
-
-def measured(contender: Contender, stage: Stage, rows: int, number: int, options: Options) -> tuple[Usage, _Told]:
-    """One run.
-
-    Raises:
-        RunFailed: it ended with an error.
-        RuntimeError: its environment cannot be made.
-    """
-    folder = stage.folder / f"{contender.name}-{number}"
-    folder.mkdir()
-    attempt = contender.prepare(stage, rows, folder, options)
-    output = folder / "stdout.txt"
-    usage = run(attempt.command, attempt.environment, folder, output)
-    return usage, attempt.told(output.as_posix())
 
 
 def _ours(stage: Stage, rows: int, folder: Path, options: Options) -> Attempt:
@@ -85,18 +70,18 @@ def _limit(way: str, stage: Stage, rows: int, folder: Path, options: Options) ->
 def _operator(stage: Stage, rows: int, folder: Path, options: Options) -> Attempt:
     python = environments.python_with(environments.OPERATOR)
     known = stage.credentials
-    extra = {"domain": "bench.my", "consumer_key": known["client_id"], "consumer_secret": known["client_secret"]}
+    extra = {"domain": "login", "consumer_key": known["client_id"], "private_key": known["private_key"]}
+    connection = {"conn_type": "salesforce", "login": known["username"], "extra": extra}
     environment = {
         **stage.environment(),
         **_AIRFLOW_CONFIG,
         "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps({"conn_type": "salesforce", "extra": extra}),
+        "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps(connection),
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": "eu-west-1"}}),
     }
     key = f"{folder.name}.csv"
     command = [str(python), str(CLIENTS / "airflow_operator.py"), query(rows), BUCKET, key]
-    # it deletes newlines inside values: a line is a row
-    return Attempt(command, environment, lambda _: {"rows": _lines(stage.bucket / key) - 1})
+    return Attempt(command, environment, lambda _: {"rows": _csv_rows(stage.bucket / key)})
 
 
 def _dlt(stage: Stage, rows: int, folder: Path, options: Options) -> Attempt:
@@ -121,13 +106,11 @@ def _tap(stage: Stage, rows: int, folder: Path, options: Options) -> Attempt:
     for entry in catalog["streams"][0]["metadata"]:
         entry["metadata"]["selected"] = True
     (folder / "catalog.json").write_text(json.dumps(catalog))
-    return Attempt(
-        [*command, "--catalog", "catalog.json"], environment, lambda output: {"rows": _lines(Path(output), b'"RECORD"')}
-    )
+    return Attempt([*command, "--properties", "catalog.json"], environment, lambda output: {"rows": _records(output)})
 
 
-def _last_line(output: str) -> _Told:
-    told: _Told = json.loads(Path(output).read_text().splitlines()[-1])
+def _last_line(output: Path) -> _Told:
+    told: _Told = json.loads(output.read_text().splitlines()[-1])
     return told
 
 
@@ -135,9 +118,15 @@ def _known(told: _Told) -> _Told:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _lines(path: Path, containing: bytes = b"\n") -> int:
+def _records(path: Path) -> int:
+    """Records among Singer's messages."""
     with path.open("rb") as lines:
-        return sum(containing in line for line in lines)
+        return sum(b'"RECORD"' in line for line in lines)
+
+
+def _csv_rows(path: Path) -> int:
+    with path.open(newline="") as lines:
+        return sum(1 for _ in csv.reader(lines)) - 1
 
 
 CONTENDERS = {

@@ -41,7 +41,7 @@ class _Watch:
                 with process.oneshot():
                     memory, times = process.memory_full_info(), process.cpu_times()
                     self.cpu[process.pid, process.create_time()] = times.user + times.system
-                    is_python = process.name().startswith("python")
+                    is_python = Path(process.exe()).name.startswith("python")
             except (psutil.NoSuchProcess, psutil.AccessDenied):  # it ended meanwhile
                 continue
             sums["rss"] += memory.rss
