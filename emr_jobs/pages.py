@@ -23,6 +23,7 @@ from idiscover.lake.suppression import ErasedRows, erased_by, redacting
 from idiscover.metadata.models import DECIMAL_TYPES
 from idiscover.plan.model import BatchContent, ExtractionRequest
 from idiscover.salesforce.bulk import chained_page
+from idiscover.salesforce.faults import LocatorFault
 from idiscover.salesforce.page_stream import PageChanged, PageStream
 from idiscover.salesforce.rest_pages import RestStream
 from idiscover.salesforce.session import SalesforceSession, open_session
@@ -102,6 +103,7 @@ class PageResult:
     resumes: int
     seconds: float
     next_locator: str | None = None  # of the page after it, where pages come one after the other
+    path: str = ""  # of the page; none by REST
 
 
 PAGE_RESULT = TypeAdapter(PageResult)
@@ -159,11 +161,26 @@ def source_bucket(request: ExtractionRequest) -> Bucket:
 
 
 def _pages(session: SalesforceSession, order: PageOrder, task: PageTask) -> Iterator[PageResult]:
+    """The page of a task, and those that follow it.
+
+    Raises:
+        LocatorFault: a locator leads to a page that was read.
+    """
+    followed: set[str] = set()
     while True:
         result = write_page(session, order, task, source_bucket)
         yield result
         if not task.follow or result.next_locator is None:
             return
+        if result.next_locator in followed:
+            raise LocatorFault(
+                "A locator leads back to a page that was read",
+                where=task.path,
+                got=result.next_locator,
+                expected="the locator of a page that follows",
+                remedy="run it again: the next try reads these pages from the beginning",
+            )
+        followed.add(result.next_locator)
         task = page_after(session, order, task.index, result.next_locator)
 
 
@@ -188,7 +205,7 @@ def write_page(
         stream = _stream(session, order, task)
         try:
             target = bucket(order.request)
-            result = _write(stream, order, task.index, target)
+            result = _write(stream, order, task, target)
         except (PageChanged, DataQualityError):
             if attempt == _TRIES_PER_PAGE - 1:
                 raise
@@ -206,9 +223,9 @@ def _stream(session: SalesforceSession, order: PageOrder, task: PageTask) -> Pag
     return RestStream(session, task.soql, include_deleted, columns_of(order.request, order.content))
 
 
-def _write(stream: PageStream | RestStream, order: PageOrder, index: int, bucket: Bucket) -> PageResult:
+def _write(stream: PageStream | RestStream, order: PageOrder, task: PageTask, bucket: Bucket) -> PageResult:
     started = time.monotonic()
-    key = f"{job_prefix(order.request, order.content, order.job_number)}{index:05d}{_FILE_ENDING}"
+    key = f"{job_prefix(order.request, order.content, order.job_number)}{task.index:05d}{_FILE_ENDING}"
     rewriter = rewriter_for(order, where=key)
     with bucket.open_writer(key) as out:
         packed = GzipInto(out)
@@ -219,7 +236,7 @@ def _write(stream: PageStream | RestStream, order: PageOrder, index: int, bucket
     file = BatchFile(key=key, rows=rewriter.rows, bytes=out.bytes_written, sha256=out.sha256)
     seconds = time.monotonic() - started
     return PageResult(
-        index,
+        task.index,
         file,
         stream.announced_rows,
         stream.bytes,
@@ -228,6 +245,7 @@ def _write(stream: PageStream | RestStream, order: PageOrder, index: int, bucket
         stream.resumes,
         seconds,
         stream.next_locator,
+        task.path,
     )
 
 

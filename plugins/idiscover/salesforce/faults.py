@@ -21,6 +21,10 @@ class NotInBulk(ConfigError):
     """The Bulk API does not serve the object; REST may."""
 
 
+class LocatorFault(RetriableError):
+    """A locator leads nowhere, or back; read from the beginning, the pages may be given others."""
+
+
 class NotFound(FatalError):
     """The org has no such resource."""
 
@@ -84,6 +88,9 @@ def fault_of(answer: Answer, what: str) -> IdiscoverError:
         return NextRunError(f"The org's API calls are used up: {what}", got=got, remedy=_LIMIT_REMEDY)
     if answer.code == "LIMIT_EXCEEDED":
         return NextRunError(f"A limit of the org is used up: {what}", got=got, remedy=_LIMIT_REMEDY)
+    if answer.code == "INVALID_QUERY_LOCATOR":
+        remedy = "run it again: the next try reads these pages from the beginning"
+        return LocatorFault(f"Salesforce refused a locator of its own: {what}", got=got, remedy=remedy)
     if _is_passing(answer):
         remedy = "run it again later; status.salesforce.com tells of outages"
         return RetriableError(f"Salesforce is not available: {what}", got=got, remedy=remedy)

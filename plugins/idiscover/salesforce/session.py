@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _CONNECT_SECONDS = 15.0
 _READ_SECONDS = 180.0  # a query may take 120 s before Salesforce gives it up
+_SAME_AGAIN = (faults.QueryTimeout, faults.LocatorFault)  # the same call would meet the same fault
 
 
 def open_session(secret: Mapping[str, str], api_version: str, retry: RetryPolicy | None = None) -> SalesforceSession:
@@ -122,6 +123,8 @@ class SalesforceSession:
             answer = client.session.request(method, url, params=params, json=json, headers=headers, stream=stream)
             if answer.status_code >= 300:
                 exception_handler(answer)
+            if not stream and answer.content:
+                answer.json()  # here, where an answer that is none can be asked for again
             return answer
 
         return self.call(operation, f"{method} {path}")
@@ -144,7 +147,7 @@ class SalesforceSession:
                 self._client, renewed = None, True
                 continue
             attempt += 1
-            passing = isinstance(fault, RetriableError) and not isinstance(fault, faults.QueryTimeout)
+            passing = isinstance(fault, RetriableError) and not isinstance(fault, _SAME_AGAIN)
             if not passing or attempt >= self.retry.tries:
                 raise fault
             self.retry.pause(attempt - 1)
@@ -156,6 +159,12 @@ class SalesforceSession:
             return _Result(operation(client))
         except SalesforceError as error:
             return faults.fault_of(faults.parse_answer(error.status, error.content), what)
+        except requests.exceptions.JSONDecodeError:
+            return RetriableError(
+                f"Salesforce's answer is no JSON: {what}",
+                got="status 200 with something else",
+                remedy="run it again later; look for a proxy that answers in Salesforce's place",
+            )
         except requests.RequestException as error:
             return faults.connection_fault(error, what)
 
