@@ -12,6 +12,7 @@ from idiscover.errors import IdiscoverError
 from idiscover.lake.keys import manifest_key
 from idiscover.lake.manifest import BatchCounts, BatchFile, BatchManifest, IdRead
 from idiscover.plan.model import BatchContent, ExtractionRequest, ReadMode
+from idiscover.salesforce.quota import check_jobs
 from idiscover.salesforce.ranges import RangeCutter
 from idiscover.salesforce.session import SalesforceSession
 
@@ -141,10 +142,12 @@ def _read_once(run: Extraction, content: BatchContent) -> Read:
 def _begin(run: Extraction, cutter: RangeCutter) -> ReadRecord:
     """A read that is still to be made: counted, and cut into ranges."""
     content = cutter.content
-    started_at_utc = run.session.org_now()  # before anything is counted or read: what is absent was gone by then
+    limits = run.session.limits()
+    started_at_utc = run.session.answered_at_utc  # before anything is counted or read: what is absent was gone by then
     with run.phase("count_before", content):
         before = cutter.count(cutter.everything)
         pending = cutter.cut(before, run.request.salesforce.rows_per_job)
+    check_jobs(limits, len(pending), run.request.salesforce.most_calls_percent)
     parts = f", in {len(pending)} ranges" if len(pending) > 1 else ""
     run.log(f"{run.request.salesforce_object}: COUNT() of {content.value} is {before}{parts}")
     return ReadRecord(

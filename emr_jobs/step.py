@@ -85,6 +85,7 @@ def _extract(
     with progress.phase("login"):
         secret = read_secret(request.secrets.salesforce, request.region)
         session = open_session(secret, request.salesforce.api_version)
+        session.most_calls_percent = request.salesforce.most_calls_percent
     try:
         return extract(request, session, source, run_pages, progress, log, erased)
     finally:

@@ -91,6 +91,16 @@ class SalesforceSettings(Model):
     parallel_jobs: int = Field(
         default=3, ge=1, le=25, description="Query jobs of one read that Salesforce works on at once."
     )
+    most_calls_percent: int = Field(
+        default=80,
+        ge=1,
+        le=100,
+        description="Extractions stop when the org's API calls, or query jobs, of 24 hours reach this share, whoever"
+        " made them: the rest is for others.",
+    )
+    most_calls_percent_per_run: int = Field(
+        default=20, ge=1, le=100, description="Share of the org's daily API calls that one run may use."
+    )
 
 
 class RedshiftSettings(Model):

@@ -21,6 +21,7 @@ from simple_salesforce.util import exception_handler
 from idiscover.errors import FatalError, IdiscoverError, RetriableError
 from idiscover.salesforce import faults
 from idiscover.salesforce.oauth import Token, log_in
+from idiscover.salesforce.quota import LIMIT_HEADER, Usage, check_org, usage_in
 from idiscover.salesforce.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -52,6 +53,8 @@ class SalesforceSession:
         self._http.hooks["response"].append(self._note_answer)
         self._answered_at_utc: datetime | None = None
         self.api_version = api_version
+        self.most_calls_percent: int | None = None  # of the org's daily calls; None: all of them
+        self.usage: Usage | None = None  # as the newest answer told
         self.retry = retry
         self.api_calls = 0
         self.logins = 0
@@ -130,7 +133,11 @@ class SalesforceSession:
         return self.call(operation, f"{method} {path}")
 
     def call(self, operation: Callable[[Salesforce], T], what: str) -> T:
-        """Run `operation`; a lapsed token is renewed once, a passing fault tried again."""
+        """Run `operation`; a lapsed token is renewed once, a passing fault tried again.
+
+        Raises:
+            NextRunError: the org's daily calls are used up, or up to the share at which the platform stops.
+        """
         renewed = False
         attempt = 0
         while True:
@@ -154,6 +161,8 @@ class SalesforceSession:
 
     def _try(self, operation: Callable[[Salesforce], T], what: str) -> _Result[T] | IdiscoverError:
         client = self.client()
+        if self.most_calls_percent is not None:
+            check_org(self.usage, self.most_calls_percent)
         self.api_calls += 1
         try:
             return _Result(operation(client))
@@ -190,6 +199,7 @@ class SalesforceSession:
         return parts._replace(scheme="", netloc="").geturl()
 
     def _note_answer(self, answer: requests.Response, *_args: object, **_kwargs: object) -> None:
+        self.usage = usage_in(answer.headers.get(LIMIT_HEADER)) or self.usage
         date = answer.headers.get("Date")
         if date:
             self._answered_at_utc = parsedate_to_datetime(date).astimezone(UTC)
