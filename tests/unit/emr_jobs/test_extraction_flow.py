@@ -10,6 +10,7 @@ import json
 import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import pytest
 from idiscover.errors import ConfigError, DataQualityError, FailureKind, FatalError, RetriableError, UnforeseenError
@@ -25,7 +26,7 @@ import emr_jobs.step
 from emr_jobs.pages import TaskOutcome
 from emr_jobs.step import attempt, one_line, run
 from tests.unit.emr_jobs.fakes import JOBS, FakeBucket, InProcess, OrgTable
-from tests.unit.salesforce.fake_org import DATA, FakeOrg, fake_org, quick_retry
+from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, Seen, as_json, fake_org, quick_retry
 from tests.unit.salesforce.samples import sample_request
 
 URI = "s3://data/status/request.json"
@@ -249,20 +250,17 @@ def test_ids_are_read_after_the_rows(org: FakeOrg, bucket: FakeBucket) -> None:
     assert {"ids_count_before", "ids_query_job", "ids_pages", "ids_count_after"} <= set(status["phases_seconds"])
 
 
-def test_absence_counts_from_before_the_ids_were_asked_for(
-    org: FakeOrg, bucket: FakeBucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_absence_counts_from_before_the_ids_were_asked_for(org: FakeOrg, bucket: FakeBucket) -> None:
     """After the rows were read, and before the COUNT() and the job of the Ids."""
     put_request(bucket, SWEEP)
     OrgTable([2, 2, 7, 7], [rows(2), rows(7)]).serve(org)
     asked: list[datetime] = []
-    clock = (datetime(2026, 1, 5, 3, 0, second, tzinfo=UTC) for second in range(60))
 
-    def org_now(_session: SalesforceSession) -> datetime:
-        asked.append(next(clock))
-        return asked[-1]
+    def limits(_seen: Seen) -> Reply:
+        asked.append(datetime(2026, 1, 5, 3, 0, len(asked), tzinfo=UTC))
+        return as_json({}, Date=format_datetime(asked[-1], usegmt=True))
 
-    monkeypatch.setattr(SalesforceSession, "org_now", org_now)
+    org.routes[f"{DATA}/limits/"] = limits
     run(URI, InProcess())
     manifest = manifest_in(bucket)
     assert manifest.absence_at_utc == asked[1] > manifest.read_started_at_utc == asked[0]
