@@ -89,7 +89,7 @@ class RangedOrg:
         first = int(seen.query["locator"])
         name = f"{number}-{first}"
         if name in self.broken_pages:
-            return fault(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+            return fault(403, "INSUFFICIENT_ACCESS", "not for this user")
         self.pages_read.append(name)
         part = rows[first : first + PAGE_ROWS]
         lines = ['"Id","Name","SystemModstamp"']

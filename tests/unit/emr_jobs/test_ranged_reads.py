@@ -157,7 +157,7 @@ def test_jobs_left_open_by_an_error_are_aborted(org: FakeOrg, bucket: FakeBucket
 def test_the_next_try_reads_only_the_pages_that_are_missing(org: FakeOrg, bucket: FakeBucket) -> None:
     table = RangedOrg(IDS, broken_pages={"0-4"})
     table.serve(org)
-    with pytest.raises(IdiscoverError, match="invalid query locator"):
+    with pytest.raises(IdiscoverError, match="not for this user"):
         extract(bucket, request())
     safe = set(table.pages_read)
     assert safe, "the pages beside it"
