@@ -151,6 +151,7 @@ def _worker_session(request: ExtractionRequest) -> SalesforceSession:
     key = (request.secrets.salesforce, request.region, request.salesforce.api_version)
     if key not in _sessions:
         _sessions[key] = open_session(read_secret(key[0], key[1]), key[2])
+    _sessions[key].most_calls_percent = request.salesforce.most_calls_percent
     return _sessions[key]
 
 

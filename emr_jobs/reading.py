@@ -15,6 +15,7 @@ from typing import Protocol
 
 from idiscover.salesforce import bulk, soql
 from idiscover.salesforce.faults import LocatorFault, QueryTimeout
+from idiscover.salesforce.quota import check_run
 from idiscover.salesforce.session import SalesforceSession
 
 from emr_jobs.checkpoint import JobRecord
@@ -84,12 +85,18 @@ class Reading:
             tasks = self._unsafe(record, order, tasks)
         if job.rows is not None:
             self.job_rows[record.number] = job.rows
+        self._check_quota(order, len(tasks))
         for task in tasks:
             if self._submit is None:
                 with self.phase("spark_start"):
                     parallel = order.request.salesforce.parallel_pages
                     self._submit = stack.enter_context(self.runner.open(parallel))
             self._running[self._submit(order, task)] = record
+
+    def _check_quota(self, order: PageOrder, pages: int) -> None:
+        session = self.jobs.session
+        spent, coming = session.api_calls + self.progress.api_calls, len(self._running) + pages
+        check_run(spent, coming, session.usage, order.request.salesforce.most_calls_percent_per_run)
 
     def _tasks(self, job: CompleteJob, order: PageOrder) -> list[PageTask]:
         """One task per parallel page; where the org has none, one that follows the locators; or one by REST."""
