@@ -11,7 +11,8 @@ import boto3
 from botocore.exceptions import ClientError
 from idiscover.cli.deploying import deploy
 from idiscover.cli.places import read_context
-from idiscover.lake.suppression import SECRET_KEY
+from idiscover.lake.protection import SECRET_KEY as PROTECTION_KEY
+from idiscover.lake.suppression import SECRET_KEY as ERASURE_KEY
 from idiscover.metadata.models import Context
 
 from local.airflow_api import AirflowApi
@@ -75,9 +76,10 @@ def _secrets(manager: Any, context: Context, layout: Layout, settings: Settings)
     }
     for name, value in secrets.items():
         _put_secret(manager, name, json.dumps(value))
-    if context.secrets.erasure is not None:
-        secrets[context.secrets.erasure] = {}
-        _make_secret(manager, context.secrets.erasure, {SECRET_KEY: secret_key.token_hex(32)})
+    for name, field in ((context.secrets.erasure, ERASURE_KEY), (context.secrets.protection, PROTECTION_KEY)):
+        if name is not None:
+            secrets[name] = {}
+            _make_secret(manager, name, {field: secret_key.token_hex(32)})
     return f"secrets: {', '.join(sorted(secrets))}"
 
 

@@ -153,6 +153,7 @@ def test_no_secret_is_ever_printed(stack: DirectStack, capsys: pytest.CaptureFix
         ("redshift", "host", "a database secret is incomplete; redshift"),
         ("job_metadata", "password", "a database secret is incomplete; job_metadata"),
         ("erasure", "hmac_key", "the secret of erasures has no key; hmac_key"),
+        ("protection", "hmac_key", "the secret of protected values holds no key"),
     ],
 )
 def test_a_secret_that_lacks_a_field(stack: DirectStack, spoil: Spoil, kind: str, field: str, said: str) -> None:

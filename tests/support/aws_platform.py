@@ -41,6 +41,7 @@ WAREHOUSE_TABLES = (
     *(f"itg.{name}{side}" for name in OBJECTS for side in ("", "__changes", "__load_audit", "__absence")),
 )  # fmt: skip
 ERASURE_SECRET = {"hmac_key": "0123456789abcdef" * 4}
+PROTECTION_SECRET = {"hmac_key": "fedcba9876543210" * 4}
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
 
 FACT_TABLE = """create table if not exists dm.fact_test (
@@ -204,6 +205,7 @@ def _fill_aws(platform: Platform) -> None:
         names.salesforce: {"login_url": "https://nowhere.invalid", "grant_type": "jwt"},
         names.s3_target: {"role_arn": "arn:aws:iam::123456789012:role/target"},
         str(names.erasure): ERASURE_SECRET,
+        str(names.protection): PROTECTION_SECRET,
     }
     manager = platform.client("secretsmanager")
     for name, value in secrets.items():

@@ -27,6 +27,7 @@ from moto.server import ThreadedMotoServer
 from tests.support.aws_platform import (
     AWS_KEYS,
     ERASURE_SECRET,
+    PROTECTION_SECRET,
     aws_client,
     create_job_metadata,
     database_secret,
@@ -128,6 +129,7 @@ class DirectStack:
             names.salesforce: self.org.secret,
             names.s3_target: {"role_arn": "arn:aws:iam::123456789012:role/target"},
             str(names.erasure): ERASURE_SECRET,
+            str(names.protection): PROTECTION_SECRET,
         }
         manager = aws_client(self.aws_endpoint, "secretsmanager")
         for name, value in secrets.items():

@@ -23,6 +23,8 @@ from idiscover.aws.step_log import write_status
 from idiscover.errors import ConfigError, DataQualityError, FatalError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchCounts, BatchManifest
+from idiscover.lake.protection import without_secret
+from idiscover.metadata.models import Protection
 from idiscover.plan.model import ExtractionPlan, ExtractionRequest, ReadMode, RunIdentity, RunKind, Window
 from idiscover.plan.reads import read_filter, read_mode_of
 from idiscover.salesforce.session import SalesforceSession, open_session
@@ -38,9 +40,10 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
     that was refused loses its manifest, so that the step reads the window again.
 
     Raises:
-        ConfigError: the run has no interval where its kind needs one.
+        ConfigError: the run has no interval where its kind needs one, or values are to be hashed without a key.
         RetriableError: another run reads an overlapping window, or a service did not answer.
     """
+    _require_key_of_hashes(plan)
     lease = timedelta(minutes=plan.context.emr.step_timeout_minutes) + _LEASE_BESIDE_STEP
     with open_job_metadata(plan.context) as metadata:
         standing = frozen_window(metadata, plan.object, run.run_id, run.run_type)
@@ -62,6 +65,12 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
         withdraw_if_refused(bucket, request.target_prefix)
     bucket.write_text(status_key(run.dag_id, run.run_id, "request"), request.model_dump_json(indent=2))
     return request
+
+
+def _require_key_of_hashes(plan: ExtractionPlan) -> None:
+    """The workers read the key; that nobody names it is told before a cluster is made."""
+    if plan.context.secrets.protection is None and any(item.protect is Protection.HASH for item in plan.columns):
+        raise without_secret()
 
 
 def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | None, org_now: datetime) -> Window:
@@ -375,6 +384,7 @@ def extraction_request(plan: ExtractionPlan, run: RunIdentity, window: Window) -
         status_key=status_key(run.dag_id, run.run_id, "extract"),
         secrets=plan.context.secrets,
         salesforce=plan.context.salesforce,
+        extraction=plan.extraction,
         region=plan.context.region,
         code_sha=plan.code_sha,
     )

@@ -6,18 +6,22 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from idiscover.cli.places import DEFAULT_REGION, metadata_reader, read_context_text
 from idiscover.errors import DETAILS, ConfigError
-from idiscover.metadata.context_checks import CONTEXT_CHECKS
+from idiscover.metadata.context_checks import CONTEXT_CHECKS, hashes_have_a_key
 from idiscover.metadata.excerpts import excerpt
 from idiscover.metadata.loading import CatalogError, Reader, load_catalog, parse_context
+from idiscover.metadata.models import Catalog
 from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.metadata.validation import rules
 from idiscover.metadata.yaml_text import Place
 
 DOCUMENT_VERSION = 1
+
+Loaded = TypeVar("Loaded")
 
 # Style and text → text; styles are those of `verbs/validate.py`.
 Paint = Callable[[str, str], str]
@@ -120,29 +124,31 @@ def validate(metadata: str, contexts: Sequence[str], sql_root: Path) -> Validati
             remedy="name another place",
         )
     sql = SqlInventory.read(sql_root)
+    catalog, problems = _outcome(lambda: load_catalog(texts, sql))
     mistakes = [
         _mistake(problem, f"{metadata.rstrip('/')}/", texts.of(Place.parse(problem.where or "").file))
-        for problem in _problems(lambda: load_catalog(texts, sql))
+        for problem in problems
     ]
     for place in contexts:
-        mistakes += _mistakes_of_context(place)
+        mistakes += _mistakes_of_context(place, catalog)
     checked = [*rules(with_sql=sql is not None), *_rules_of_contexts(contexts)]
     return ValidationReport(_counted(paths, contexts), checked, sql is not None, mistakes)
 
 
-def _mistakes_of_context(place: str) -> list[Mistake]:
+def _mistakes_of_context(place: str, catalog: Catalog | None) -> list[Mistake]:
     text = read_context_text(place)
-    return [_mistake(problem, "", text) for problem in _problems(lambda: parse_context(text, place, is_named_so=True))]
+    _, problems = _outcome(lambda: parse_context(text, place, is_named_so=True, catalog=catalog))
+    return [_mistake(problem, "", text) for problem in problems]
 
 
-def _problems(check: Callable[[], object]) -> Sequence[ConfigError]:
+def _outcome(load: Callable[[], Loaded]) -> tuple[Loaded | None, Sequence[ConfigError]]:
+    """What was loaded, or what is wrong with it."""
     try:
-        check()
+        return load(), ()
     except CatalogError as error:
-        return error.problems
+        return None, error.problems
     except ConfigError as error:
-        return (error,)
-    return ()
+        return None, (error,)
 
 
 def _mistake(problem: ConfigError, prefix: str, text: str) -> Mistake:
@@ -152,7 +158,8 @@ def _mistake(problem: ConfigError, prefix: str, text: str) -> Mistake:
 
 
 def _rules_of_contexts(contexts: Sequence[str]) -> list[str]:
-    return [(check.__doc__ or "").strip().splitlines()[0] for check in CONTEXT_CHECKS] if contexts else []
+    checks = (*CONTEXT_CHECKS, hashes_have_a_key) if contexts else ()
+    return [(check.__doc__ or "").strip().splitlines()[0] for check in checks]
 
 
 def _counted(paths: Sequence[str], contexts: Sequence[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from idiscover.errors import ConfigError
 from idiscover.metadata.environment import Context
+from idiscover.metadata.models import Catalog, Protection
 from idiscover.metadata.schedules import EXPECTED as CRON
 from idiscover.metadata.schedules import cron_fault
 
@@ -71,6 +72,26 @@ def _fault(key: str, got: str, expected: str, what: str = "a setting cannot be r
     return ConfigError(what, key=key, got=got, expected=expected, remedy="correct it")
 
 
+def hashes_have_a_key(context: Context, catalog: Catalog) -> Problems:
+    """Where values are hashed, the context names the secret with the key."""
+    if context.secrets.protection is not None:
+        return
+    hashed = [
+        f"{field.column} of {spec.object}"
+        for spec in catalog.objects.values()
+        for field in spec.fields
+        if field.protect is Protection.HASH
+    ]
+    if hashed:
+        yield ConfigError(
+            "values are to be hashed, and the context names no key",
+            key="secrets",
+            got=f"protect: hash for {', '.join(hashed)}",
+            expected='protection: the name of a secret {"hmac_key": "<64 random hex digits>"}',
+            remedy="make the secret and name it, or take protect: hash back",
+        )
+
+
 CONTEXT_CHECKS: tuple[Callable[[Context], Problems], ...] = (
     _region_is_one,
     _buckets_can_be_made,
@@ -80,6 +101,12 @@ CONTEXT_CHECKS: tuple[Callable[[Context], Problems], ...] = (
 )
 
 
-def context_problems(context: Context) -> list[ConfigError]:
-    """All that is wrong with an environment's settings; each problem's `key` is a dotted path, and it has no place."""
-    return [problem for check in CONTEXT_CHECKS for problem in check(context)]
+def context_problems(context: Context, catalog: Catalog | None = None) -> list[ConfigError]:
+    """All that is wrong with an environment's settings; each problem's `key` is a dotted path, and it has no place.
+
+    Args:
+        context: the settings.
+        catalog: metadata that they have to serve; None where those are not known.
+    """
+    found = [problem for check in CONTEXT_CHECKS for problem in check(context)]
+    return found if catalog is None else [*found, *hashes_have_a_key(context, catalog)]

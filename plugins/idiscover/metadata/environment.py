@@ -31,6 +31,10 @@ class SecretNames(Model):
     erasure: Text | None = Field(
         default=None, description="Name of the secret with the key of the hashes of erased Ids; `erase` needs it."
     )
+    protection: Text | None = Field(
+        default=None,
+        description="Name of the secret with the key of the hashes of values; fields with `protect: hash` need it.",
+    )
 
 
 class MailSettings(Model):

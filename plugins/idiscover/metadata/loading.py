@@ -138,13 +138,14 @@ def parse_table(text: str, where: str) -> TableSpec:
     return _sound(*_parse(TableSpec, read_yaml(text, where)))
 
 
-def parse_context(text: str, where: str, is_named_so: bool = False) -> Context:
+def parse_context(text: str, where: str, is_named_so: bool = False, catalog: Catalog | None = None) -> Context:
     """The settings of one environment.
 
     Args:
         text: of the file.
         where: file or S3 object, for messages.
         is_named_so: whether the file has to have its environment's name, as those of context/ have.
+        catalog: metadata that the context has to have all settings for.
 
     Raises:
         CatalogError: they are not valid.
@@ -152,7 +153,7 @@ def parse_context(text: str, where: str, is_named_so: bool = False) -> Context:
     document = read_yaml(text, where)
     context, problems = _parse(Context, document)
     if context is not None:
-        problems = [*problems, *(_at_its_key(problem, document) for problem in context_problems(context))]
+        problems = [*problems, *(_at_its_key(problem, document) for problem in context_problems(context, catalog))]
         if is_named_so:
             problems += _misnamed(where.rpartition("/")[2], "environment", context.environment, document)
     return _sound(context, problems, "context")

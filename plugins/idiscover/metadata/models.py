@@ -39,6 +39,9 @@ from idiscover.metadata.environment import MailSettings as MailSettings
 from idiscover.metadata.environment import RedshiftSettings as RedshiftSettings
 from idiscover.metadata.environment import SalesforceSettings as SalesforceSettings
 from idiscover.metadata.environment import SecretNames as SecretNames
+from idiscover.metadata.extraction import VARCHAR_MAX_BYTES as VARCHAR_MAX_BYTES
+from idiscover.metadata.extraction import ExtractionSettings as ExtractionSettings
+from idiscover.metadata.extraction import Protection as Protection
 
 
 class FieldType(StrEnum):
@@ -134,6 +137,17 @@ class FieldSpec(Model):
     scale: int | None = Field(
         default=None, ge=0, le=37, description="Digits after the point; required for double, currency and percent."
     )
+    trim: bool = Field(
+        default=False,
+        description="true: white space at both ends is left out, and what is nothing else becomes null. Text types"
+        " only.",
+    )
+    protect: Protection | None = Field(
+        default=None,
+        description="Written instead of the value, which is stored nowhere then; null stays null. `hash`: its"
+        " HMAC-SHA256 with the key of `secrets.protection`, 64 hex digits: the same for the same value, so that it"
+        " can be counted and joined. `mask`: `***`. Text types only.",
+    )
 
     @model_validator(mode="after")
     def _sizes_fit_the_type(self) -> FieldSpec:
@@ -145,6 +159,15 @@ class FieldSpec(Model):
             raise unfit(f"precision and scale, for type {kind}", "add precision: and scale: as describe tells", sizes)
         if self.precision is not None and self.scale is not None and self.scale > self.precision:
             raise unfit("a scale that is at most the precision", "correct scale or precision", {"scale": 0})
+        return self
+
+    @model_validator(mode="after")
+    def _rules_fit_the_type(self) -> FieldSpec:
+        rules = {"trim": self.trim or None, "protect": self.protect}
+        for key, rule in rules.items():
+            if rule is not None and self.type not in TEXT_TYPES:
+                expected = f"no {key}, for type {self.type.value}: text types have it"
+                raise unfit(expected, f"remove {key}", {"trim": False, "protect": None})
         return self
 
 
@@ -207,6 +230,9 @@ class ObjectSpec(Model):
         default=False,
         description="true: `itg.<object>__history` keeps every version that was read. Not for objects that are read"
         " whole: it would grow by all of them every day.",
+    )
+    extraction: ExtractionSettings = Field(
+        default=ExtractionSettings(), description="How it is extracted. May be left out, as may each key of it."
     )
     fields: tuple[FieldSpec, ...] = Field(
         min_length=1,

@@ -250,6 +250,22 @@ def _country_rule_fits(spec: ObjectSpec, catalog: Catalog, unread: Collection[st
         )
 
 
+def _country_stays_readable(spec: ObjectSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """A column that holds a country is not protected."""
+    if not isinstance(spec.country, CountryColumn):
+        return
+    for position, field in enumerate(spec.fields):
+        if field.column == spec.country.column and field.protect is not None:
+            yield ConfigError(
+                "the country of a record is protected, and its slice could not be told",
+                where=object_path(spec.object),
+                key=f"fields.{position}.protect",
+                got=f"protect: {field.protect.value} of {field.column}, the column of country",
+                expected="no protect",
+                remedy="remove protect, or take the country from another column",
+            )
+
+
 def _country_ends_somewhere(spec: ObjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
     """A chain of via leads to a column; a circle is told once, at the first of its names."""
     trail = [spec.object]
@@ -317,6 +333,7 @@ OBJECT_CHECKS: tuple[Callable[[ObjectSpec, Catalog, Collection[str]], Problems],
     _is_deleted_is_is_deleted,
     _key_and_version_fit,
     _country_rule_fits,
+    _country_stays_readable,
     _country_ends_somewhere,
     _schedule_is_cron,
 )

@@ -20,6 +20,7 @@ from idiscover.metadata.base import PATTERNS, Model
 # Headings of the page, and the models whose keys stand below them.
 SECTIONS: Mapping[str, type[Model]] = {
     "objects/<object>.yaml": models.ObjectSpec,
+    "extraction": models.ExtractionSettings,
     "fields": models.FieldSpec,
     "owner": models.Owner,
     "country, rule column": models.CountryColumn,
@@ -86,6 +87,8 @@ def _default(info: FieldInfo) -> str:
     value = info.get_default(call_default_factory=True)
     if value is None or value == ():
         return "none"
+    if isinstance(value, BaseModel):
+        return "its defaults"
     if isinstance(value, bool):
         return str(value).lower()
     return str(value.value if isinstance(value, Enum) else value)

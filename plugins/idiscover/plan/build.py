@@ -17,9 +17,9 @@ from idiscover.metadata.models import (
     TableSpec,
 )
 from idiscover.metadata.paths import delta_filter_path, object_path, table_path
+from idiscover.plan.columns import column_plan
 from idiscover.plan.describe import describe_extraction, describe_load, describe_refresh
 from idiscover.plan.model import (
-    ColumnPlan,
     ConsumerPlan,
     DagHeader,
     ExtractionPlan,
@@ -98,7 +98,7 @@ def _extraction(spec: ObjectSpec, catalog: Catalog, context: Context, code_sha: 
         object=spec.object,
         salesforce_object=spec.salesforce_object,
         operation="queryAll" if spec.has_is_deleted else "query",
-        columns=tuple(ColumnPlan(salesforce=f.salesforce, type=f.type, column=f.column) for f in spec.fields),
+        columns=tuple(column_plan(field) for field in spec.fields),
         key=spec.key,
         daily_read_mode=daily_read_mode(spec, delta),
         most_gone_percent=delta.most_gone_percent,
@@ -107,6 +107,7 @@ def _extraction(spec: ObjectSpec, catalog: Catalog, context: Context, code_sha: 
         start=_as_utc(delta.start),
         filter=delta.filter,
         country_field=_country_field(spec),
+        extraction=spec.extraction,
         code_sha=code_sha,
     )
 

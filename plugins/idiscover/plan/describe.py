@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from idiscover.metadata.models import (
-    DECIMAL_TYPES,
     CountryColumn,
     CountryVia,
     DeltaFilter,
+    ExtractionSettings,
     FieldSpec,
     ObjectSpec,
+    Protection,
     TableSpec,
 )
-from idiscover.plan.model import ConsumerPlan
+from idiscover.plan.columns import column_plan
+from idiscover.plan.model import ColumnPlan, ConsumerPlan
 from idiscover.plan.reads import daily_read_mode, describe_read
+
+_PROTECTED = {Protection.HASH: "hashed", Protection.MASK: "masked"}
 
 
 def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
@@ -30,6 +34,7 @@ def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
         ("Filter", conditions),
         ("A day's run reads", describe_read(daily_read_mode(spec, delta))),
         ("Records in the bin", deleted),
+        ("Broken rows", describe_quarantine(spec.extraction)),
         ("Country", _country(spec)),
         ("Writes", f"`source/{spec.object}/<batch>/`, announced as `x-idiscover://source/{spec.object}`"),
     ]
@@ -74,17 +79,27 @@ def _page(title: str, description: str, facts: Iterable[tuple[str, str]], *parts
 
 def _columns(fields: Iterable[FieldSpec]) -> str:
     rows = [
-        f"| `{item.column}` | `{item.salesforce}` | {_type(item)} | {item.pii.value} | {_cell(item.description)} |"
+        f"| `{item.column}` | `{item.salesforce}` | {describe_values(column_plan(item))} | {item.pii.value}"
+        f" | {_cell(item.description)} |"
         for item in fields
     ]
     head = "### Columns\n\n| column | Salesforce | type | PII | meaning |\n|---|---|---|---|---|"
     return "\n".join([head, *rows])
 
 
-def _type(item: FieldSpec) -> str:
-    if item.type in DECIMAL_TYPES:
-        return f"{item.type.value}({item.precision}, {item.scale})"
-    return f"{item.type.value}({item.length})" if item.length else item.type.value
+def describe_values(column: ColumnPlan) -> str:
+    """Type and size of a column's values, and what is done to them: `email(80), trimmed, hashed`."""
+    sizes = [size for size in (column.length, column.precision, column.scale) if size is not None]
+    size = f"({', '.join(map(str, sizes))})" if sizes else ""
+    rules = [*(["trimmed"] if column.trim else []), *([_PROTECTED[column.protect]] if column.protect else [])]
+    return ", ".join([f"{column.type.value}{size}", *rules])
+
+
+def describe_quarantine(settings: ExtractionSettings) -> str:
+    """What becomes of rows that break their contract."""
+    limit = settings.quarantine_limit
+    fails = "any of them fails the run" if limit == 0 else f"more than {limit:,} in a read fail the run"
+    return f"rows that break their contract go to quarantine/, with the reason; {fails}"
 
 
 def _country(spec: ObjectSpec) -> str:

@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from idiscover.metadata.models import (
     Context,
     CountryRule,
+    ExtractionSettings,
     Family,
     FieldType,
     FilterCondition,
     Marks,
     Owner,
+    Protection,
     SalesforceSettings,
     SecretNames,
 )
@@ -77,11 +79,16 @@ class DagHeader(PlanModel):
 
 
 class ColumnPlan(PlanModel):
-    """One extracted field: Salesforce name, type, target column."""
+    """One extracted field: Salesforce name, type, target column, and what its values are held to."""
 
     salesforce: str
     type: FieldType
     column: str
+    length: int | None = None  # characters, of a text
+    precision: int | None = None  # of a decimal
+    scale: int | None = None
+    trim: bool = False
+    protect: Protection | None = None
 
 
 class ConsumerPlan(PlanModel):
@@ -118,6 +125,7 @@ class ExtractionPlan(PlanModel):
     start: datetime
     filter: tuple[FilterCondition, ...]
     country_field: str | None = None  # Salesforce name; None: a record's country is not known to Salesforce alone
+    extraction: ExtractionSettings = ExtractionSettings()
     code_sha: str
 
 
@@ -244,5 +252,6 @@ class ExtractionRequest(PlanModel):
     status_key: str  # where the step writes its own JSON log
     secrets: SecretNames
     salesforce: SalesforceSettings
+    extraction: ExtractionSettings = ExtractionSettings()
     region: str
     code_sha: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from idiscover.errors import ConfigError
-from idiscover.metadata.models import TEXT_TYPES, ObjectSpec
+from idiscover.metadata.models import TEXT_TYPES, VARCHAR_MAX_BYTES, ObjectSpec
 from idiscover.metadata.paths import object_path
-from idiscover.warehouse.types import BYTES_PER_CHARACTER, VARCHAR_MAX_BYTES
+from idiscover.warehouse.types import BYTES_PER_CHARACTER
 
 SOQL_MAX_CHARACTERS = 100_000
 COPY_MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -39,7 +39,7 @@ def _cut_texts(spec: ObjectSpec) -> list[str]:
         return []
     return [
         f"{', '.join(names)}: longer than {longest:,} characters, and a column holds {VARCHAR_MAX_BYTES:,} bytes; a "
-        "value with more of them fails COPY by name and line"
+        "row with a longer value breaks its contract"
     ]
 
 

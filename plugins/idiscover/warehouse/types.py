@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from idiscover.errors import ConfigError
-from idiscover.metadata.models import DECIMAL_TYPES, TEXT_TYPES, FieldSpec, FieldType
+from idiscover.lake.protection import HASH_CHARACTERS
+from idiscover.metadata.models import DECIMAL_TYPES, TEXT_TYPES, VARCHAR_MAX_BYTES, FieldSpec, FieldType, Protection
 
-VARCHAR_MAX_BYTES = 65535
 # VARCHAR(n) counts bytes, Salesforce counts characters, and UTF-8 takes up to four bytes for one
 BYTES_PER_CHARACTER = 4
 
@@ -20,9 +20,12 @@ _FIXED = {
 
 
 def column_type(field: FieldSpec) -> str:
-    """The Redshift type that holds every value of `field`."""
+    """The Redshift type that holds every value of `field`; of a hashed one its hash, and what was read before."""
     if field.type in TEXT_TYPES and field.length is not None:
-        return f"varchar({min(BYTES_PER_CHARACTER * field.length, VARCHAR_MAX_BYTES)})"
+        size = BYTES_PER_CHARACTER * field.length
+        if field.protect is Protection.HASH:
+            size = max(size, HASH_CHARACTERS)
+        return f"varchar({min(size, VARCHAR_MAX_BYTES)})"
     if field.type in DECIMAL_TYPES:
         return f"numeric({field.precision}, {field.scale})"
     if field.type in _FIXED:

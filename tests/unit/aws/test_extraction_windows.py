@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from idiscover.aws.extraction_run import batch_id, extraction_request, new_window, run_kind
+from idiscover.aws.extraction_run import batch_id, extraction_request, new_window, open_extraction, run_kind
 from idiscover.errors import ConfigError
+from idiscover.metadata.models import Protection
 from idiscover.plan.build import build_plans
 from idiscover.plan.model import ExtractionPlan, ReadMode, RunIdentity, RunKind
 from idiscover.salesforce import soql
@@ -283,3 +284,12 @@ def test_countries_stand_in_the_query_and_in_the_window() -> None:
 def test_what_the_object_cannot_give_is_refused(of: ExtractionPlan, parameters: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         new_window(of, asked(run("manual"), **parameters), None, at(NOW))
+
+
+def test_nothing_begins_where_values_are_to_be_hashed_and_nobody_says_with_which_key() -> None:
+    """Before anything is frozen, locked or created: no store is there, and none is asked."""
+    hashed = PLAN.columns[2].model_copy(update={"protect": Protection.HASH})
+    secrets = PLAN.context.secrets.model_copy(update={"protection": None})
+    context = PLAN.context.model_copy(update={"secrets": secrets})
+    with pytest.raises(ConfigError, match=r"secrets\.protection"):
+        open_extraction(PLAN.model_copy(update={"columns": (hashed,), "context": context}), run("manual"))

@@ -267,7 +267,7 @@ def test_an_edit_shows_wherever_it_has_effect_and_nowhere_else(ask: Ask, metadat
     }
     tables = {("release", "table stg.lab"), ("release", "table itg.lab")}
     assert differs
-    assert set(found) == documented | tables | {("sfdc_to_s3__lab", "reads")}
+    assert set(found) == documented | tables | {("sfdc_to_s3__lab", "reads"), ("sfdc_to_s3__lab", "query job")}
     for _, table in tables:
         assert '-    "order" numeric(18, 2),' in found["release", table]
         assert '+    "order" numeric(17, 2),' in found["release", table]

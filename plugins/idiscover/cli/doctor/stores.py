@@ -15,6 +15,7 @@ from idiscover.cli.deploying import JOB_METADATA_DDL
 from idiscover.cli.doctor.checks import Check, Report, fail, ok, some, warn
 from idiscover.cli.running import Running
 from idiscover.errors import ConfigError
+from idiscover.lake import protection
 from idiscover.lake.suppression import SECRET_KEY
 from idiscover.metadata.models import Context
 from idiscover.metadata.statements import parse_call
@@ -52,11 +53,16 @@ def _check_erasure(secret: Mapping[str, str]) -> None:
         raise ConfigError("the secret of erasures has no key", key=SECRET_KEY, got=f"keys {', '.join(sorted(secret))}")
 
 
+def _check_protection(secret: Mapping[str, str]) -> None:
+    protection.require_key(secret)
+
+
 _FIELDS: dict[str, Callable[[Mapping[str, str]], None]] = {
     "salesforce": oauth.check_secret,
     "redshift": lambda secret: postgres.check_secret(secret, "redshift"),
     "job_metadata": lambda secret: postgres.check_secret(secret, "job_metadata"),
     "erasure": _check_erasure,
+    "protection": _check_protection,
 }
 
 

@@ -13,6 +13,7 @@ from idiscover.emr.steps import ENTRY_POINT, LIBRARY, extraction_step
 from idiscover.lake.keys import manifest_key, script_prefix, source_prefix
 from idiscover.lake.suppression import SUPPRESSION_KEY
 from idiscover.notify.mails import recipients
+from idiscover.plan.describe import describe_quarantine, describe_values
 from idiscover.plan.model import BatchContent, ExtractionPlan, ExtractionRequest, ReadMode, RunIdentity, Window
 from idiscover.plan.reads import describe_read
 from idiscover.salesforce.soql import count, datetime_literal, select
@@ -87,6 +88,7 @@ def _reads(plan: ExtractionPlan, order_date: date | None) -> str:
         rows.append(("backfill, own window", f"{ReadMode.WINDOW.value}: {describe_read(ReadMode.WINDOW)}"))
     if plan.daily_read_mode.tells_absence:
         rows.append(("refused", f"a read that lacks more than {plan.most_gone_percent} % of the Ids of the one before"))
+    rows.append(("broken rows", describe_quarantine(plan.extraction)))
     rows.append(("counted", "by COUNT() before and after, the job, its pages, the parser, the files"))
     return facts(rows)
 
@@ -118,7 +120,7 @@ def _query_job(plan: ExtractionPlan) -> str:
             "page_rows": settings.page_rows,
             "parallel_pages": settings.parallel_pages,
             "job_timeout_minutes": settings.job_timeout_minutes,
-            "columns": {column.salesforce: f"{column.column} ({column.type.value})" for column in plan.columns},
+            "columns": {column.salesforce: f"{column.column} ({describe_values(column)})" for column in plan.columns},
             "key": plan.key,
         }
     )
