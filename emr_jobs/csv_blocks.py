@@ -2,19 +2,22 @@
 
 What is looked at is quotes, not bytes. Of the quotes of such a block every other opens: between one that closes and the
 next that opens there is nothing (an escaped quote) or one byte (the end of a value, or of a row), and every other byte
-belongs to a value. Whatever is different, or needs a look at single values, is left to the caller.
+belongs to a value. Whatever is different is left to the caller. Decimals with an exponent are looked at one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 from numpy.typing import NDArray
 
 _QUOTE, _COMMA, _END, _EXPONENT = b'",\nE'
 _ROW_END = b"\0"  # stands for it until constants are put in: there are no NULs in a block
+_GONE = b"\xff"  # stands for what is left out: no UTF-8 holds it
+_LAST_DIGIT = ord("9")  # signs come before digits
 _EMPTY_LENGTH = 3  # from the end of a value to the end of an empty one: two quotes and a separator
 
 
@@ -39,13 +42,14 @@ class BlockRewriter:
     def __init__(self, width: int, suffix: bytes, decimals: Sequence[int]) -> None:
         self._width = width
         self._suffix = suffix
-        self._decimals = np.array(decimals, dtype=np.int64)
+        self._is_decimal = np.zeros(width, dtype=bool)
+        self._is_decimal[list(decimals)] = True
 
     def rewrite(self, block: bytes) -> Rewritten | None:
         """The whole rows at the beginning of `block`, which begins with a row and holds no NUL.
 
         Returns:
-            None if the block is not plain, a row has another width, or a decimal has an exponent.
+            None if the block is not plain, or a row has another width.
 
         Raises:
             UnicodeDecodeError: it is no UTF-8.
@@ -56,43 +60,60 @@ class BlockRewriter:
             return None
         kinds = characters[separators]
         ends = np.flatnonzero(kinds == _END)
+        if np.count_nonzero(kinds == _COMMA) + ends.size != kinds.size:
+            return None
+        if not np.array_equal(ends, np.arange(1, ends.size + 1) * self._width - 1):
+            return None
         if not ends.size:
             return Rewritten(b"", 0, 0)
-        separators, kinds = separators[: ends[-1] + 1], kinds[: ends[-1] + 1]
-        if not self._are_rows(kinds) or self._has_exponents(characters, separators):
-            return None
+        separators = separators[: ends[-1] + 1]
         used = int(separators[-1]) + 1
         str(memoryview(block)[:used], "utf-8")
-        return Rewritten(self._written(characters[:used], separators), len(kinds) // self._width, used)
+        text, positions = self._without_exponents(block[:used], characters, separators)
+        return Rewritten(self._written(text, positions), ends.size, used)
 
-    def _are_rows(self, kinds: NDArray[np.uint8]) -> bool:
-        """Whether every so many separators there is the end of a row, and nowhere else."""
-        if len(kinds) % self._width:
-            return False
-        table = kinds.reshape(-1, self._width)
-        return bool((table[:, -1] == _END).all() and (table[:, :-1] == _COMMA).all())
+    def _without_exponents(
+        self, rows: bytes, characters: NDArray[np.uint8], separators: NDArray[np.int64]
+    ) -> tuple[bytes, NDArray[np.int64]]:
+        """The rows with every exponent of a decimal written out, and their separators."""
+        last = int(separators[-1])
+        exponents = np.flatnonzero(characters[:last] == _EXPONENT) if self._is_decimal.any() else separators[:0]
+        exponents = exponents[characters[exponents + 1] <= _LAST_DIGIT]  # a letter is no exponent's beginning
+        values = np.searchsorted(separators, exponents)
+        values = values[self._is_decimal[values % self._width]]
+        if not values.size:
+            return rows, separators
+        pieces, at = [], 0
+        for value in np.unique(values).tolist():
+            start, end = int(separators[value - 1]) + 2 if value else 1, int(separators[value]) - 1
+            pieces += [rows[at:start], without_exponent(rows[start:end].decode()).encode()]
+            at = end
+        rows = b"".join([*pieces, rows[at:]])
+        found = _separators(np.frombuffer(rows, np.uint8))
+        assert found is not None  # no quote came or went
+        return rows, found
 
-    def _has_exponents(self, characters: NDArray[np.uint8], separators: NDArray[np.int64]) -> bool:
-        if not self._decimals.size:
-            return False
-        exponents = np.flatnonzero(characters[: separators[-1]] == _EXPONENT)
-        columns = np.searchsorted(separators, exponents) % self._width
-        return bool(np.isin(columns, self._decimals).any())
-
-    def _written(self, rows: NDArray[np.uint8], separators: NDArray[np.int64]) -> bytes:
+    def _written(self, rows: bytes, separators: NDArray[np.int64]) -> bytes:
         """Without the quotes of empty values, and with the suffix at row ends."""
-        written = rows.copy()
+        written = np.frombuffer(rows, np.uint8).copy()
         written[separators[self._width - 1 :: self._width]] = ord(_ROW_END)
-        empty = separators[np.diff(separators, prepend=-1) == _EMPTY_LENGTH]
-        if empty.size:
-            kept = np.ones(len(rows), dtype=bool)
-            kept[empty - 1] = kept[empty - 2] = False
-            written = written[kept]
-        return written.tobytes().replace(_ROW_END, self._suffix)
+        empty = separators[1:][separators[1:] - separators[:-1] == _EMPTY_LENGTH]
+        if separators[0] == _EMPTY_LENGTH - 1:
+            empty = np.append(empty, separators[0])
+        written[empty - 1] = written[empty - 2] = ord(_GONE)
+        return written.tobytes().replace(_GONE, b"").replace(_ROW_END, self._suffix)
+
+
+def without_exponent(number: str) -> str:
+    """`1.2E7` as `12000000`; what is no number stays as it is, for COPY to name."""
+    try:
+        return format(Decimal(number), "f")
+    except InvalidOperation:
+        return number
 
 
 def _separators(characters: NDArray[np.uint8]) -> NDArray[np.int64] | None:
-    """Where values end, as far as the block tells; None if it is not plain."""
+    """What follows the end of a value, as far as the block tells; None if its quotes are not plain."""
     quotes = np.flatnonzero(characters == _QUOTE)
     opening, closing = quotes[0::2], quotes[1::2]
     if not opening.size:
@@ -101,11 +122,12 @@ def _separators(characters: NDArray[np.uint8]) -> NDArray[np.int64] | None:
         return None
     gaps = opening[1:] - closing[: len(opening) - 1]
     ended = gaps == 2
-    if not (ended | (gaps == 1)).all():
-        return None
-    separators = closing[: len(gaps)][ended] + 1
+    separators = closing[: len(gaps)] + 1
+    if not ended.all():
+        if not (ended | (gaps == 1)).all():
+            return None
+        separators = separators[ended]
     last = int(quotes[-1]) + 1
     if len(opening) == len(closing) and last < len(characters):
         separators = np.append(separators, last)
-    kinds = characters[separators]
-    return separators if ((kinds == _COMMA) | (kinds == _END)).all() else None
+    return separators

@@ -15,13 +15,12 @@ from __future__ import annotations
 import codecs
 import csv
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
 from itertools import chain
 
 from idiscover.errors import DataQualityError
 from idiscover.lake.csv_lines import MAX_VALUE_CHARACTERS, csv_line, csv_values
 
-from emr_jobs.csv_blocks import BlockRewriter
+from emr_jobs.csv_blocks import BlockRewriter, without_exponent
 
 _MAX_LINE_CHARACTERS = 64 << 20  # what a broken page without line ends may pile up at most
 _ROWS_PER_BLOCK = 256
@@ -129,7 +128,7 @@ class CsvRewriter:
                 continue
             for position in self._decimals:
                 if "E" in row[position]:
-                    row[position] = _without_exponent(row[position])
+                    row[position] = without_exponent(row[position])
             block.append(csv_values(row))
             self.rows += 1
             if len(block) == _ROWS_PER_BLOCK:
@@ -154,10 +153,9 @@ class CsvRewriter:
             yield rest
 
     def _without_nuls(self, chunk: bytes) -> bytes:
-        nuls = chunk.count(0)
-        if not nuls:
+        if b"\0" not in chunk:  # faster than to count
             return chunk
-        self.nul_characters += nuls
+        self.nul_characters += chunk.count(0)
         return chunk.replace(b"\0", b"")
 
     def _check_header(self, header: list[str] | None) -> None:
@@ -171,14 +169,6 @@ class CsvRewriter:
 
     def _fault(self, what: str, got: str, expected: object = None) -> DataQualityError:
         return DataQualityError(what, where=self._where, got=got, expected=expected, remedy="run the extraction again")
-
-
-def _without_exponent(number: str) -> str:
-    """`1.2E7` as `12000000`; what is no number stays as it is, for COPY to name."""
-    try:
-        return format(Decimal(number), "f")
-    except InvalidOperation:
-        return number
 
 
 def _at_least(size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
