@@ -33,6 +33,11 @@ def status_key(dag_id: str, run_id: str, step: str) -> str:
     return f"status/{dag_id}/{_segment(run_id)}/{_segment(step)}.json"
 
 
+def schema_key(object_name: str) -> str:
+    """What an object of the org was like when it was read last."""
+    return f"status/schema/{object_name}.json"
+
+
 def script_prefix(sha: str) -> str:
     """Folder of one immutable version of the PySpark code."""
     return f"script/{sha}/"
