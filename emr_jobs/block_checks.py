@@ -82,13 +82,16 @@ class BlockChecks:
         self._most_bytes = np.array([_most_bytes(column) for column in columns])[:, np.newaxis]
         self._doubts = [(np.array(places), doubts) for places, doubts in _doubts(columns) if places]
 
-    def are_kept(self, block: bytes, separators: Integers, escaped: Integers) -> bool:
-        """Whether every row keeps the contract and may be written as it stands.
+    def exponents(self, block: bytes, separators: Integers, escaped: Integers) -> set[int] | None:
+        """Whether every row keeps the contract; if so, indexes of the decimals that have an exponent.
 
         Args:
             block: whole rows as Salesforce writes them, something behind them, and `TAIL`.
             separators: where each value of the rows ends: the byte behind its closing quote.
             escaped: indexes of values that hold a quote; some stand there twice.
+
+        Returns:
+            None if a row breaks it.
         """
         starts = np.empty_like(separators)
         starts[0] = 1
@@ -97,8 +100,15 @@ class BlockChecks:
         lengths -= 1
         values = BlockValues(block, starts.reshape(-1, self._width).T, lengths.reshape(-1, self._width).T)
         if not values.lengths[self._required].all():
-            return False
-        return all(self._keeps(values, index) for index in self._doubtful(values, escaped))
+            return None
+        found: set[int] = set()
+        for index in self._doubtful(values, escaped):
+            position, value = index % self._width, self._value(values, index)
+            if self._contract.breach_of(position, value) is not None:
+                return None
+            if self._contract.has_exponent(position, value):
+                found.add(index)
+        return found
 
     def _doubtful(self, values: BlockValues, escaped: Integers) -> Iterator[int]:
         """Indexes of values, some twice."""
@@ -116,13 +126,10 @@ class BlockChecks:
         indexes: list[int] = (rows * self._width + columns[places]).tolist()
         return indexes
 
-    def _keeps(self, values: BlockValues, index: int) -> bool:
+    def _value(self, values: BlockValues, index: int) -> str:
         row, position = divmod(index, self._width)
         start, length = int(values.starts[position, row]), int(values.lengths[position, row])
-        value = values.block[start : start + length].decode().replace('""', '"')
-        if self._contract.has_exponent(position, value):
-            return False
-        return self._contract.breach_of(position, value) is None
+        return values.block[start : start + length].decode().replace('""', '"')
 
 
 def _most_bytes(column: ColumnPlan) -> int:

@@ -85,9 +85,11 @@ class Contract:
         return position in self.decimals and "E" in value
 
     def written(self, position: int, value: str) -> str:
-        """A value that keeps the contract, as it is written: trimmed, then protected."""
+        """A value that keeps the contract, as it is written: trimmed, protected, an exponent written out."""
         if position in self.trimmed:
             value = value.strip()
+        elif self.has_exponent(position, value):
+            return format(Decimal(value), "f")
         protect = self.protected.get(position)
         return value if protect is None else protect(value)
 

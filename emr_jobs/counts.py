@@ -24,15 +24,17 @@ def counts_of(before: int, after: int, job_rows: int, pages: Sequence[PageResult
     known = [rows for rows in announced if rows is not None]
     rows = sum(page.file.rows for page in pages)
     suppressed = sum(page.suppressed for page in pages)
+    quarantined = sum(page.broken.file.rows for page in pages if page.broken)
     return BatchCounts(
         count_before=before,
         count_after=after,
         job_rows=job_rows,
         page_rows=sum(known) if len(known) == len(announced) else None,
-        parsed_rows=rows + suppressed,
+        parsed_rows=rows + suppressed + quarantined,
         file_rows=rows,
         nul_characters_dropped=sum(page.nul_characters for page in pages),
         suppressed=suppressed,
+        quarantined=quarantined,
     )
 
 

@@ -7,7 +7,7 @@ belongs to a value. Whatever is different, or breaks the contract of its row, is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from emr_jobs.contract import Contract
 
 _QUOTE, _COMMA, _END = b'",\n'
 _ROW_END = b"\0"  # stands for it until constants are put in: there are no NULs in a block
+_GONE = b"\xff"  # stands for what is left out: no UTF-8 holds it
 _EMPTY_LENGTH = 3  # from the end of a value to the end of an empty one: two quotes and a separator
 
 Positions = NDArray[np.int64]
@@ -37,7 +38,7 @@ class Rewritten:
 
 @dataclass(frozen=True)
 class _Plain:
-    """Where the values of a block end, as far as the block tells, and the indexes of values that hold a quote."""
+    """Places of what follows the end of a value, and the indexes of values that hold a quote, once for each."""
 
     separators: Positions
     escaped: Positions
@@ -70,64 +71,60 @@ class BlockRewriter:
         plain = _plain(characters)
         if plain is None:
             return None
-        separators = plain.separators
-        kinds = characters[separators]
+        kinds = characters[plain.separators]
         ends = np.flatnonzero(kinds == _END)
+        if np.count_nonzero(kinds == _COMMA) + ends.size != kinds.size:
+            return None
+        if not np.array_equal(ends, np.arange(1, ends.size + 1) * self._width - 1):
+            return None
         if not ends.size:
             return Rewritten(b"", 0, 0)
-        separators, kinds = separators[: ends[-1] + 1], kinds[: ends[-1] + 1]
-        if not self._are_rows(kinds):
-            return None
-        rows, used = len(kinds) // self._width, int(separators[-1]) + 1
+        separators = plain.separators[: ends[-1] + 1]
+        used = int(separators[-1]) + 1
         str(memoryview(block)[:used], "utf-8")
         escaped = plain.escaped[: np.searchsorted(plain.escaped, len(separators))]
-        if not self._checks.are_kept(block + TAIL, separators, escaped):
-            return Rewritten(None, rows, used)
-        if self._contract.changed:
-            block = b"".join(self._changed(block, separators))
-            characters = np.frombuffer(block, np.uint8)
-            changed = _plain(characters)
+        exponents = self._checks.exponents(block + TAIL, separators, escaped)
+        if exponents is None:
+            return Rewritten(None, ends.size, used)
+        text = block[:used]
+        if exponents or self._contract.changed:
+            text = b"".join(self._changed(text, separators, exponents))
+            changed = _plain(np.frombuffer(text, np.uint8))
             assert changed is not None  # values are other ones, and quoted as they were
-            return Rewritten(self._written(characters, changed.separators), rows, used)
-        return Rewritten(self._written(characters[:used], separators), rows, used)
+            separators = changed.separators
+        return Rewritten(self._written(text, separators), ends.size, used)
 
-    def _are_rows(self, kinds: NDArray[np.uint8]) -> bool:
-        """Whether every so many separators there is the end of a row, and nowhere else."""
-        if len(kinds) % self._width:
-            return False
-        table = kinds.reshape(-1, self._width)
-        return bool((table[:, -1] == _END).all() and (table[:, :-1] == _COMMA).all())
-
-    def _changed(self, block: bytes, separators: Positions) -> Iterator[bytes]:
-        """The rows in pieces, with values that are trimmed and protected."""
-        changed = self._contract.changed
-        firsts = np.concatenate(([1], separators[:-1] + 2)).reshape(-1, self._width)[:, changed]
-        lasts = separators.reshape(-1, self._width)[:, changed] - 1
+    def _changed(self, rows: bytes, separators: Positions, exponents: Collection[int]) -> Iterator[bytes]:
+        """The rows in pieces, their values trimmed and protected, and exponents written out."""
+        changed = np.array(self._contract.changed, dtype=np.int64)
+        firsts = np.arange(0, len(separators), self._width)[:, np.newaxis]
+        indexes = np.union1d((firsts + changed).ravel(), np.array(sorted(exponents), dtype=np.int64))
+        starts = np.where(indexes > 0, separators[indexes - 1] + 2, 1)
         done = 0
-        for starts, ends in zip(firsts.tolist(), lasts.tolist(), strict=True):
-            for position, start, end in zip(changed, starts, ends, strict=True):
-                value = block[start:end].decode().replace('""', '"')
-                written = self._contract.written(position, value)
-                if written != value:
-                    yield block[done:start]
-                    yield written.replace('"', '""').encode()
-                    done = end
-        yield block[done : int(separators[-1]) + 1]
+        for index, start, end in zip(
+            indexes.tolist(), starts.tolist(), (separators[indexes] - 1).tolist(), strict=True
+        ):
+            value = rows[start:end].decode().replace('""', '"')
+            written = self._contract.written(index % self._width, value)
+            if written != value:
+                yield rows[done:start]
+                yield written.replace('"', '""').encode()
+                done = end
+        yield rows[done:]
 
-    def _written(self, rows: NDArray[np.uint8], separators: Positions) -> bytes:
+    def _written(self, rows: bytes, separators: Positions) -> bytes:
         """Without the quotes of empty values, and with the suffix at row ends."""
-        written = rows.copy()
+        written = np.frombuffer(rows, np.uint8).copy()
         written[separators[self._width - 1 :: self._width]] = ord(_ROW_END)
-        empty = separators[np.diff(separators, prepend=-1) == _EMPTY_LENGTH]
-        if empty.size:
-            kept = np.ones(len(rows), dtype=bool)
-            kept[empty - 1] = kept[empty - 2] = False
-            written = written[kept]
-        return written.tobytes().replace(_ROW_END, self._suffix)
+        empty = separators[1:][separators[1:] - separators[:-1] == _EMPTY_LENGTH]
+        if separators[0] == _EMPTY_LENGTH - 1:
+            empty = np.append(empty, separators[0])
+        written[empty - 1] = written[empty - 2] = ord(_GONE)
+        return written.tobytes().replace(_GONE, b"").replace(_ROW_END, self._suffix)
 
 
 def _plain(characters: NDArray[np.uint8]) -> _Plain | None:
-    """Where values end; None if the block is not plain."""
+    """What follows the end of a value, as far as the block tells; None if its quotes are not plain."""
     quotes = np.flatnonzero(characters == _QUOTE)
     opening, closing = quotes[0::2], quotes[1::2]
     if not opening.size:
@@ -136,14 +133,13 @@ def _plain(characters: NDArray[np.uint8]) -> _Plain | None:
         return None
     gaps = opening[1:] - closing[: len(opening) - 1]
     ended = gaps == 2
-    inside = np.flatnonzero(~ended)
-    if not (gaps[inside] == 1).all():
-        return None
-    separators = closing[: len(gaps)][ended] + 1
+    separators, escaped = closing[: len(gaps)] + 1, quotes[:0]
+    if not ended.all():
+        inside = np.flatnonzero(~ended)
+        if not (gaps[inside] == 1).all():
+            return None
+        separators, escaped = separators[ended], inside - np.arange(len(inside))
     last = int(quotes[-1]) + 1
     if len(opening) == len(closing) and last < len(characters):
         separators = np.append(separators, last)
-    kinds = characters[separators]
-    if not ((kinds == _COMMA) | (kinds == _END)).all():
-        return None
-    return _Plain(separators, inside - np.arange(len(inside)))
+    return _Plain(separators, escaped)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import codecs
 import csv
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from decimal import Decimal
 from itertools import chain
 
 from idiscover.errors import DataQualityError
@@ -35,7 +34,7 @@ _BLOCK_BYTES = (
 )  # smaller: calls of numpy cost more than what they do; larger: it leaves the processor's caches
 
 
-Quarantine = Callable[[Sequence[str], Sequence[Breach]], None]
+TakeBroken = Callable[[Sequence[str], Sequence[Breach]], None]
 
 
 class CsvRewriter:
@@ -58,7 +57,7 @@ class CsvRewriter:
         constants: Sequence[tuple[str, str]],
         where: str,
         keeps: Callable[[list[str]], bool] | None = None,
-        quarantine: Quarantine | None = None,
+        quarantine: TakeBroken | None = None,
     ) -> None:
         self._contract = contract
         self._source_columns = tuple(column.salesforce for column in contract.columns)
@@ -167,7 +166,7 @@ class CsvRewriter:
             return False
         for position in contract.decimals:
             if "E" in row[position]:
-                row[position] = _without_exponent(row[position])
+                row[position] = contract.written(position, row[position])
         return True
 
     def _refuse(self, _row: Sequence[str], breaches: Sequence[Breach]) -> None:
@@ -189,10 +188,9 @@ class CsvRewriter:
             yield rest
 
     def _without_nuls(self, chunk: bytes) -> bytes:
-        nuls = chunk.count(0)
-        if not nuls:
+        if b"\0" not in chunk:  # faster than to count
             return chunk
-        self.nul_characters += nuls
+        self.nul_characters += chunk.count(0)
         return chunk.replace(b"\0", b"")
 
     def _check_header(self, header: list[str] | None) -> None:
@@ -206,11 +204,6 @@ class CsvRewriter:
 
     def _fault(self, what: str, got: str, expected: object = None) -> DataQualityError:
         return DataQualityError(what, where=self._where, got=got, expected=expected, remedy="run the extraction again")
-
-
-def _without_exponent(number: str) -> str:
-    """`1.2E7` as `12000000`."""
-    return format(Decimal(number), "f")
 
 
 def _at_least(size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -2,66 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from idiscover.aws.s3 import Bucket
-from idiscover.lake.keys import manifest_key
+from idiscover.errors import IdiscoverError
+from idiscover.lake.keys import manifest_key, quarantine_prefix
 from idiscover.lake.manifest import BatchCounts, BatchFile, BatchManifest, IdRead
 from idiscover.plan.model import BatchContent, ExtractionRequest, ReadMode
-from idiscover.salesforce import bulk, soql
-from idiscover.salesforce.counting import count_records
+from idiscover.salesforce.quota import check_jobs
+from idiscover.salesforce.ranges import RangeCutter
 from idiscover.salesforce.session import SalesforceSession
 
+from emr_jobs.checkpoint import Checkpoint, ReadRecord, fingerprint
 from emr_jobs.counts import Verdict, counts_of, judge
-from emr_jobs.pages import PageOrder, PageResult, PageTask, TaskOutcome, file_prefix
+from emr_jobs.pages import RECORD_ENDING, PageOrder, PageResult, file_prefix
+from emr_jobs.progress import Log, Progress
+from emr_jobs.quarantine import TooManyBroken, require_few
+from emr_jobs.query_jobs import QueryJobs
+from emr_jobs.reading import PageRunner, Reading
 
 MOST_READS = 3
-
-Log = Callable[[str], None]
-
-
-class PageRunner(Protocol):
-    """Runs page tasks somewhere, `parallel` at once at most, and yields outcomes as they come, in any order."""
-
-    def wait_until_ready(self) -> None:
-        """Wait until tasks can be run."""
-        ...
-
-    def __call__(self, order: PageOrder, tasks: Sequence[PageTask], parallel: int) -> Iterator[TaskOutcome]: ...
-
-
-@dataclass
-class Progress:
-    """What the status document tells: seconds per phase over all reads, calls, volumes."""
-
-    phases_seconds: dict[str, float] = field(default_factory=dict)
-    api_calls: int = 0
-    csv_bytes: int = 0
-    resumes: int = 0
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add the block's time to phase `name`."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            spent = time.monotonic() - started
-            self.phases_seconds[name] = round(self.phases_seconds.get(name, 0.0) + spent, 3)
 
 
 @dataclass(frozen=True)
 class Read:
-    """One query read to files. Without a job, there was nothing to ask for."""
+    """Rows, or Ids, read to files. Without a job, there was nothing to ask for, or REST was asked."""
 
     started_at_utc: datetime
     read_at_utc: datetime
-    job_id: str | None
+    job_ids: tuple[str, ...]
     counts: BatchCounts
     pages: tuple[PageResult, ...]
     columns: tuple[str, ...]
@@ -71,6 +43,11 @@ class Read:
     def files(self) -> tuple[BatchFile, ...]:
         """What was written."""
         return tuple(page.file for page in self.pages)
+
+    @property
+    def quarantine(self) -> tuple[BatchFile, ...]:
+        """Rows that are not in the files."""
+        return tuple(page.broken.file for page in self.pages if page.broken)
 
 
 @dataclass(frozen=True)
@@ -83,6 +60,7 @@ class Extraction:
     run_pages: PageRunner
     progress: Progress
     log: Log
+    fingerprint: str
     erased: frozenset[str] = frozenset()  # keyed hashes of records that must not come again
 
     def phase(self, name: str, content: BatchContent) -> AbstractContextManager[None]:
@@ -106,16 +84,16 @@ def extract(
     Raises:
         ConfigError, FatalError: Salesforce refuses the query or the job fails.
         RetriableError: Salesforce or S3 do not answer, or the org moves too much.
-        DataQualityError: rows are missing or too many.
+        DataQualityError: rows are missing or too many, or too many break their contract.
     """
-    run = Extraction(request, session, source, run_pages, progress, log, erased)
-    _delete_leftovers(run, request.target_prefix)
+    run = Extraction(request, session, source, run_pages, progress, log, fingerprint(request, erased), erased)
+    _delete_what_is_of_no_use(run)
     mode = request.window.read_mode
     if request.window.is_empty and mode is not ReadMode.WHOLE:
         log("the window is empty: no query job for rows")
         now = session.org_now()
         columns = PageOrder(request, "", now).columns
-        rows = Read(now, now, None, counts_of(0, 0, 0, ()), (), columns)
+        rows = Read(now, now, (), counts_of(0, 0, 0, ()), (), columns)
     else:
         rows = _read(run, BatchContent.ROWS)
     ids = _read(run, BatchContent.IDS) if mode is ReadMode.WINDOW_AND_IDS else None
@@ -127,77 +105,98 @@ def _read(run: Extraction, content: BatchContent) -> Read:
     where = f"{run.request.salesforce_object}, {content.value} of batch {run.request.window.batch_id}"
     reads = 1
     read = _read_once(run, content)
-    while judge(read.counts, where, is_last=reads == MOST_READS) is Verdict.READ_AGAIN:
+    while _judged(run, content, read.counts, where, is_last=reads == MOST_READS) is Verdict.READ_AGAIN:
         run.log(f"the org moved while it was read (COUNT() {read.counts.count_before}, then {read.counts.count_after})")
-        _delete_leftovers(run, file_prefix(run.request, content))
+        Checkpoint(run.source, run.request, content).forget()
         reads += 1
         read = _read_once(run, content)
     return replace(read, reads=reads)
 
 
+def _judged(run: Extraction, content: BatchContent, counts: BatchCounts, where: str, is_last: bool) -> Verdict:
+    """The verdict on a read; one that is refused is of no use to the next try either."""
+    try:
+        return judge(counts, where, is_last)
+    except IdiscoverError:
+        Checkpoint(run.source, run.request, content).forget()
+        raise
+
+
 def _read_once(run: Extraction, content: BatchContent) -> Read:
-    request, session = run.request, run.session
-    started_at_utc = session.org_now()  # before anything is counted or read: what is absent was gone by then
-    with run.phase("count_before", content):
-        before = count_records(session, request, content)
-    run.log(f"{request.salesforce_object}: COUNT() of {content.value} is {before}")
-    with run.phase("query_job", content):
-        job, read_at_utc = bulk.create_job(session, soql.select(request, content), request.operation)
-        run.log(f"query job {job.id} created")
-        job = bulk.wait_for_job(session, job, request.salesforce.job_timeout_minutes * 60.0)
-    run.log(f"query job {job.id} is complete: {job.rows} {content.value}")
-    with run.phase("spark_start", content):
-        run.run_pages.wait_until_ready()
-    order = PageOrder(request, job.id, read_at_utc, content, run.erased)
-    with run.phase("pages", content):
-        pages = _read_pages(run, order, job.rows)
+    cutter = RangeCutter(run.session, run.request, content)
+    checkpoint = Checkpoint(run.source, run.request, content)
+    record = checkpoint.load(run.fingerprint)
+    if record is None:
+        _delete(run, run.source.list(file_prefix(run.request, content)))
+        record = checkpoint.save(_begin(run, cutter))
+    else:
+        run.log(f"a try before this one has begun to read {content.value}: what is safe of it stays")
+    jobs = QueryJobs(run.session, cutter, checkpoint, record, run.log)
+    reading = Reading(
+        jobs,
+        lambda job: PageOrder(run.request, job.job_id, job.read_at_utc, content, run.erased, job.number),
+        run.run_pages,
+        run.progress,
+        lambda phase: run.phase(phase, content),
+    )
+    try:
+        reading.run()
+        limit = run.request.extraction.quarantine_limit if content is BatchContent.ROWS else 0
+        require_few([page.broken for _, page in sorted(reading.pages.items()) if page.broken], limit)
+    except TooManyBroken:
+        checkpoint.forget()  # the next try reads what may have been corrected meanwhile
+        raise
     with run.phase("count_after", content):
-        after = count_records(session, request, content)
-    counts = counts_of(before, after, job.rows, pages)
-    return Read(started_at_utc, read_at_utc, job.id, counts, pages, order.columns)
+        after = cutter.count(cutter.everything)
+    return _read_of(run, content, jobs.record, reading, after)
 
 
-def _read_pages(run: Extraction, order: PageOrder, job_rows: int) -> tuple[PageResult, ...]:
-    if not job_rows:
-        return ()
-    tasks = page_tasks(order, run.session)
-    of = "pages one after the other" if tasks[0].follow else f"{len(tasks)}"
-    pages: list[PageResult] = []
-    started = time.monotonic()
-    for outcome in run.run_pages(order, tasks, order.request.salesforce.parallel_pages):
-        run.progress.api_calls += outcome.api_calls
-        if outcome.error is not None:
-            run.log(f"a page could not be read\n{outcome.trace}")
-            raise outcome.error
-        pages.extend(outcome.pages)
-        rows = sum(page.file.rows for page in pages)
-        speed = rows / max(time.monotonic() - started, 1e-6)
-        run.log(f"page {len(pages)} of {of}: {rows} of {job_rows} rows, {speed:.0f} rows/s")
-    run.progress.csv_bytes += sum(page.csv_bytes for page in pages)
-    run.progress.resumes += sum(page.resumes for page in pages)
-    return tuple(sorted(pages, key=lambda page: page.file.key))
+def _begin(run: Extraction, cutter: RangeCutter) -> ReadRecord:
+    """A read that is still to be made: counted, and cut into ranges."""
+    content = cutter.content
+    limits = run.session.limits()
+    started_at_utc = run.session.answered_at_utc  # before anything is counted or read: what is absent was gone by then
+    with run.phase("count_before", content):
+        before = cutter.count(cutter.everything)
+        pending = cutter.cut(before, run.request.salesforce.rows_per_job)
+    check_jobs(limits, len(pending), run.request.salesforce.most_calls_percent)
+    parts = f", in {len(pending)} ranges" if len(pending) > 1 else ""
+    run.log(f"{run.request.salesforce_object}: COUNT() of {content.value} is {before}{parts}")
+    return ReadRecord(
+        fingerprint=run.fingerprint,
+        content=content,
+        started_at_utc=started_at_utc,
+        count_before=before,
+        pending=pending,
+    )
 
 
-def page_tasks(order: PageOrder, session: SalesforceSession) -> list[PageTask]:
-    """One task per parallel page; where the org has none, one task that follows the locators."""
-    paths = bulk.result_pages(session, order.job_id)
-    if not paths:
-        first = bulk.chained_page(session, order.job_id, order.request.salesforce.page_rows)
-        return [PageTask(0, first, follow=True)]
-    return [PageTask(index, path) for index, path in enumerate(paths)]
+def _read_of(run: Extraction, content: BatchContent, record: ReadRecord, reading: Reading, after: int) -> Read:
+    pages = tuple(page for _, page in sorted(reading.pages.items()))
+    read_at_utc = min(job.read_at_utc for job in record.jobs)
+    columns = PageOrder(run.request, "", read_at_utc, content).columns
+    job_ids = tuple(job.job_id for job in record.jobs if not job.is_rest)
+    counts = counts_of(record.count_before, after, sum(reading.job_rows.values()), pages)
+    return Read(record.started_at_utc, read_at_utc, job_ids, counts, pages, columns)
 
 
-def _delete_leftovers(run: Extraction, prefix: str) -> None:
-    """Files of a try that broke off: without a manifest they mean nothing."""
-    leftovers = list(run.source.list(prefix))
-    if leftovers:
-        run.log(f"{len(leftovers)} files of a broken-off try deleted under {prefix}")
-        run.source.delete(leftovers)
+def _delete_what_is_of_no_use(run: Extraction) -> None:
+    """Files of a try that broke off and asked for something else: without a manifest they mean nothing."""
+    leftovers = list(run.source.list(run.request.target_prefix))
+    checkpoints = [Checkpoint(run.source, run.request, content) for content in BatchContent]
+    if not any(checkpoint.key in leftovers and checkpoint.load(run.fingerprint) for checkpoint in checkpoints):
+        _delete(run, leftovers)
+
+
+def _delete(run: Extraction, keys: Sequence[str]) -> None:
+    if keys:
+        run.log(f"{len(keys)} files of a broken-off try deleted under {run.request.target_prefix}")
+        run.source.delete(keys)
 
 
 def _write_manifest(run: Extraction, rows: Read, ids: Read | None) -> BatchManifest:
     request, window = run.request, run.request.window
-    every_id = rows if window.read_mode is ReadMode.WHOLE else ids
+    every_id = rows if window.read_mode is ReadMode.WHOLE and not rows.quarantine else ids
     manifest = BatchManifest(
         batch_id=window.batch_id,
         object=request.object,
@@ -211,7 +210,7 @@ def _write_manifest(run: Extraction, rows: Read, ids: Read | None) -> BatchManif
         read_started_at_utc=rows.started_at_utc,
         read_at_utc=rows.read_at_utc,
         absence_at_utc=every_id.started_at_utc if every_id else None,
-        job_id=rows.job_id,
+        job_ids=rows.job_ids,
         columns=rows.columns,
         files=rows.files,
         counts=rows.counts,
@@ -220,18 +219,31 @@ def _write_manifest(run: Extraction, rows: Read, ids: Read | None) -> BatchManif
         ids=_id_read(ids) if ids else None,
         countries=window.countries,
         reason=window.reason,
+        quarantine=rows.quarantine,
     )
+    _delete_old_quarantine(run, manifest)
+    # first: what is whole is never gone on with
+    run.source.delete([Checkpoint(run.source, request, content).key for content in BatchContent])
     key = manifest_key(request.target_prefix)
     run.source.write_text(key, manifest.model_dump_json(indent=2))
     run.log(f"manifest {key}: {manifest.rows} rows, {manifest.bytes} bytes in {len(manifest.all_files)} files")
+    run.source.delete([key for key in run.source.list(request.target_prefix) if key.endswith(RECORD_ENDING)])
     return manifest
 
 
+def _delete_old_quarantine(run: Extraction, manifest: BatchManifest) -> None:
+    """What tries before this one have left out is not what this one has."""
+    named = {file.key for file in manifest.quarantine}
+    standing = run.source.list(quarantine_prefix(manifest.object, manifest.batch_id))
+    run.source.delete([key for key in standing if key not in named])
+    for file in manifest.quarantine:
+        run.log(f"{file.rows} rows break their contract: {file.key}")
+
+
 def _id_read(ids: Read) -> IdRead:
-    assert ids.job_id is not None  # Ids are always asked for
     return IdRead(
         read_at_utc=ids.read_at_utc,
-        job_id=ids.job_id,
+        job_ids=ids.job_ids,
         columns=ids.columns,
         files=ids.files,
         counts=ids.counts,

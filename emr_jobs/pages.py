@@ -1,4 +1,4 @@
-"""One result page from Salesforce's socket to a gzip file in S3, a block at a time.
+"""One result page from Salesforce's socket to a gzip file in S3, a block at a time, and a record that it is safe.
 
 Runs in Spark's Python workers. **Each worker reads the secrets and logs in by itself.** A token that the
 driver handed out would have to travel in a closure or a broadcast, and Spark writes both to disk; it
@@ -13,44 +13,44 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol
 
 from idiscover.aws.s3 import Bucket, assume_target_role
 from idiscover.aws.secrets import read_secret
 from idiscover.errors import ConfigError, DataQualityError, IdiscoverError, RetriableError, UnforeseenError
+from idiscover.lake.keys import quarantine_prefix
 from idiscover.lake.manifest import BatchFile
+from idiscover.lake.protection import protector, require_key, without_secret
 from idiscover.lake.suppression import ErasedRows, erased_by, redacting
-from idiscover.metadata.models import DECIMAL_TYPES
-from idiscover.plan.model import BatchContent, ExtractionRequest
+from idiscover.plan.model import BatchContent, ColumnPlan, ExtractionRequest
 from idiscover.salesforce.bulk import chained_page
+from idiscover.salesforce.faults import LocatorFault
 from idiscover.salesforce.page_stream import PageChanged, PageStream
+from idiscover.salesforce.rest_pages import RestStream
 from idiscover.salesforce.session import SalesforceSession, open_session
 from idiscover.salesforce.soql import columns_of
-from isal import isal_zlib
+from pydantic import TypeAdapter
 
-from emr_jobs.csv_rewriter import CsvRewriter
+from emr_jobs.contract import Contract
+from emr_jobs.csv_rewriter import CsvRewriter, TakeBroken
+from emr_jobs.gzip_into import GzipInto
+from emr_jobs.quarantine import BrokenRows, Quarantine, TooManyBroken
 
 _FILE_NAMES = {BatchContent.ROWS: "part", BatchContent.IDS: "ids"}
-_GZIP_LEVEL = 1  # of isal, about four times as fast as zlib's lowest; a higher level costs more than it saves
-_GZIP_WINDOW = isal_zlib.MAX_WBITS | 16  # a gzip header without name and time: the same rows, the same bytes
+_FILE_ENDING = ".csv.gz"
+RECORD_ENDING = ".page.json"
 _TRIES_PER_PAGE = 3
-
-
-class Writer(Protocol):
-    """Takes bytes."""
-
-    def write(self, data: bytes) -> object: ...
 
 
 @dataclass(frozen=True)
 class PageOrder:
-    """What all pages of one read have in common. Holds no credentials."""
+    """What all pages of one query job have in common. Holds no credentials."""
 
     request: ExtractionRequest
-    job_id: str
+    job_id: str  # "" where the pages come by REST
     read_at_utc: datetime
     content: BatchContent = BatchContent.ROWS
     erased: frozenset[str] = frozenset()  # keyed hashes of records that must not come again
+    job_number: int = 0  # within the read; a part of the files' names
 
     @property
     def system_values(self) -> dict[str, str]:
@@ -68,17 +68,27 @@ class PageOrder:
 
 @dataclass(frozen=True)
 class PageTask:
-    """Where to begin: one page, or with `follow` that page and the chain of locators after it."""
+    """Where to begin: one page, or with `follow` that page and the chain of locators after it.
+
+    With `soql`, there is no page: the query is read by REST.
+    """
 
     index: int
-    path: str
+    path: str = ""
     follow: bool = False
+    soql: str | None = None
+
+    @property
+    def where(self) -> str:
+        """What it reads, for messages."""
+        return self.soql or self.path
 
 
 @dataclass(frozen=True)
 class PageResult:
     """One file that was written, and what was counted on the way."""
 
+    index: int  # of the page within its job
     file: BatchFile
     announced_rows: int | None  # Sforce-NumberOfRecords; None where a proxy strips it
     csv_bytes: int  # as Salesforce sent them, decoded
@@ -86,6 +96,12 @@ class PageResult:
     suppressed: int  # rows that were left out
     resumes: int
     seconds: float
+    next_locator: str | None = None  # of the page after it, where pages come one after the other
+    path: str = ""  # of the page; none by REST
+    broken: BrokenRows | None = None  # rows that are not in the file: they break their contract
+
+
+PAGE_RESULT = TypeAdapter(PageResult)
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,7 @@ def run_task(order: PageOrder, task: PageTask) -> TaskOutcome:
     except IdiscoverError as error:
         return _failed(error, session, calls_before)
     except Exception as error:
-        unknown = UnforeseenError(f"{type(error).__name__} while a page was written", where=task.path, got=str(error))
+        unknown = UnforeseenError(f"{type(error).__name__} while a page was written", where=task.where, got=str(error))
         return _failed(unknown, session, calls_before)
     return TaskOutcome(pages, session.api_calls - calls_before)
 
@@ -130,6 +146,7 @@ def _worker_session(request: ExtractionRequest) -> SalesforceSession:
     key = (request.secrets.salesforce, request.region, request.salesforce.api_version)
     if key not in _sessions:
         _sessions[key] = open_session(read_secret(key[0], key[1]), key[2])
+    _sessions[key].most_calls_percent = request.salesforce.most_calls_percent
     return _sessions[key]
 
 
@@ -140,43 +157,74 @@ def source_bucket(request: ExtractionRequest) -> Bucket:
 
 
 def _pages(session: SalesforceSession, order: PageOrder, task: PageTask) -> Iterator[PageResult]:
-    index, path = task.index, task.path
+    """The page of a task, and those that follow it.
+
+    Raises:
+        LocatorFault: a locator leads to a page that was read.
+    """
+    followed: set[str] = set()
     while True:
-        result, next_locator = write_page(session, order, path, index, source_bucket)
+        result = write_page(session, order, task, source_bucket)
         yield result
-        if not task.follow or next_locator is None:
+        if not task.follow or result.next_locator is None:
             return
-        index += 1
-        path = chained_page(session, order.job_id, order.request.salesforce.page_rows, next_locator)
+        if result.next_locator in followed:
+            raise LocatorFault(
+                "A locator leads back to a page that was read",
+                where=task.path,
+                got=result.next_locator,
+                expected="the locator of a page that follows",
+                remedy="run it again: the next try reads these pages from the beginning",
+            )
+        followed.add(result.next_locator)
+        task = page_after(session, order, task.index, result.next_locator)
+
+
+def page_after(session: SalesforceSession, order: PageOrder, index: int, locator: str | None = None) -> PageTask:
+    """The page at `locator` of a chain, which comes after page `index`; the first one without a locator, after -1."""
+    path = chained_page(session, order.job_id, order.request.salesforce.page_rows, locator)
+    return PageTask(index + 1, path, follow=True)
 
 
 def write_page(
-    session: SalesforceSession, order: PageOrder, path: str, index: int, bucket: Callable[[ExtractionRequest], Bucket]
-) -> tuple[PageResult, str | None]:
-    """One page as `part-<index>.csv.gz` (Ids: `ids-<index>.csv.gz`), and the locator of the page after it.
+    session: SalesforceSession, order: PageOrder, task: PageTask, bucket: Callable[[ExtractionRequest], Bucket]
+) -> PageResult:
+    """One page as `part-<job>-<page>.csv.gz` (Ids: `ids-…`), and beside it the record that it is whole.
 
     A page that ends early, changes between two tries or is not valid CSV is begun anew.
 
     Raises:
-        DataQualityError: it is not whole in any of the tries.
+        DataQualityError: it is not whole in any of the tries, or more rows break their contract than may.
         RetriableError: it cannot be read.
     """
     for attempt in range(_TRIES_PER_PAGE):
-        stream = PageStream(session, path)
+        stream = _stream(session, order, task)
         try:
-            return _write(stream, order, index, bucket(order.request)), stream.next_locator
-        except (PageChanged, DataQualityError):
-            if attempt == _TRIES_PER_PAGE - 1:
+            target = bucket(order.request)
+            result = _write(stream, order, task, target)
+        except (PageChanged, DataQualityError) as error:
+            if attempt == _TRIES_PER_PAGE - 1 or isinstance(error, TooManyBroken):
                 raise
             session.retry.pause(attempt)
-    raise RetriableError("A result page was not tried", where=path, remedy="run the extraction again")
+        else:
+            target.write_text(record_key(result.file.key), PAGE_RESULT.dump_json(result).decode())
+            return result
+    raise RetriableError("A result page was not tried", where=task.where, remedy="run the extraction again")
 
 
-def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> PageResult:
+def _stream(session: SalesforceSession, order: PageOrder, task: PageTask) -> PageStream | RestStream:
+    if task.soql is None:
+        return PageStream(session, task.path)
+    include_deleted = order.request.operation == "queryAll"
+    return RestStream(session, task.soql, include_deleted, columns_of(order.request, order.content))
+
+
+def _write(stream: PageStream | RestStream, order: PageOrder, task: PageTask, bucket: Bucket) -> PageResult:
     started = time.monotonic()
-    key = f"{file_prefix(order.request, order.content)}{index:05d}.csv.gz"
-    rewriter = rewriter_for(order, where=key)
-    with bucket.open_writer(key) as out:
+    key = f"{job_prefix(order.request, order.content, order.job_number)}{task.index:05d}{_FILE_ENDING}"
+    quarantine = _quarantine(order, key, bucket)
+    rewriter = rewriter_for(order, where=key, quarantine=quarantine.add)
+    with quarantine, bucket.open_writer(key) as out:
         packed = GzipInto(out)
         for block in rewriter.rewrite(stream.chunks()):
             packed.write(block)
@@ -185,6 +233,7 @@ def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> 
     file = BatchFile(key=key, rows=rewriter.rows, bytes=out.bytes_written, sha256=out.sha256)
     seconds = time.monotonic() - started
     return PageResult(
+        task.index,
         file,
         stream.announced_rows,
         stream.bytes,
@@ -192,6 +241,9 @@ def _write(stream: PageStream, order: PageOrder, index: int, bucket: Bucket) -> 
         rewriter.suppressed,
         stream.resumes,
         seconds,
+        stream.next_locator,
+        task.path,
+        quarantine.broken,
     )
 
 
@@ -200,17 +252,48 @@ def file_prefix(request: ExtractionRequest, content: BatchContent) -> str:
     return f"{request.target_prefix}{_FILE_NAMES[content]}-"
 
 
-def rewriter_for(order: PageOrder, where: str) -> CsvRewriter:
+def job_prefix(request: ExtractionRequest, content: BatchContent, job_number: int) -> str:
+    """What the keys of all files of a query job begin with."""
+    return f"{file_prefix(request, content)}{job_number:03d}-"
+
+
+def record_key(file_key: str) -> str:
+    """Where the record of a finished page lies."""
+    return file_key.removesuffix(_FILE_ENDING) + RECORD_ENDING
+
+
+def _quarantine(order: PageOrder, key: str, bucket: Bucket) -> Quarantine:
+    """Where the broken rows of a page go; Ids are all there is of a record, and none of them may be broken."""
+    request, columns = order.request, columns_of(order.request, order.content)
+    limit = request.extraction.quarantine_limit if order.content is BatchContent.ROWS else 0
+    beside = quarantine_prefix(request.object, request.window.batch_id) + key.removeprefix(request.target_prefix)
+    return Quarantine(bucket, beside, [column.column for column in columns], key, limit)
+
+
+def rewriter_for(order: PageOrder, where: str, quarantine: TakeBroken | None = None) -> CsvRewriter:
     """Salesforce's columns to ours, with the system columns of stg."""
-    columns = columns_of(order.request, order.content)
-    return CsvRewriter(
-        [column.salesforce for column in columns],
-        [column.column for column in columns],
-        list(order.system_values.items()),
-        where,
-        [position for position, column in enumerate(columns) if column.type in DECIMAL_TYPES],
-        erased_rows(order, [column.column for column in columns]) if order.erased else None,
-    )
+    contract = contract_of(order.request, columns_of(order.request, order.content))
+    keeps = erased_rows(order, [column.column for column in contract.columns]) if order.erased else None
+    return CsvRewriter(contract, list(order.system_values.items()), where, keeps, quarantine)
+
+
+def contract_of(request: ExtractionRequest, columns: Sequence[ColumnPlan]) -> Contract:
+    """What the rows of a read are held to."""
+    required = {request.key, *(column.column for column in columns if column.salesforce == request.delta_field)}
+    protected = {
+        position: protector(column.protect, lambda: protection_key(request.secrets.protection, request.region))
+        for position, column in enumerate(columns)
+        if column.protect is not None
+    }
+    return Contract(columns, required, protected)
+
+
+@lru_cache(maxsize=1)
+def protection_key(name: str | None, region: str) -> str:
+    """The key of the hashes of values, as each worker reads it by itself."""
+    if name is None:
+        raise without_secret()
+    return require_key(read_secret(name, region))
 
 
 def erased_rows(order: PageOrder, columns: Sequence[str]) -> ErasedRows:
@@ -234,8 +317,8 @@ def erasure_secret(name: str | None, region: str) -> dict[str, str]:
     return read_secret(name, region)
 
 
-def _check_whole(stream: PageStream, rewriter: CsvRewriter, key: str) -> None:
-    announced, parsed = stream.announced_rows, rewriter.rows + rewriter.suppressed
+def _check_whole(stream: PageStream | RestStream, rewriter: CsvRewriter, key: str) -> None:
+    announced, parsed = stream.announced_rows, rewriter.parsed
     if announced is not None and announced != parsed:
         raise DataQualityError(
             "A result page has another number of rows than its header says",
@@ -244,23 +327,3 @@ def _check_whole(stream: PageStream, rewriter: CsvRewriter, key: str) -> None:
             expected=f"{announced} (Sforce-NumberOfRecords)",
             remedy="run the extraction again",
         )
-
-
-class GzipInto:
-    """Compresses what is written into `out`."""
-
-    def __init__(self, out: Writer) -> None:
-        self._out = out
-        self._packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)
-
-    def write(self, block: bytes) -> None:
-        """Compress `block`."""
-        self._store(self._packer.compress(block))
-
-    def finish(self) -> None:
-        """Write what the compressor still holds."""
-        self._store(self._packer.flush())
-
-    def _store(self, packed: bytes) -> None:
-        if packed:
-            self._out.write(packed)

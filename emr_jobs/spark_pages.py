@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 from pyspark import SparkConf, SparkContext
 
 from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
+from emr_jobs.reading import Submit
 
 
 class SparkPages:
@@ -22,24 +24,20 @@ class SparkPages:
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="spark-start")
         self._context: Future[SparkContext] = self._starter.submit(_start, app_name)
 
-    def __call__(self, order: PageOrder, tasks: Sequence[PageTask], parallel: int) -> Iterator[TaskOutcome]:
-        """One Spark job of one task per page, at most `parallel` at once: Salesforce bounds long requests per org,
-        whatever the cluster's size, and a lost executor costs its own pages only. Yields outcomes as they come.
+    @contextmanager
+    def open(self, parallel: int) -> Iterator[Submit]:
+        """Waits for Spark; each page is a Spark job of one task, at most `parallel` at once: Salesforce bounds long
+        requests per org, whatever the cluster's size, and a lost executor costs its own pages only.
         """
         context = self._context.result()
-        with ThreadPoolExecutor(min(parallel, len(tasks)), thread_name_prefix="page") as threads:
-            futures = [threads.submit(_run_on_executor, context, order, task) for task in tasks]
-            try:
-                for future in as_completed(futures):
-                    yield future.result()
-            finally:
-                if not all(future.done() for future in futures):
-                    threads.shutdown(wait=False, cancel_futures=True)
-                    context.cancelAllJobs()
-
-    def wait_until_ready(self) -> None:
-        """Wait until Spark is up."""
-        self._context.result()
+        threads = ThreadPoolExecutor(parallel, thread_name_prefix="page")
+        try:
+            yield lambda order, task: threads.submit(_run_on_executor, context, order, task)
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            context.cancelAllJobs()
+            raise
+        threads.shutdown()
 
     def stop(self, last_words: str = "") -> None:
         """Stop Spark; also when it never came up. `last_words` become the last line on stderr."""

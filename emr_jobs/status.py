@@ -12,7 +12,7 @@ from idiscover.lake.manifest import BatchManifest
 from idiscover.notify.failures import Failure
 from idiscover.plan.model import ExtractionRequest
 
-from emr_jobs.extraction import Progress
+from emr_jobs.progress import Progress
 
 State = Literal["running", "succeeded", "failed"]
 
@@ -56,7 +56,7 @@ class StepStatus:
             "ids": manifest.id_count if manifest else None,
             "bytes": manifest.bytes if manifest else None,
             "files": len(manifest.all_files) if manifest else None,
-            "job_id": manifest.job_id if manifest else None,
+            "job_ids": manifest.job_ids if manifest else None,
             "counts": manifest.counts.model_dump() if manifest else None,
             "id_counts": manifest.ids.counts.model_dump() if manifest and manifest.ids else None,
             "failure": None if failure is None else failure.model_dump(mode="json"),

@@ -18,8 +18,10 @@ from idiscover.notify.redaction import redact
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.session import open_session
 
-from emr_jobs.extraction import PageRunner, Progress, extract
+from emr_jobs.extraction import extract
 from emr_jobs.pages import erasure_secret, source_bucket
+from emr_jobs.progress import Progress
+from emr_jobs.reading import PageRunner
 from emr_jobs.status import StepStatus
 
 _ERROR_CHARACTERS = 2000
@@ -83,6 +85,7 @@ def _extract(
     with progress.phase("login"):
         secret = read_secret(request.secrets.salesforce, request.region)
         session = open_session(secret, request.salesforce.api_version)
+        session.most_calls_percent = request.salesforce.most_calls_percent
     try:
         return extract(request, session, source, run_pages, progress, log, erased)
     finally:

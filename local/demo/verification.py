@@ -65,11 +65,11 @@ def _batches(stand: Stand, order_date: date) -> Iterator[Hop]:
 
 
 def _row_figures(stand: Stand, request: ExtractionRequest, manifest: BatchManifest, place: str) -> dict[str, Figure]:
-    nothing_asked = manifest.job_id is None
+    nothing_asked = not manifest.job_ids and not manifest.files
     in_files, gone = _rows_in_files(stand, manifest.files), manifest.counts.gone
     return {
         "COUNT() now": 0 if nothing_asked else count_records(stand.salesforce, request),
-        "job": 0 if manifest.job_id is None else read_job(stand.salesforce, manifest.job_id).rows,
+        "job": _job_rows(stand, manifest),
         "parsed": manifest.counts.parsed_rows,
         place: in_files + gone,
         "COPYed": _in_ledger(stand, "rows", manifest.batch_id, in_files, gone),
@@ -80,11 +80,18 @@ def _id_figures(stand: Stand, request: ExtractionRequest, batch_id: str, ids: Id
     in_files, gone = _rows_in_files(stand, ids.files), ids.counts.gone
     return {
         "COUNT() now": count_records(stand.salesforce, request, BatchContent.IDS),
-        "job": read_job(stand.salesforce, ids.job_id).rows,
+        "job": _job_rows(stand, ids),
         "parsed": ids.counts.parsed_rows,
         place: in_files + gone,
         "COPYed": _in_ledger(stand, "ids", batch_id, in_files, gone),
     }
+
+
+def _job_rows(stand: Stand, read: BatchManifest | IdRead) -> int:
+    """As Salesforce tells them now; REST has no jobs to be asked after."""
+    if not read.job_ids:
+        return read.counts.job_rows
+    return sum(read_job(stand.salesforce, job_id).rows for job_id in read.job_ids)
 
 
 def _rows_in_files(stand: Stand, files: Iterable[BatchFile]) -> int:

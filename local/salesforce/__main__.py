@@ -30,6 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--result-pages-shape", choices=("guide", "chunks"), default="guide")
     serve.add_argument("--page-rows", type=int, default=10_000, help="rows of a result page without maxRecords")
     serve.add_argument("--token-seconds", type=float, default=7200, help="life of an access token, in wall time")
+    serve.add_argument("--large", type=_size, action="append", default=[], metavar="NAME=ROWS", help="a large object")
+    serve.add_argument("--large-dir", type=Path, help="keep the rows of large objects here, for other states too")
     events = verbs.add_parser("events", help="print the event log as JSON lines")
     events.set_defaults(run=_events)
     events.add_argument("--state-dir", type=Path, required=True)
@@ -37,11 +39,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _size(text: str) -> tuple[str, int]:
+    name, _, rows = text.partition("=")
+    return name, int(rows)
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     import uvicorn
 
     from local.salesforce.http.app import create_app
     from local.salesforce.http.service import ResultPagesShape, Settings, open_service
+    from local.salesforce.http.transport import ConnectionInScope
     from local.salesforce.tls import ensure_tls
 
     settings = Settings(
@@ -52,6 +60,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         result_pages_shape=ResultPagesShape(arguments.result_pages_shape),
         page_rows=arguments.page_rows,
         token_seconds=arguments.token_seconds,
+        large=dict(arguments.large),
+        large_dir=arguments.large_dir,
     )
     try:
         service = open_service(settings)
@@ -66,6 +76,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             create_app(service),
             host="127.0.0.1",
             port=settings.port,
+            http=ConnectionInScope,
             ssl_certfile=str(tls.certificate),
             ssl_keyfile=str(tls.key),
             date_header=False,

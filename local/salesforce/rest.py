@@ -6,7 +6,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from local.salesforce.faults import ERRORS, Asked, Faults, Kind
 from local.salesforce.fields import SObject
+from local.salesforce.large.objects import LargeObject, served_large
 from local.salesforce.live import LiveOrg, Moment
 from local.salesforce.org import Org
 from local.salesforce.request_log import ReadKind, RequestLog
@@ -30,11 +32,12 @@ _ADDRESS_EMPTY: Json = dict.fromkeys(
 class RestQueries:
     """Answers `/query` and `/queryAll`."""
 
-    def __init__(self, store: Store, org: Org, log: RequestLog, live: LiveOrg) -> None:
+    def __init__(self, store: Store, org: Org, log: RequestLog, live: LiveOrg, faults: Faults) -> None:
         self._store = store
         self._org = org
         self._log = log
         self._live = live
+        self._faults = faults
 
     def first_page(self, operation: str, soql: str, version: str, page_records: int) -> Json:
         """Run a query; the first page, with a URL of the next where there is one. Raises SoqlError."""
@@ -45,11 +48,16 @@ class RestQueries:
         kind = ReadKind.COUNT if bound.query.is_count else ReadKind.REST
         org_time = to_iso(view.as_of)
         seq = self._log.read(org_time, kind, operation, bound.sobject.name, soql, bound.window)
-        rows = bound.select(view, with_deleted=operation == "queryAll")
+        large = served_large(bound.sobject.name)
+        rows = bound.select(view, with_deleted=operation == "queryAll") if large is None else large.select(bound)
         self._log.counted(seq, len(rows))
+        self._refuse_too_many(Kind.COUNT if bound.query.is_count else Kind.REST_QUERY, bound.sobject.name, len(rows))
         if bound.query.is_count:
             return {"totalSize": len(rows), "done": True, "records": []}
         cursor = ""
+        if large is not None:
+            cursor = self._keep(operation, soql, []) if len(rows) > page_records else ""
+            return _large_page(large, bound, rows, (0, page_records, cursor, version))
         if len(rows) > page_records:
             cursor = self._keep(operation, soql, [str(row["Id"]) for row in rows])
         return _page(bound, view.records, rows[:page_records], (len(rows), page_records, cursor, version))
@@ -63,11 +71,21 @@ class RestQueries:
         ids = json.loads(zlib.decompress(row["ids"]))
         start = int(start_text)
         bound, view = bind(row["soql"]), self._org.view()
+        large = served_large(bound.sobject.name)
+        if large is not None:
+            return _large_page(large, bound, large.select(bound), (start, start + page_records, cursor, version))
         here = view.records[bound.sobject.name]
         following = start + page_records
         # What was removed for good since the first page is missing from the later ones.
         records = [here[record_id] for record_id in ids[start:following] if record_id in here]
         return _page(bound, view.records, records, (len(ids), following, cursor, version))
+
+    def _refuse_too_many(self, kind: Kind, object_name: str, rows: int) -> None:
+        """A fault may have queries of many rows refused."""
+        fault = self._faults.meet(Asked(kind, "", object_name, rows=rows))
+        if fault is not None:
+            _, code, message = ERRORS[str(fault.arguments["error"])]
+            raise SoqlError(code, message)
 
     def _keep(self, operation: str, soql: str, ids: list[str]) -> str:
         cursor = "0r8" + secrets.token_hex(8)
@@ -78,6 +96,15 @@ class RestQueries:
             row = (cursor, operation, soql, to_iso(now), packed)
             connection.execute("INSERT INTO cursors VALUES (?, ?, ?, ?, ?)", row)
         return cursor
+
+
+def _large_page(large: LargeObject, bound: BoundQuery, found: range, place: tuple[int, int, str, str]) -> Json:
+    start, following, cursor, version = place
+    page: Json = {"totalSize": len(found), "done": following >= len(found)}
+    if following < len(found):
+        page["nextRecordsUrl"] = f"/services/data/v{version}/query/{cursor}-{following}"
+    page["records"] = large.records(bound, found[start:following], version)
+    return page
 
 
 def _page(bound: BoundQuery, records: Records, rows: list[Row], place: tuple[int, int, str, str]) -> Json:

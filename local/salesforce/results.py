@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
-import zlib
 from array import array
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from isal import isal_zlib
 
 _CHUNK_BYTES = 256 * 1024
 _ROWS_PER_WRITE = 1000
@@ -115,7 +116,7 @@ class ResultFiles:
 
 def gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The chunks as one gzip stream."""
-    packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, isal_zlib.MAX_WBITS | 16)
     for chunk in chunks:
         packed = packer.compress(chunk)
         if packed:

@@ -45,7 +45,6 @@ create table if not exists job.batch (
     window_start_utc timestamptz not null,
     window_end_utc timestamptz not null,
     read_at_utc timestamptz not null,
-    job_id text,
     rows bigint not null,
     bytes bigint not null,
     counts jsonb not null,
@@ -64,6 +63,19 @@ alter table job.batch add column if not exists absence_at_utc timestamptz;
 alter table job.batch add column if not exists ids bigint;
 alter table job.batch add column if not exists countries text[] not null default '{}';
 alter table job.batch add column if not exists reason text;
+alter table job.batch add column if not exists job_ids text[] not null default '{}';
+-- once, a read was one query job
+do $$
+begin
+    if exists (
+        select from information_schema.columns
+        where table_schema = 'job' and table_name = 'batch' and column_name = 'job_id'
+    ) then
+        update job.batch set job_ids = array[job_id] where job_id is not null;
+        alter table job.batch drop column job_id;
+    end if;
+end
+$$;
 create index if not exists batch_by_object_and_state on job.batch (object, state);
 
 -- Files of a batch, where they lie now. grain: key.

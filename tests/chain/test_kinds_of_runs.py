@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -10,7 +11,10 @@ from idiscover.aws import refresher
 from idiscover.aws.dry_runs import preview
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_windows import watermark
+from idiscover.aws.s3 import Bucket
+from idiscover.aws.schema_drift import check_schema
 from idiscover.errors import ConfigError, RetriableError
+from idiscover.lake.keys import schema_key
 from idiscover.plan.model import ReadMode, RunIdentity
 
 from tests.support.chain_fixtures import beginning
@@ -339,6 +343,22 @@ def test_a_dry_run_foretells_the_run_and_does_nothing(chain: DirectChain) -> Non
     chain.settle()
     foretold = preview(chain.refresh_plan(LABS), asked(chain.woken_run("x"), dry_run=True))
     assert foretold["units"] == [] and "nothing is ready" in foretold["summary"]
+
+
+def test_the_org_is_looked_at_before_it_is_read(chain: DirectChain) -> None:
+    """The first look is kept; a field that the metadata does not have any more is new at the next one."""
+    plan = chain.extraction_plan("product")
+    assert check_schema(plan).news == ()
+    bucket, key = Bucket(plan.context.buckets.data, plan.context.region), schema_key("product")
+    seen = json.loads(bucket.read_text(key))
+    assert {column.salesforce for column in plan.columns} <= set(seen)
+    without = plan.model_copy(update={"columns": tuple(c for c in plan.columns if c.salesforce != "Name")})
+    bucket.write_text(key, json.dumps({name: shape for name, shape in seen.items() if name != "Name"}))
+    assert [line.split()[0] for line in check_schema(without).news] == ["Name"]
+    assert check_schema(without).news == (), "told once"
+    renamed = tuple(c.model_copy(update={"salesforce": c.salesforce.replace("Name", "Names")}) for c in plan.columns)
+    with pytest.raises(ConfigError, match="Names is missing, perhaps renamed to Name"):
+        check_schema(plan.model_copy(update={"columns": renamed}))
 
 
 def test_a_person_refreshes_the_slices_that_they_name(chain: DirectChain) -> None:

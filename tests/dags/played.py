@@ -21,6 +21,7 @@ from idiscover.errors import ConfigError, RetriableError
 from idiscover.lake.keys import manifest_key, source_prefix, status_key
 from idiscover.lake.manifest import BatchCounts, BatchManifest
 from idiscover.notify.failures import failure_of
+from idiscover.plan.drift import SchemaDrift
 from idiscover.plan.model import (
     ExtractionPlan,
     ExtractionRequest,
@@ -40,7 +41,7 @@ _SHARED = ("object", "salesforce_object", "operation", "columns", "key", "delta_
 
 
 class Played:
-    """Stands in for `idiscover.aws.extraction_run`, `.loader`, `.refresher`, `.sweep`, `.wakes`; remembers all.
+    """Stands in for `idiscover.aws.extraction_run`, `.loader`, `.refresher`, `.sweep`, …; remembers all.
 
     Attributes:
         calls: what was asked, in order.
@@ -58,6 +59,7 @@ class Played:
             "refresher": ("claim_slices", "call_units", "finish_refresh", "fail_refresh"),
             "sweep": ("due_dag_ids",),
             "wakes": ("ready_consumers",),
+            "schema_drift": ("check_schema",),
             "dry_runs": ("preview", "record", "told"),
         }.items():
             module = types.ModuleType(f"idiscover.aws.{name}")
@@ -79,6 +81,9 @@ class Played:
         errors = self.faults.get(function, [])
         if errors:
             raise errors[0] if self.lasting else errors.pop(0)
+
+    def check_schema(self, plan: ExtractionPlan) -> SchemaDrift:
+        return SchemaDrift(added=(f"Odd_{plan.object}__c is new: string(80)",))
 
     def open_extraction(self, plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest:
         self._asked("open_extraction", "open")
@@ -290,7 +295,7 @@ class Agent:
             read_started_at_utc=datetime.now(UTC),
             read_at_utc=datetime.now(UTC),
             absence_at_utc=None,
-            job_id=None,
+            job_ids=(),
             columns=("id", "_read_at_utc", "_batch_id"),
             files=(),
             counts=BatchCounts(count_before=0, count_after=0, job_rows=0, page_rows=0, parsed_rows=0, file_rows=0),

@@ -115,9 +115,10 @@ class Chain:
         """Jobs that were read and never became part of a batch, because their run failed."""
         keys = stand.job_metadata("select manifest_key from job.batch")
         manifests = [BatchManifest.model_validate_json(stand.bucket.read_text(key)) for (key,) in keys]
-        kept = {manifest.job_id for manifest in manifests} | {item.ids.job_id for item in manifests if item.ids}
-        reads = iter_reads(self.layout.state("salesforce"))
-        return tuple(sorted({read.job_id for read in reads if read.job_id and read.job_id not in kept}))
+        reads = [read for item in manifests for read in (item, item.ids) if read is not None]
+        kept = {job_id for read in reads for job_id in read.job_ids}
+        logged = iter_reads(self.layout.state("salesforce"))
+        return tuple(sorted({read.job_id for read in logged if read.job_id and read.job_id not in kept}))
 
     def counts(self) -> dict[str, int]:
         """How much of everything has been done so far, to see what an action added."""

@@ -166,7 +166,7 @@ def test_what_changes_while_it_is_read(org: LiveOrg, change: str, moment: str) -
 def _assert_is_a_snapshot(org: LiveOrg, manifest: BatchManifest) -> None:
     """The files hold the window as it was when the last job looked at the org, whole."""
     job = org.jobs()[-1]
-    assert job.job_id == manifest.job_id and job.rows == manifest.rows
+    assert (job.job_id,) == manifest.job_ids and job.rows == manifest.rows
     assert org.versions(manifest) == org.window_at(job.org_time)
     assert len(manifest.files) > 2, "several pages"
 

@@ -53,7 +53,10 @@ def _rows(page: PageStream) -> list[list[str]]:
 def test_parallel_pages_and_the_chain_of_locators_hold_the_same_rows(secret: dict[str, str]) -> None:
     session = open_session({**secret, "grant_type": "jwt"}, API_VERSION)
     job, _ = bulk.create_job(session, soql.select(REQUEST), REQUEST.operation)
-    job = bulk.wait_for_job(session, job, 60)
+    watch = bulk.JobWatch(job, 60)
+    while not watch.look(session):
+        time.sleep(watch.seconds_to_look)
+    job = watch.job
     pages = bulk.result_pages(session, job.id)
     assert pages is not None
     assert len(pages) > 5  # more than one call of resultPages

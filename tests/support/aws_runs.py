@@ -153,7 +153,7 @@ def manifest_of(
         read_started_at_utc=read_at,
         read_at_utc=read_at,
         absence_at_utc=read_at if window.read_mode.tells_absence else None,
-        job_id=None if window.is_empty and not is_whole else "750000000000001AAA",
+        job_ids=() if window.is_empty and not is_whole else ("750000000000001AAA",),
         columns=(*(column.column for column in request.columns), *SYSTEM_COLUMNS),
         files=tuple(files),
         counts=_counts(files),
@@ -165,7 +165,7 @@ def manifest_of(
 def _id_read(request: ExtractionRequest, files: Sequence[BatchFile], read_at: datetime) -> IdRead:
     return IdRead(
         read_at_utc=read_at,
-        job_id="750000000000002AAA",
+        job_ids=("750000000000002AAA",),
         columns=(request.key, "_batch_id"),
         files=tuple(files),
         counts=_counts(files),

@@ -11,6 +11,7 @@ is `emr_jobs.step.run` with the real page code on a runner of this process.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -29,6 +30,7 @@ from idiscover.plan.model import ExtractionPlan, LoadPlan, Plan, RefreshPlan, Ru
 
 from emr_jobs import step
 from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
+from emr_jobs.reading import Submit
 from tests.support.aws_runs import midnight
 from tests.support.direct_stack import DirectStack
 
@@ -39,11 +41,15 @@ Units = list[list[str]]
 class LocalPages:
     """Page tasks one after the other, in this process."""
 
-    def wait_until_ready(self) -> None:
-        """There is nothing to wait for."""
+    @contextmanager
+    def open(self, parallel: int) -> Iterator[Submit]:
+        yield _run_here
 
-    def __call__(self, order: PageOrder, tasks: Sequence[PageTask], parallel: int) -> Iterator[TaskOutcome]:
-        yield from (run_task(order, task) for task in tasks)
+
+def _run_here(order: PageOrder, task: PageTask) -> Future[TaskOutcome]:
+    done: Future[TaskOutcome] = Future()
+    done.set_result(run_task(order, task))
+    return done
 
 
 @dataclass(frozen=True)

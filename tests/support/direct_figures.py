@@ -42,10 +42,10 @@ def _belongs_to(name: str, tables: Iterable[str]) -> bool:
 
 def _loaded_reads(chain: DirectChain) -> list[LoggedRead]:
     """The reads whose rows or Ids are in a loaded batch."""
-    jobs: set[str | None] = set()
+    jobs: set[str] = set()
     for (batch_id,) in chain.stack.job("select batch_id from job.batch where state <> 'pending'"):
         manifest = chain.manifests[batch_id]
-        jobs |= {manifest.job_id, manifest.ids.job_id if manifest.ids else None}
+        jobs.update(manifest.job_ids, manifest.ids.job_ids if manifest.ids else ())
     return [read for read in chain.stack.org.reads() if read.job_id is not None and read.job_id in jobs]
 
 

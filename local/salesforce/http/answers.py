@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 VERSIONS = range(31, 67)
@@ -31,6 +32,11 @@ def json_response(content: object, status: int = 200, headers: Mapping[str, str]
     """Compact UTF-8 JSON."""
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     return Response(body, status, headers, media_type="application/json;charset=UTF-8")
+
+
+def bearer_token(request: Request) -> str:
+    """The access token that a request came with; empty without one."""
+    return request.headers.get("authorization", "").partition(" ")[2].strip()
 
 
 def parse_version(text: str) -> str:

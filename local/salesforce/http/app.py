@@ -15,16 +15,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from local.salesforce import schema
 from local.salesforce.clock import http_date
 from local.salesforce.describe import describe, summary
+from local.salesforce.faults import Fault, Kind
 from local.salesforce.fields import SObject
-from local.salesforce.http import added_routes, bulk_routes, live_routes
+from local.salesforce.http import added_routes, bulk_routes, fault_routes, live_routes
 from local.salesforce.http.answers import (
     VERSIONS,
     ApiError,
+    bearer_token,
     clean_json_object,
     json_response,
     not_found,
     parse_version,
 )
+from local.salesforce.http.asked import asked
+from local.salesforce.http.faulty import UNDATED, hit
 from local.salesforce.http.service import Service
 from local.salesforce.oauth import OAuthError
 from local.salesforce.rest import PAGE_RECORDS
@@ -44,6 +48,10 @@ def create_app(service: Service) -> ASGIApp:
         _route(service, "/idiscover/clock", {"GET": _clock}, public=True),
         _route(service, "/idiscover/advance", {"POST": _advance}, public=True),
         _route(service, "/idiscover/live", {"GET": _live, "POST": _plan_live, "DELETE": _forget_live}, public=True),
+        _route(
+            service, "/idiscover/faults", {"GET": _faults, "POST": _plan_fault, "DELETE": _forget_faults}, public=True
+        ),
+        _route(service, "/idiscover/requests", {"GET": _requests}, public=True),
         _route(service, "/idiscover/objects", {"GET": _added, "POST": _add}, public=True),
         _route(service, "/services/oauth2/token", {"POST": _token}, public=True),
         _route(service, "/services/data", {"GET": _versions}, public=True),
@@ -75,7 +83,7 @@ class _OrgDate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def dated(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and not scope.get(UNDATED):
                 date = http_date(self._service.org.clock.now()).encode("ascii")
                 message["headers"] = [*message.get("headers", []), (b"date", date)]
             await send(message)
@@ -103,30 +111,39 @@ def _with_trailing_slashes(routes: list[Route]) -> list[Route]:
 
 
 def _answer(service: Service, request: Request, body: bytes, handlers: Mapping[str, Handler], public: bool) -> Response:
-    handler = handlers.get(request.method)
+    about = asked(service, request, body)
+    fault: Fault | None = None
     headers: dict[str, str] = {}
     try:
         if not public:
             _authenticate(service, request)
             headers = _count_call(service)
-        if handler is None:
-            allowed = ", ".join(handlers)
-            message = f"HTTP Method '{request.method}' not allowed. Allowed are {allowed}"
-            raise ApiError(405, "METHOD_NOT_ALLOWED", message)
-        response = handler(service, request, body)
+        fault = service.faults.meet(about)
+        response = hit(service, request, about, fault, lambda: _handled(service, request, body, handlers))
     except ApiError as error:
         response = error.response()
     except SoqlError as error:
         response = ApiError(400, error.code, error.message).response()
     response.headers.update(headers)
+    if about.kind is not Kind.OTHER:
+        service.faults.answered(about, response.status_code, fault)
     return response
 
 
+def _handled(service: Service, request: Request, body: bytes, handlers: Mapping[str, Handler]) -> Response:
+    handler = handlers.get(request.method)
+    if handler is None:
+        allowed = ", ".join(handlers)
+        message = f"HTTP Method '{request.method}' not allowed. Allowed are {allowed}"
+        raise ApiError(405, "METHOD_NOT_ALLOWED", message)
+    return handler(service, request, body)
+
+
 def _authenticate(service: Service, request: Request) -> None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme = request.headers.get("authorization", "").partition(" ")[0]
     if scheme and scheme.lower() not in ("bearer", "oauth"):
         raise ApiError(401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE")
-    if not service.tokens.is_valid(token.strip()):
+    if not service.tokens.is_valid(bearer_token(request)):
         raise ApiError(401, "INVALID_SESSION_ID", "Session expired or invalid")
 
 
@@ -178,6 +195,22 @@ def _plan_live(service: Service, request: Request, body: bytes) -> Response:
 
 def _forget_live(service: Service, request: Request, body: bytes) -> Response:
     return live_routes.forget(service)
+
+
+def _faults(service: Service, request: Request, body: bytes) -> Response:
+    return fault_routes.planned(service)
+
+
+def _plan_fault(service: Service, request: Request, body: bytes) -> Response:
+    return fault_routes.plan(service, body)
+
+
+def _forget_faults(service: Service, request: Request, body: bytes) -> Response:
+    return fault_routes.forget(service)
+
+
+def _requests(service: Service, request: Request, body: bytes) -> Response:
+    return fault_routes.requests(service)
 
 
 def _added(service: Service, request: Request, body: bytes) -> Response:

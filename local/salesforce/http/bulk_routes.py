@@ -20,8 +20,9 @@ from local.salesforce.http.answers import (
     not_found,
 )
 from local.salesforce.http.service import ResultPagesShape, Service
+from local.salesforce.large.objects import served_large
 from local.salesforce.live import Moment
-from local.salesforce.results import Page, gzipped
+from local.salesforce.results import CsvDialect, Page, gzipped
 from local.salesforce.schema import USER_IDS, find_object
 from local.salesforce.times import to_iso
 from local.salesforce.values import rest_datetime
@@ -127,10 +128,17 @@ def result_pages(service: Service, version: str, job_id: str, request: Request) 
 
 
 def _csv(service: Service, job: sqlite3.Row, page: Page, headers: dict[str, str], request: Request) -> Response:
-    chunks = service.files.stream(job["id"], page)
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    is_packed = "gzip" in request.headers.get("accept-encoding", "")
+    if is_packed:
         headers["Content-Encoding"] = "gzip"
-        chunks = gzipped(chunks)
+    large = served_large(job["object"])
+    if large is None:
+        chunks = service.files.stream(job["id"], page)
+        chunks = gzipped(chunks) if is_packed else chunks
+    else:
+        bound = bind_for_bulk(job["soql"])
+        dialect = CsvDialect(DELIMITERS[job["delimiter"]], LINE_ENDINGS[job["line_ending"]])
+        chunks = large.csv(bound, large.select(bound)[page.first : page.first + page.count], dialect, is_packed)
     return StreamingResponse(chunks, headers=headers, media_type="text/csv; charset=UTF-8")
 
 

@@ -1,11 +1,15 @@
 """Everything a request handler needs, put together from a state directory."""
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from local.salesforce.bulk import BulkJobs
+from local.salesforce.faults import Faults
+from local.salesforce.large.blocks import BlockStore
+from local.salesforce.large.objects import serve_large
 from local.salesforce.live import LiveOrg
 from local.salesforce.oauth import (
     TOKEN_SECONDS,
@@ -40,6 +44,8 @@ class Settings:
     token_seconds: float = TOKEN_SECONDS
     daily_api_requests: int = 1_000_000
     daily_query_jobs: int = 10_000
+    large: Mapping[str, int] = field(default_factory=dict)  # names of large objects → rows
+    large_dir: Path | None = None  # where their rows are kept, for several states; None: in the state's own directory
 
     @property
     def url(self) -> str:
@@ -61,6 +67,7 @@ class Service:
     jobs: BulkJobs
     files: ResultFiles
     live: LiveOrg
+    faults: Faults
 
     def close(self) -> None:
         """Finish the job at hand and close the store."""
@@ -71,6 +78,7 @@ class Service:
 def open_service(settings: Settings) -> Service:
     """Open or create the state. Raises ValueError when seed or scale are not those the state was made with."""
     settings.state_dir.mkdir(parents=True, exist_ok=True)
+    serve_large(settings.large, BlockStore(settings.large_dir or settings.state_dir / "large"))
     store = Store(settings.state_dir)
     org = Org(store, settings.seed, settings.scale)
     credentials = ensure_credentials(settings.state_dir, settings.url)
@@ -81,6 +89,7 @@ def open_service(settings: Settings) -> Service:
     files = ResultFiles(settings.state_dir / "results", bytes.fromhex(secret))
     log = RequestLog(store)
     live = LiveOrg(store, org)
+    faults = Faults()
     return Service(
         settings,
         store,
@@ -88,8 +97,9 @@ def open_service(settings: Settings) -> Service:
         credentials,
         TokenServer(store, credentials, settings.token_seconds),
         log,
-        RestQueries(store, org, log, live),
-        BulkJobs(store, org, files, live, settings.page_rows),
+        RestQueries(store, org, log, live, faults),
+        BulkJobs(store, org, files, live, faults, settings.page_rows),
         files,
         live,
+        faults,
     )

@@ -51,6 +51,7 @@ __all__ = [
     "every_object",
     "find_object",
     "set_added",
+    "set_large",
     "user_id",
 ]
 
@@ -79,19 +80,28 @@ OBJECTS: Mapping[str, SObject] = {
 _BY_LOWER_NAME = {name.lower(): item for name, item in OBJECTS.items()}
 # What somebody has added to the org that this process serves (see `added`).
 _ADDED: dict[str, SObject] = {}
+# Its large objects (see `large`).
+_LARGE: dict[str, SObject] = {}
 
 
 def find_object(name: str) -> SObject | None:
     """The object of this name in any case, or None."""
-    return _BY_LOWER_NAME.get(name.lower()) or _ADDED.get(name.lower())
+    lower = name.lower()
+    return _BY_LOWER_NAME.get(lower) or _ADDED.get(lower) or _LARGE.get(lower)
 
 
 def every_object() -> list[SObject]:
-    """The org's own objects, and the added ones."""
-    return [*OBJECTS.values(), *_ADDED.values()]
+    """The org's own objects, the added ones, and the large ones."""
+    return [*OBJECTS.values(), *_ADDED.values(), *_LARGE.values()]
 
 
 def set_added(sobjects: Iterable[SObject]) -> None:
     """These are the added objects of the org, and no others."""
     _ADDED.clear()
     _ADDED.update({item.name.lower(): item for item in sobjects})
+
+
+def set_large(sobjects: Iterable[SObject]) -> None:
+    """These are the large objects of the org, and no others."""
+    _LARGE.clear()
+    _LARGE.update({item.name.lower(): item for item in sobjects})

@@ -264,16 +264,18 @@ def check_manifest(manifest: BatchManifest, window: Window, where: str) -> None:
             remedy=read_again(window.object, window.run_id),
         )
     _check_absence(manifest, where)
-    _check_counts(manifest, manifest.counts, manifest.rows, where, "")
+    left_out = sum(file.rows for file in manifest.quarantine)
+    _check_counts(manifest, manifest.counts, manifest.rows, left_out, where)
     if manifest.ids is not None:
-        _check_counts(manifest, manifest.ids.counts, manifest.ids.rows, where, ", Ids")
+        _check_counts(manifest, manifest.ids.counts, manifest.ids.rows, 0, f"{where}, Ids")
 
 
 def _check_absence(manifest: BatchManifest, where: str) -> None:
     """A batch tells of absence exactly if it was to read every Id, and then brings the Ids."""
     mode = manifest.read_mode
     got = (manifest.absence_at_utc is not None, manifest.ids is not None)
-    expected = (mode.tells_absence, mode is ReadMode.WINDOW_AND_IDS)
+    tells_absence = mode.tells_absence and not (mode is ReadMode.WHOLE and manifest.counts.quarantined)
+    expected = (tells_absence, mode is ReadMode.WINDOW_AND_IDS)
     if got != expected:
         raise DataQualityError(
             "the manifest does not tell of absence as its read mode should",
@@ -285,12 +287,12 @@ def _check_absence(manifest: BatchManifest, where: str) -> None:
         )
 
 
-def _check_counts(manifest: BatchManifest, counts: BatchCounts, listed: int, where: str, of: str) -> None:
-    # rows of erased records were parsed and not written, or were taken out of the files since
+def _check_counts(manifest: BatchManifest, counts: BatchCounts, listed: int, left_out: int, where: str) -> None:
+    # rows of erased records and broken rows were parsed and not written, or were taken out of the files since
     numbers = {
         "job": counts.job_rows,
         "parsed": counts.parsed_rows,
-        "in files": counts.file_rows + counts.suppressed,
+        "in files": counts.file_rows + counts.suppressed + left_out,
         "listed in the manifest": listed + counts.gone,
     }
     if counts.page_rows is not None:
@@ -300,7 +302,7 @@ def _check_counts(manifest: BatchManifest, counts: BatchCounts, listed: int, whe
     if len(set(numbers.values())) > 1:
         raise DataQualityError(
             "row counts of the extraction differ",
-            where=f"{where}{of}",
+            where=where,
             got=", ".join(f"{name} {count}" for name, count in numbers.items()),
             expected="the same number everywhere",
             remedy=f"read the step's log; {read_again(manifest.object, manifest.run_id)}",

@@ -192,7 +192,7 @@ def _write_batch(cursor: Cursor, manifest: BatchManifest, manifest_key: str) -> 
         "countries": list(manifest.countries),
         "reason": manifest.reason,
         "absence_at_utc": manifest.absence_at_utc,
-        "job_id": manifest.job_id,
+        "job_ids": list(manifest.job_ids),
         "rows": manifest.rows,
         "ids": manifest.id_count,
         "bytes": manifest.bytes,

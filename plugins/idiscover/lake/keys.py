@@ -23,6 +23,11 @@ def archive_prefix(object_name: str, batch_id: str) -> str:
     return f"archive/{object_name}/{batch_id}/"
 
 
+def quarantine_prefix(object_name: str, batch_id: str) -> str:
+    """Folder of the rows of a batch that broke their contract."""
+    return f"quarantine/{object_name}/{batch_id}/"
+
+
 def manifest_key(prefix: str) -> str:
     """The batch's own manifest inside its folder."""
     return f"{prefix}manifest.json"
@@ -31,6 +36,11 @@ def manifest_key(prefix: str) -> str:
 def status_key(dag_id: str, run_id: str, step: str) -> str:
     """One JSON log per run and step."""
     return f"status/{dag_id}/{_segment(run_id)}/{_segment(step)}.json"
+
+
+def schema_key(object_name: str) -> str:
+    """What an object of the org was like when it was read last."""
+    return f"status/schema/{object_name}.json"
 
 
 def script_prefix(sha: str) -> str:

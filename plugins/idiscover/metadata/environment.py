@@ -84,8 +84,27 @@ class SalesforceSettings(Model):
         le=1_000_000,
         description="Rows of a result page where pages come one after the other; parallel pages are cut by Salesforce.",
     )
-    parallel_pages: int = Field(ge=1, le=64, description="Pages read at once.")
+    parallel_pages: int = Field(ge=1, le=64, description="Pages read at once, of all jobs of a read.")
     job_timeout_minutes: int = Field(ge=1, le=1440, description="How long a query job may take.")
+    rows_per_job: int = Field(
+        default=2_000_000,
+        ge=1,
+        le=100_000_000,
+        description="A read of more rows is cut into ranges of about so many, each a query job of its own.",
+    )
+    parallel_jobs: int = Field(
+        default=3, ge=1, le=25, description="Query jobs of one read that Salesforce works on at once."
+    )
+    most_calls_percent: int = Field(
+        default=80,
+        ge=1,
+        le=100,
+        description="Extractions stop when the org's API calls, or query jobs, of 24 hours reach this share, whoever"
+        " made them: the rest is for others.",
+    )
+    most_calls_percent_per_run: int = Field(
+        default=20, ge=1, le=100, description="Share of the org's daily API calls that one run may use."
+    )
 
 
 class RedshiftSettings(Model):

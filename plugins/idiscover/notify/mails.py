@@ -39,8 +39,8 @@ class Mail(_NotifyModel):
 Fact = tuple[str, str]
 
 
-def start_mail(request: ExtractionRequest, plan: ExtractionPlan) -> Mail:
-    """What is about to run: object, window, kind, order date, planned cluster and step."""
+def start_mail(request: ExtractionRequest, plan: ExtractionPlan, news: Sequence[str] = ()) -> Mail:
+    """What is about to run: object, window, kind, order date, planned cluster and step; and what is new in the org."""
     window, emr = request.window, plan.context.emr
     facts: list[Fact] = [
         ("Object", f"{plan.object} ({plan.salesforce_object})"),
@@ -59,6 +59,9 @@ def start_mail(request: ExtractionRequest, plan: ExtractionPlan) -> Mail:
         without_rows = "an empty batch is written and Salesforce is not asked"
         rest = "the Ids alone are read" if window.read_mode.tells_absence else without_rows
         facts.append(("Note", f"The window is empty: {rest}."))
+    if news:
+        facts.append(("In the org", "; ".join(news)))
+        facts.append(("To take it up", f"idiscover onboard {plan.salesforce_object}"))
     subject = _subject(plan, f"{plan.object} {window.order_date.isoformat()}: extraction starts")
     return _mail(subject, f"Extraction of {plan.object} starts", facts, plan)
 

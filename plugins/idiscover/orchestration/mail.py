@@ -84,11 +84,12 @@ class ExtractionMailOperator(SesEmailOperator):
 
 
 class StartMailOperator(ExtractionMailOperator):
-    """Freezes the window, writes the request, and says what is about to run."""
+    """Looks at the object in the org, freezes the window, writes the request, and says what is about to run."""
 
     def execute(self, context: Context) -> dict[str, str]:
         """Pushes the request and its address to XCom; returns what became of the mail."""
         from idiscover.aws.extraction_run import open_extraction
+        from idiscover.aws.schema_drift import check_schema
 
         with failure_recorded(context):
             check_conf(context)
@@ -96,11 +97,14 @@ class StartMailOperator(ExtractionMailOperator):
             if run.dry_run:
                 tell(self.plan, run, context)
                 raise DownstreamTasksSkipped(tasks=[task for task in CHAIN if task != self.task_id])
+            drift = check_schema(self.plan)
             request = open_extraction(self.plan, run)
+        for line in drift.news:
+            self.log.warning("in the org: %s", line)
         ti = context["ti"]
         ti.xcom_push(key=REQUEST_KEY, value=request.model_dump(mode="json"))
         ti.xcom_push(key=REQUEST_URI_KEY, value=request_uri(request, run))
-        return self.send_or_warn(start_mail(request, self.plan), run)
+        return self.send_or_warn(start_mail(request, self.plan, drift.news), run)
 
 
 class ClosingMailOperator(ExtractionMailOperator):

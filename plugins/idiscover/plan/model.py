@@ -223,6 +223,15 @@ class Window(PlanModel):
         return self.start_utc >= self.end_utc
 
 
+class QueryRange(PlanModel):
+    """A part of what one read asks for, half-open in time or in Ids; None is no bound but the read's own."""
+
+    start_utc: datetime | None = None
+    end_utc: datetime | None = None
+    id_from: str | None = None
+    id_before: str | None = None
+
+
 class ExtractionRequest(PlanModel):
     """All that one EMR step is told; lies in S3 at `status/<dag_id>/<run_id>/request.json`.
 

@@ -1,4 +1,4 @@
-"""Bulk API 2.0 query jobs: create, wait, abort, and where their result pages are."""
+"""Bulk API 2.0 query jobs: create, watch, abort, and where their result pages are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from idiscover.salesforce.session import SalesforceSession
 
 Operation = Literal["query", "queryAll"]
 
-_OPEN_STATES = frozenset({"UploadComplete", "InProgress"})
+COMPLETE = "JobComplete"
+OPEN_STATES = frozenset({"UploadComplete", "InProgress"})
 _FIRST_POLL_SECONDS = 0.25
 _LONGEST_POLL_SECONDS = 15.0
 _POLL_GROWTH = 1.5
@@ -61,61 +62,66 @@ def abort_job(session: SalesforceSession, job_id: str) -> None:
     session.send("PATCH", f"{jobs_path(session)}/{job_id}", json={"state": "Aborted"})
 
 
-def wait_for_job(
-    session: SalesforceSession,
-    job: QueryJob,
-    timeout_seconds: float,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> QueryJob:
-    """Wait until the job is complete. A job that is left (timeout, error, interrupt) is aborted first.
-
-    Raises:
-        RetriableError: it is not complete after `timeout_seconds`, or failed for a reason that may pass.
-        ConfigError: it failed because of its query.
-        FatalError: somebody aborted it.
-    """
-    try:
-        done = _poll(session, job, timeout_seconds, sleep, clock)
-    except BaseException as error:
-        _abort_quietly(session, job.id, error)
-        raise
-    if done.state == "JobComplete":
-        return done
-    raise faults.job_fault(job.id, done.state, done.error)
+def delete_job(session: SalesforceSession, job_id: str) -> None:
+    """Remove a job that does not run any more, and its results."""
+    session.send("DELETE", f"{jobs_path(session)}/{job_id}")
 
 
-def _poll(
-    session: SalesforceSession,
-    job: QueryJob,
-    timeout_seconds: float,
-    sleep: Callable[[float], None],
-    clock: Callable[[], float],
-) -> QueryJob:
-    deadline = clock() + timeout_seconds
-    pause = _FIRST_POLL_SECONDS
-    now = read_job(session, job.id)
-    while now.state in _OPEN_STATES:
-        left = deadline - clock()
-        if left <= 0:
-            raise RetriableError(
-                f"Query job {job.id} is not complete in time",
-                got=f"{now.state} with {now.rows} rows",
-                expected=f"JobComplete within {timeout_seconds:.0f} seconds",
-                remedy="raise salesforce.job_timeout_minutes in the context, or make the window smaller",
-            )
-        sleep(min(pause, left))
-        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
-        now = read_job(session, job.id)
-    return now
-
-
-def _abort_quietly(session: SalesforceSession, job_id: str, cause: BaseException) -> None:
-    """Abort, and let a failure of that be a note on the error that matters."""
+def discard_job(session: SalesforceSession, job_id: str, cause: BaseException) -> None:
+    """Abort and remove a job that nobody wants any more; a failure of that is a note on the error that matters."""
     try:
         abort_job(session, job_id)
+        delete_job(session, job_id)
     except IdiscoverError as error:
         cause.add_note(f"query job {job_id} could not be aborted either: {error.what}")
+
+
+class JobWatch:
+    """Asks for the state of one job, ever less often, until it is complete.
+
+    Args:
+        job: as it was created.
+        timeout_seconds: how long it may take from now.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, job: QueryJob, timeout_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.job = job
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._deadline = clock() + timeout_seconds
+        self._pause = _FIRST_POLL_SECONDS
+        self._next_look = clock()
+
+    @property
+    def seconds_to_look(self) -> float:
+        """Until it is worth asking again; never negative."""
+        return max(0.0, min(self._next_look, self._deadline) - self._clock())
+
+    def look(self, session: SalesforceSession) -> bool:
+        """Whether the job is complete; asks Salesforce.
+
+        Raises:
+            RetriableError: it is not complete in its time, or failed for a reason that may pass.
+            QueryTimeout: it took too long for Salesforce; less data may pass.
+            ConfigError: it failed because of its query.
+            FatalError: somebody aborted it.
+        """
+        self.job = read_job(session, self.job.id)
+        if self.job.state == COMPLETE:
+            return True
+        if self.job.state not in OPEN_STATES:
+            raise faults.job_fault(self.job.id, self.job.state, self.job.error)
+        if self._clock() >= self._deadline:
+            raise RetriableError(
+                f"Query job {self.job.id} is not complete in time",
+                got=f"{self.job.state} with {self.job.rows} rows",
+                expected=f"JobComplete within {self._timeout_seconds:.0f} seconds",
+                remedy="raise salesforce.job_timeout_minutes in the context, or lower salesforce.rows_per_job",
+            )
+        self._next_look = self._clock() + self._pause
+        self._pause = min(self._pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+        return False
 
 
 def result_pages(session: SalesforceSession, job_id: str) -> list[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
@@ -14,6 +15,14 @@ class SessionExpired(RetriableError):
 
 class QueryTimeout(RetriableError):
     """The query ran longer than Salesforce allows; the same query over less data may pass."""
+
+
+class NotInBulk(ConfigError):
+    """The Bulk API does not serve the object; REST may."""
+
+
+class LocatorFault(RetriableError):
+    """A locator leads nowhere, or back; read from the beginning, the pages may be given others."""
 
 
 class NotFound(FatalError):
@@ -37,8 +46,10 @@ _QUERY_CODES = {
     "INVALID_QUERY_FILTER_OPERATOR": "correct the operator in the object's delta filter",
     "INVALID_FIELD": "correct the field's name in the object's file, or give the user access to the field",
     "INVALID_TYPE": "correct the object's name, or give the user access to the object",
-    "INVALIDENTITY": "this object cannot be read through the Bulk API; take it out of the metadata",
 }
+_NOT_IN_BULK = "INVALIDENTITY"
+_NOT_IN_BULK_REMEDY = "read it through REST; if that refuses it too, take the object out of the metadata"
+_JOB_TIMEOUT = re.compile(r"QUERY_TIMEOUT|query.{0,40}(timed out|timeout|too long)", re.IGNORECASE)
 _LIMIT_REMEDY = "wait until the rolling 24 hours free some of it, or have the org's limit raised"
 _MESSAGE_CHARACTERS = 1000
 
@@ -77,9 +88,14 @@ def fault_of(answer: Answer, what: str) -> IdiscoverError:
         return NextRunError(f"The org's API calls are used up: {what}", got=got, remedy=_LIMIT_REMEDY)
     if answer.code == "LIMIT_EXCEEDED":
         return NextRunError(f"A limit of the org is used up: {what}", got=got, remedy=_LIMIT_REMEDY)
+    if answer.code == "INVALID_QUERY_LOCATOR":
+        remedy = "run it again: the next try reads these pages from the beginning"
+        return LocatorFault(f"Salesforce refused a locator of its own: {what}", got=got, remedy=remedy)
     if _is_passing(answer):
         remedy = "run it again later; status.salesforce.com tells of outages"
         return RetriableError(f"Salesforce is not available: {what}", got=got, remedy=remedy)
+    if answer.code == _NOT_IN_BULK:
+        return NotInBulk(f"The Bulk API does not serve the object: {what}", got=got, remedy=_NOT_IN_BULK_REMEDY)
     if answer.code in _QUERY_CODES:
         return ConfigError(f"Salesforce refused: {what}", got=got, remedy=_QUERY_CODES[answer.code])
     if answer.status == 404:
@@ -106,6 +122,10 @@ def job_fault(job_id: str, state: str, told: str) -> IdiscoverError:
     if state == "Aborted":
         remedy = "somebody aborted it (Setup, Bulk Data Load Jobs): ask why, then run it again"
         return FatalError(f"Query job {job_id} was aborted", got=told or state, remedy=remedy)
+    if _JOB_TIMEOUT.search(told):
+        return QueryTimeout(f"Salesforce timed query job {job_id} out", got=told, remedy="make the window smaller")
+    if _NOT_IN_BULK in told:
+        return NotInBulk(f"The Bulk API refused job {job_id}'s object", got=told, remedy=_NOT_IN_BULK_REMEDY)
     for code, remedy in _QUERY_CODES.items():
         if code in told:
             return ConfigError(f"Salesforce refused the query of job {job_id}", got=told, remedy=remedy)

@@ -8,9 +8,11 @@ page, byte for byte and once, or an error.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import requests
+from isal import igzip_lib
+from urllib3.exceptions import HTTPError
 
 from idiscover.errors import RetriableError
 from idiscover.salesforce.session import SalesforceSession
@@ -72,7 +74,7 @@ class PageStream:
         answer = self._session.send("GET", self._path, stream=True)
         try:
             self._read_headers(answer)
-            body = answer.iter_content(CHUNK_BYTES)
+            body = _decoded(answer)
             first = self._skip_taken(body)
             if first:
                 yield self._took(first)
@@ -116,3 +118,38 @@ class PageStream:
         self.announced_rows = int(rows) if rows.isdigit() else None
         locator = answer.headers.get("Sforce-Locator") or _NO_MORE_PAGES
         self.next_locator = None if locator == _NO_MORE_PAGES else locator
+
+
+def _decoded(answer: requests.Response) -> Iterator[bytes]:
+    """The body, at most `CHUNK_BYTES` at a time. requests unpacks it by zlib, at half the speed.
+
+    Raises:
+        requests.RequestException: it is cut, or not what its headers say.
+    """
+    if answer.headers.get("Content-Encoding", "").lower() != "gzip":
+        yield from answer.iter_content(CHUNK_BYTES)
+        return
+    try:
+        yield from _unpacked(answer.raw.stream(CHUNK_BYTES, decode_content=False))
+    except HTTPError as error:
+        raise requests.ConnectionError(error) from error
+    except igzip_lib.error as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
+
+
+def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    unpacker = _unpacker()
+    for packed in pieces:
+        while packed or not (unpacker.needs_input or unpacker.eof):
+            if unpacker.eof:  # a stream may be followed by another
+                unpacker = _unpacker()
+            text = unpacker.decompress(packed, CHUNK_BYTES)
+            packed = unpacker.unused_data
+            if text:
+                yield text
+    if not unpacker.eof:
+        raise requests.exceptions.ContentDecodingError("the body ends before its gzip stream does")
+
+
+def _unpacker() -> igzip_lib.IgzipDecompressor:
+    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)

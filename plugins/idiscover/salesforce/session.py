@@ -21,12 +21,14 @@ from simple_salesforce.util import exception_handler
 from idiscover.errors import FatalError, IdiscoverError, RetriableError
 from idiscover.salesforce import faults
 from idiscover.salesforce.oauth import Token, log_in
+from idiscover.salesforce.quota import LIMIT_HEADER, Usage, check_org, usage_in
 from idiscover.salesforce.retry import RetryPolicy
 
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 15.0
 _READ_SECONDS = 180.0  # a query may take 120 s before Salesforce gives it up
+_SAME_AGAIN = (faults.QueryTimeout, faults.LocatorFault)  # the same call would meet the same fault
 
 
 def open_session(secret: Mapping[str, str], api_version: str, retry: RetryPolicy | None = None) -> SalesforceSession:
@@ -51,6 +53,8 @@ class SalesforceSession:
         self._http.hooks["response"].append(self._note_answer)
         self._answered_at_utc: datetime | None = None
         self.api_version = api_version
+        self.most_calls_percent: int | None = None  # of the org's daily calls; None: all of them
+        self.usage: Usage | None = None  # as the newest answer told
         self.retry = retry
         self.api_calls = 0
         self.logins = 0
@@ -122,12 +126,18 @@ class SalesforceSession:
             answer = client.session.request(method, url, params=params, json=json, headers=headers, stream=stream)
             if answer.status_code >= 300:
                 exception_handler(answer)
+            if not stream and answer.content:
+                answer.json()  # here, where an answer that is none can be asked for again
             return answer
 
         return self.call(operation, f"{method} {path}")
 
     def call(self, operation: Callable[[Salesforce], T], what: str) -> T:
-        """Run `operation`; a lapsed token is renewed once, a passing fault tried again."""
+        """Run `operation`; a lapsed token is renewed once, a passing fault tried again.
+
+        Raises:
+            NextRunError: the org's daily calls are used up, or up to the share at which the platform stops.
+        """
         renewed = False
         attempt = 0
         while True:
@@ -144,18 +154,26 @@ class SalesforceSession:
                 self._client, renewed = None, True
                 continue
             attempt += 1
-            passing = isinstance(fault, RetriableError) and not isinstance(fault, faults.QueryTimeout)
+            passing = isinstance(fault, RetriableError) and not isinstance(fault, _SAME_AGAIN)
             if not passing or attempt >= self.retry.tries:
                 raise fault
             self.retry.pause(attempt - 1)
 
     def _try(self, operation: Callable[[Salesforce], T], what: str) -> _Result[T] | IdiscoverError:
         client = self.client()
+        if self.most_calls_percent is not None:
+            check_org(self.usage, self.most_calls_percent)
         self.api_calls += 1
         try:
             return _Result(operation(client))
         except SalesforceError as error:
             return faults.fault_of(faults.parse_answer(error.status, error.content), what)
+        except requests.exceptions.JSONDecodeError:
+            return RetriableError(
+                f"Salesforce's answer is no JSON: {what}",
+                got="status 200 with something else",
+                remedy="run it again later; look for a proxy that answers in Salesforce's place",
+            )
         except requests.RequestException as error:
             return faults.connection_fault(error, what)
 
@@ -181,6 +199,7 @@ class SalesforceSession:
         return parts._replace(scheme="", netloc="").geturl()
 
     def _note_answer(self, answer: requests.Response, *_args: object, **_kwargs: object) -> None:
+        self.usage = usage_in(answer.headers.get(LIMIT_HEADER)) or self.usage
         date = answer.headers.get("Date")
         if date:
             self._answered_at_utc = parsedate_to_datetime(date).astimezone(UTC)

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 
 from idiscover.errors import ConfigError
 from idiscover.metadata.models import DECIMAL_TYPES, SALESFORCE_NAME_PATTERN, FieldType, FilterCondition
-from idiscover.plan.model import BatchContent, ColumnPlan, ExtractionRequest, ReadMode
+from idiscover.plan.model import BatchContent, ColumnPlan, ExtractionRequest, QueryRange, ReadMode
 
 Scalar = str | bool | int | float | None
 
@@ -25,8 +25,10 @@ _NUMBER_TYPES = DECIMAL_TYPES | {FieldType.INT}
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 
 
-def select(request: ExtractionRequest, content: BatchContent = BatchContent.ROWS) -> str:
-    """The query of a Bulk job: the columns of `content`, over the records that `count` counts.
+def select(
+    request: ExtractionRequest, content: BatchContent = BatchContent.ROWS, part: QueryRange | None = None
+) -> str:
+    """The query of a Bulk job: the columns of `content`, over the records that `count` counts; of all or of a range.
 
     No ORDER BY and no LIMIT: either would switch PK chunking off.
 
@@ -39,12 +41,18 @@ def select(request: ExtractionRequest, content: BatchContent = BatchContent.ROWS
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError("Columns are selected twice", where=request.object, got=", ".join(repeated))
-    return f"SELECT {', '.join(names)} FROM {_from(request, content)}"
+    return f"SELECT {', '.join(names)} FROM {_from(request, content, part)}"
 
 
-def count(request: ExtractionRequest, content: BatchContent = BatchContent.ROWS) -> str:
+def count(request: ExtractionRequest, content: BatchContent = BatchContent.ROWS, part: QueryRange | None = None) -> str:
     """The records of `select`, counted."""
-    return f"SELECT COUNT() FROM {_from(request, content)}"
+    return f"SELECT COUNT() FROM {_from(request, content, part)}"
+
+
+def edge_id(request: ExtractionRequest, descending: bool) -> str:
+    """The lowest Id of the object, or the highest, whatever is filtered: the key's own index tells it at once."""
+    order = "DESC" if descending else "ASC"
+    return f"SELECT Id FROM {_identifier(request.salesforce_object)} ORDER BY Id {order} LIMIT 1"
 
 
 def columns_of(request: ExtractionRequest, content: BatchContent) -> tuple[ColumnPlan, ...]:
@@ -54,15 +62,20 @@ def columns_of(request: ExtractionRequest, content: BatchContent) -> tuple[Colum
     return tuple(column for column in request.columns if column.column == request.key)
 
 
-def _from(request: ExtractionRequest, content: BatchContent) -> str:
+def _from(request: ExtractionRequest, content: BatchContent, part: QueryRange | None) -> str:
     """Rows lie in the window, unless the whole object is read; Ids are those of every record. Both pass the filter."""
     window, conditions = request.window, []
+    part = part or QueryRange()
     if content is BatchContent.ROWS and window.read_mode is not ReadMode.WHOLE:
         if request.delta_field is None:
             raise ConfigError("The object has no field to cut a window on", where=request.object)
         field = _path(request.delta_field)
-        conditions.append(f"{field} >= {datetime_literal(window.start_utc)}")
-        conditions.append(f"{field} < {datetime_literal(window.end_utc)}")
+        conditions.append(f"{field} >= {datetime_literal(part.start_utc or window.start_utc)}")
+        conditions.append(f"{field} < {datetime_literal(part.end_utc or window.end_utc)}")
+    if part.id_from is not None:
+        conditions.append(f"Id >= {text_literal(part.id_from)}")
+    if part.id_before is not None:
+        conditions.append(f"Id < {text_literal(part.id_before)}")
     types = {column.salesforce: column.type for column in request.columns}
     conditions += [_condition(condition, types) for condition in request.filter]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""

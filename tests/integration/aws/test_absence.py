@@ -103,7 +103,7 @@ def test_an_empty_window_still_brings_the_ids(platform: Platform, org: Org) -> N
     org.now = midnight(DAY_0)  # a clock that goes back makes the window empty
     run = RunIdentity(dag_id="sfdc_to_s3__result", run_id="manual__1", run_type="manual")
     manifest = extract(platform, org, "result", run, [], ["R1"])
-    assert (manifest.job_id, manifest.rows, manifest.id_count) == (None, 0, 1)
+    assert (manifest.job_ids, manifest.rows, manifest.id_count) == ((), 0, 1)
     load(platform, "result", LOAD)
     assert platform.warehouse("select ids from stg.batch_load order by 1") == [(1,), (3,)]
     assert platform.job("select state from job.batch") == [("loaded",)] * 2

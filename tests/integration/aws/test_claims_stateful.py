@@ -129,7 +129,7 @@ class Claims(RuleBasedStateMachine):
         moment = datetime.combine(DAYS[0] + timedelta(days=number), time(hours), UTC)
         self.org_now = max(moment, self.org_now or moment)
         self.ask(
-            "insert into job.batch values (%s, 'x', 'r', 'manual', %s, %s, %s, %s, null, 0, 0, '{}', 'k', 'pending')"
+            "insert into job.batch values (%s, 'x', 'r', 'manual', %s, %s, %s, %s, 0, 0, '{}', 'k', 'pending')"
             " on conflict do nothing",
             f"clock {moment}",
             moment.date(),

@@ -112,13 +112,13 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> SmallStand:
         rows = WINDOW_ROWS["account" if "account" in text else "unit"]
         files = (SimpleNamespace(key="part-0"),) if rows else ()
         ids = SimpleNamespace(
-            files=(SimpleNamespace(key="ids-0"),), job_id="751", counts=SimpleNamespace(parsed_rows=IDS, gone=0)
+            files=(SimpleNamespace(key="ids-0"),), job_ids=("751",), counts=SimpleNamespace(parsed_rows=IDS, gone=0)
         )
         return SimpleNamespace(
             batch_id="account-1" if rows else "unit-1",
             files=files,
-            job_id="750" if rows else None,
-            counts=SimpleNamespace(parsed_rows=rows, gone=0),
+            job_ids=("750",) if rows else (),
+            counts=SimpleNamespace(parsed_rows=rows, job_rows=rows, gone=0),
             ids=ids if rows else None,
         )
 

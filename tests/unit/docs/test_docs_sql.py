@@ -32,9 +32,9 @@ PLACES = ("-- job metadata: ", "-- warehouse: ")
 SEED = """
 alter sequence job.claim_claim_id_seq restart with 1;
 insert into job.batch values
-('a-5', 'a', 'r5', 'scheduled', '2026-01-05', '2015-01-01Z', '2026-01-06Z', '2026-01-06 02:00Z', '750', 7, 70, '{}',
+('a-5', 'a', 'r5', 'scheduled', '2026-01-05', '2015-01-01Z', '2026-01-06Z', '2026-01-06 02:00Z', 7, 70, '{}',
  'archive/a/a-5/manifest.json', 'archived', now(), now(), now()),
-('a-6', 'a', 'r6', 'scheduled', '2026-01-06', '2026-01-05 12:00Z', '2026-01-07Z', '2026-01-07 02:00Z', '751', 3, 30,
+('a-6', 'a', 'r6', 'scheduled', '2026-01-06', '2026-01-05 12:00Z', '2026-01-07Z', '2026-01-07 02:00Z', 3, 30,
  '{}', 'source/a/a-6/manifest.json', 'loaded', now(), now(), null);
 insert into job.watermark values ('a', '2026-01-07Z', 'a-6'), ('b', '2026-01-06Z', 'b-5');
 insert into job.run_window values

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
+from emr_jobs.reading import Submit
 from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, Seen, as_json, fault
 
 JOBS = f"{DATA}/jobs/query"
@@ -37,7 +40,7 @@ class FakeBucket:
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             self.log.append(f"delete {key}")
-            del self.objects[key]
+            self.objects.pop(key, None)  # as S3: what is not there is no error
 
     def open_writer(self, key: str) -> FakeWriter:
         return FakeWriter(self, key)
@@ -74,19 +77,29 @@ class FakeWriter:
 
 
 class InProcess:
-    """Runs page tasks here, last one first: the order of outcomes must not matter."""
+    """Runs page tasks in this process, the newest that waits first: the order of outcomes must not matter."""
 
     def __init__(self) -> None:
         self.tasks: list[PageTask] = []
 
-    def wait_until_ready(self) -> None:
-        """There is nothing to start."""
+    @contextmanager
+    def open(self, parallel: int) -> Iterator[Submit]:
+        with ThreadPoolExecutor(1) as thread:
+            waiting: list[tuple[PageOrder, PageTask, Future[TaskOutcome]]] = []
 
-    def __call__(self, order: PageOrder, tasks: Sequence[PageTask], parallel: int) -> Iterator[TaskOutcome]:
-        self.tasks += tasks
-        assert parallel == order.request.salesforce.parallel_pages
-        for task in reversed(tasks):
-            yield run_task(order, task)
+            def run_last() -> None:
+                order, task, done = waiting.pop()
+                done.set_result(run_task(order, task))
+
+            def submit(order: PageOrder, task: PageTask) -> Future[TaskOutcome]:
+                assert parallel == order.request.salesforce.parallel_pages
+                self.tasks.append(task)
+                done: Future[TaskOutcome] = Future()
+                waiting.append((order, task, done))
+                thread.submit(run_last)
+                return done
+
+            yield submit
 
 
 @dataclass

@@ -264,6 +264,6 @@ def doubted_values(held: Contract, block: bytes, separators: Integers) -> set[in
     seen: set[int] = set()
     checks = BlockChecks(held)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BlockChecks, "_keeps", lambda _self, _values, index: seen.add(index) or True)
-        assert checks.are_kept(block + TAIL, separators, np.array([], dtype=np.int64))
+        patch.setattr(BlockChecks, "_value", lambda _self, _values, index: seen.add(index) or "")
+        assert checks.exponents(block + TAIL, separators, np.array([], dtype=np.int64)) == set()
     return seen

@@ -125,6 +125,18 @@ def test_what_salesforce_writes_goes_through_in_blocks() -> None:
     assert made.rows == 10_000 and b"by values" not in written
 
 
+def test_exponents_of_decimals_go_through_in_blocks_too() -> None:
+    """They are common in columns of money: from ten millions on, Salesforce writes them."""
+    rows = [("", "1.0E7", "12.5"), ("", '"E9', "1.2E7"), ("", "\u6f22E-3", "-9.5E-4"), ("", "", "5.0E0")] * 4000
+    made = CsvRewriter(WITH_NUMBER, (), where="part-00000")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_rewriter.CsvRewriter, "_blocks", lambda _self, reader: iter(list(reader) and [b"by values"]))
+        written = b"".join(made.rewrite(chunked(bulk_csv(rows), [65536]))).decode()
+    numbers = {"1.2E7": "12000000", "-9.5E-4": "-0.00095", "5.0E0": "5.0"}
+    expected = [[*texts, numbers.get(number, number)] for *texts, number in rows]
+    assert list(csv.reader(io.StringIO(written, newline=""), strict=True)) == [list(TARGET), *expected]
+
+
 @given(ROWS)
 def test_values_are_quoted_and_null_is_empty_and_bare(rows: list[tuple[str, ...]]) -> None:
     text = b"".join(rewriter().rewrite([bulk_csv(rows)])).decode()

@@ -10,6 +10,7 @@ import json
 import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import pytest
 from idiscover.errors import ConfigError, DataQualityError, FailureKind, FatalError, RetriableError, UnforeseenError
@@ -25,7 +26,7 @@ import emr_jobs.step
 from emr_jobs.pages import TaskOutcome
 from emr_jobs.step import attempt, one_line, run
 from tests.unit.emr_jobs.fakes import JOBS, FakeBucket, InProcess, OrgTable
-from tests.unit.salesforce.fake_org import DATA, FakeOrg, fake_org, quick_retry
+from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, Seen, as_json, fake_org, quick_retry
 from tests.unit.salesforce.samples import sample_request
 
 URI = "s3://data/status/request.json"
@@ -34,7 +35,7 @@ MANIFEST = f"{REQUEST.target_prefix}manifest.json"
 
 
 def rows(number: int, first: int = 0) -> list[tuple[str, ...]]:
-    return [(f"001{first + i:03d}", f"Lab {first + i}", "2026-01-05T00:00:00.000Z") for i in range(number)]
+    return [(f"001{first + i:015d}", f"Lab {first + i}", "2026-01-05T00:00:00.000Z") for i in range(number)]
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +99,15 @@ def test_files_then_manifest_then_status(org: FakeOrg, bucket: FakeBucket, numbe
     run(URI, tasks)
     assert rows_in(bucket) == expected(rows(number))
     manifest = manifest_in(bucket)
-    assert [file.key[-18:] for file in manifest.files] == [f"/part-{n:05d}.csv.gz" for n in range(-(-number // 3))]
+    assert [file.key[-22:] for file in manifest.files] == [f"/part-000-{n:05d}.csv.gz" for n in range(-(-number // 3))]
     assert len(tasks.tasks) == (len(manifest.files) if has_result_pages else 1)
     assert manifest.columns == ("id", "name", "system_modstamp", "_read_at_utc", "_batch_id")
-    assert (manifest.job_id, manifest.reads) == ("7500", 1)
+    assert (manifest.job_ids, manifest.reads) == (("7500",), 1)
     assert manifest.read_at_utc == datetime(2026, 1, 5, 2, 0, 7, tzinfo=UTC)
-    assert bucket.log[-2:] == [f"put {MANIFEST}", f"put {REQUEST.status_key}"]
+    assert [entry for entry in bucket.log if "page.json" not in entry][-3:] == [
+        f"delete {REQUEST.target_prefix}read-ids.json", f"put {MANIFEST}", f"put {REQUEST.status_key}",
+    ]  # fmt: skip
+    assert not [key for key in bucket.objects if "page.json" in key or "/read-" in key], "said all there is to say"
     status = json.loads(bucket.objects[REQUEST.status_key])
     assert (status["state"], status["rows"], status["failure"]) == ("succeeded", number, None)
     assert status["api_calls"] == len([seen for seen in org.seen if "oauth2" not in seen.path])
@@ -133,7 +137,7 @@ def test_an_empty_window_spends_no_job(org: FakeOrg, bucket: FakeBucket) -> None
     OrgTable([2], [rows(2)]).serve(org)
     run(URI, InProcess())
     manifest = manifest_in(bucket)
-    assert (manifest.job_id, manifest.files, manifest.rows) == (None, (), 0)
+    assert (manifest.job_ids, manifest.files, manifest.rows) == ((), (), 0)
     assert org.asked(JOBS) == []
 
 
@@ -141,7 +145,7 @@ def test_no_rows_make_a_manifest_without_files(org: FakeOrg, bucket: FakeBucket)
     OrgTable([0], [[]]).serve(org)
     run(URI, InProcess())
     manifest = manifest_in(bucket)
-    assert (manifest.job_id, manifest.files, manifest.counts.parsed_rows) == ("7500", (), 0)
+    assert (manifest.job_ids, manifest.files, manifest.counts.parsed_rows) == (("7500",), (), 0)
 
 
 def test_a_moving_org_is_read_again(org: FakeOrg, bucket: FakeBucket) -> None:
@@ -195,7 +199,7 @@ def test_a_page_that_always_ends_early_leaves_no_file(org: FakeOrg, bucket: Fake
     OrgTable([2], [rows(2)], short_pages=99).serve(org)
     with pytest.raises(DataQualityError, match="1 rows parsed"):
         run(URI, InProcess())
-    assert bucket.list(REQUEST.target_prefix) == []
+    assert [key.rsplit("/")[-1] for key in bucket.list(REQUEST.target_prefix)] == ["read-rows.json"]
 
 
 def test_the_same_rows_make_the_same_bytes(org: FakeOrg, bucket: FakeBucket) -> None:
@@ -235,10 +239,10 @@ def test_ids_are_read_after_the_rows(org: FakeOrg, bucket: FakeBucket) -> None:
     assert ids_in(bucket) == [[row[0], SWEEP.window.batch_id] for row in rows(7)]
     manifest = manifest_in(bucket)
     assert manifest.ids is not None
-    assert (manifest.job_id, manifest.ids.job_id, manifest.rows, manifest.id_count) == ("7500", "7501", 2, 7)
+    assert (manifest.job_ids, manifest.ids.job_ids, manifest.rows, manifest.id_count) == (("7500",), ("7501",), 2, 7)
     assert manifest.ids.columns == ("id", "_batch_id")
     assert [file.key.removeprefix(SWEEP.target_prefix) for file in manifest.all_files] == [
-        "part-00000.csv.gz", "ids-00000.csv.gz", "ids-00001.csv.gz", "ids-00002.csv.gz",
+        "part-000-00000.csv.gz", "ids-000-00000.csv.gz", "ids-000-00001.csv.gz", "ids-000-00002.csv.gz",
     ]  # fmt: skip
     assert queries(org) == [soql.select(SWEEP), "SELECT Id FROM Account"]
     status = json.loads(bucket.objects[REQUEST.status_key])
@@ -246,20 +250,17 @@ def test_ids_are_read_after_the_rows(org: FakeOrg, bucket: FakeBucket) -> None:
     assert {"ids_count_before", "ids_query_job", "ids_pages", "ids_count_after"} <= set(status["phases_seconds"])
 
 
-def test_absence_counts_from_before_the_ids_were_asked_for(
-    org: FakeOrg, bucket: FakeBucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_absence_counts_from_before_the_ids_were_asked_for(org: FakeOrg, bucket: FakeBucket) -> None:
     """After the rows were read, and before the COUNT() and the job of the Ids."""
     put_request(bucket, SWEEP)
     OrgTable([2, 2, 7, 7], [rows(2), rows(7)]).serve(org)
     asked: list[datetime] = []
-    clock = (datetime(2026, 1, 5, 3, 0, second, tzinfo=UTC) for second in range(60))
 
-    def org_now(_session: SalesforceSession) -> datetime:
-        asked.append(next(clock))
-        return asked[-1]
+    def limits(_seen: Seen) -> Reply:
+        asked.append(datetime(2026, 1, 5, 3, 0, len(asked), tzinfo=UTC))
+        return as_json({}, Date=format_datetime(asked[-1], usegmt=True))
 
-    monkeypatch.setattr(SalesforceSession, "org_now", org_now)
+    org.routes[f"{DATA}/limits/"] = limits
     run(URI, InProcess())
     manifest = manifest_in(bucket)
     assert manifest.absence_at_utc == asked[1] > manifest.read_started_at_utc == asked[0]
@@ -270,7 +271,7 @@ def test_an_empty_window_is_swept_all_the_same(org: FakeOrg, bucket: FakeBucket)
     OrgTable([2], [rows(2)]).serve(org)
     run(URI, InProcess())
     manifest = manifest_in(bucket)
-    assert (manifest.job_id, manifest.files, manifest.rows, manifest.id_count) == (None, (), 0, 2)
+    assert (manifest.job_ids, manifest.files, manifest.rows, manifest.id_count) == ((), (), 0, 2)
     assert queries(org) == ["SELECT Id FROM Account"]
 
 

@@ -177,7 +177,7 @@ MANIFEST = BatchManifest(
     read_started_at_utc=datetime(2026, 1, 6, 0, 5, tzinfo=UTC),
     read_at_utc=datetime(2026, 1, 6, 0, 6, tzinfo=UTC),
     absence_at_utc=None,
-    job_id="750xx0000000001",
+    job_ids=("750xx0000000001",),
     columns=("id", "_read_at_utc", "_batch_id"),
     files=(
         BatchFile(key="source/account/b/part-00000.csv.gz", rows=20000, bytes=1_000_000, sha256="00"),

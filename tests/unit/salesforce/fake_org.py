@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.cut_at is not None and reply.cut_at < len(reply.body):
             self.close_connection = True
 
-    do_GET = do_POST = do_PATCH = _answer
+    do_GET = do_POST = do_PATCH = do_DELETE = _answer
 
     def log_message(self, *_args: object) -> None:
         """Keep the test's output clean."""

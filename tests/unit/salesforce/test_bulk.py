@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, RetriableError
 from idiscover.salesforce import bulk
+from idiscover.salesforce.faults import NotInBulk, QueryTimeout
 
 from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, as_json, fault
 
@@ -36,12 +37,30 @@ def test_a_job_is_created_as_csv_and_the_org_tells_the_time(org: FakeOrg) -> Non
 OPEN = bulk.QueryJob("750A", "UploadComplete", 0, "")
 
 
-def test_waiting_ends_with_the_job_complete(org: FakeOrg) -> None:
+class Clock:
+    """Seconds that pass when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def watched(org: FakeOrg, clock: Clock) -> tuple[bulk.JobWatch, list[float]]:
+    """A job looked at until it is complete, and the pauses between."""
+    session, watch, pauses = org.open(), bulk.JobWatch(OPEN, 60, clock), []
+    while not watch.look(session):
+        pauses.append(watch.seconds_to_look)
+        clock.now += pauses[-1]
+    return watch, pauses
+
+
+def test_a_job_is_asked_after_ever_less_often_until_it_is_complete(org: FakeOrg) -> None:
     org.queue(JOB, job("UploadComplete"), job("InProgress", 5), job("InProgress", 9), job("JobComplete", 12))
-    pauses: list[float] = []
-    done = bulk.wait_for_job(org.open(), OPEN, 60, pauses.append, lambda: 0.0)
-    assert done.rows == 12
-    assert pauses == sorted(pauses)
+    watch, pauses = watched(org, Clock())
+    assert watch.job.rows == 12
+    assert pauses == sorted(pauses) and pauses[0] < pauses[-1]
     assert [seen.method for seen in org.asked(JOB)] == ["GET"] * 4
 
 
@@ -53,41 +72,39 @@ REFUSED = "InvalidBatch : Failed to process query: INVALID_FIELD: No such column
     [
         ("Failed", "InternalServerError: too many retries", RetriableError),
         ("Failed", "", RetriableError),
+        ("Failed", "QUERY_TIMEOUT: Your query request was running for too long.", QueryTimeout),
         ("Failed", REFUSED, ConfigError),
+        ("Failed", "INVALIDENTITY: Entity 'X' is not supported by the Bulk API.", NotInBulk),
         ("Aborted", "", FatalError),
     ],
 )
 def test_a_job_that_ends_badly_is_an_error(org: FakeOrg, state: str, told: str, kind: type[IdiscoverError]) -> None:
     org.queue(JOB, job("InProgress"), job(state, 0, told))
-    with pytest.raises(kind, match=told or state):
-        bulk.wait_for_job(org.open(), OPEN, 60, lambda _seconds: None, lambda: 0.0)
-    assert "PATCH" not in [seen.method for seen in org.asked(JOB)]
+    with pytest.raises(kind, match=told or state) as caught:
+        watched(org, Clock())
+    assert type(caught.value) is kind
 
 
-def test_a_timeout_aborts_the_job_and_is_an_error(org: FakeOrg) -> None:
+def test_a_job_has_its_time(org: FakeOrg) -> None:
     org.routes[JOB] = lambda _seen: job("InProgress", 3)
-    clock = [0.0]
-
-    def sleep(seconds: float) -> None:
-        clock[0] += seconds
-
-    with pytest.raises(RetriableError, match="not complete in time"):
-        bulk.wait_for_job(org.open(), OPEN, 60, sleep, lambda: clock[0])
-    assert clock[0] == 60
-    last = org.asked(JOB)[-1]
-    assert (last.method, last.json) == ("PATCH", {"state": "Aborted"})
+    clock = Clock()
+    with pytest.raises(RetriableError, match=r"not complete in time[\s\S]*InProgress with 3 rows"):
+        watched(org, clock)
+    assert clock.now == 60
 
 
-def test_an_interrupt_aborts_the_job_too(org: FakeOrg) -> None:
-    org.routes[JOB] = lambda seen: job("InProgress") if seen.method == "GET" else fault(400, "INVALIDJOBSTATE")
+def test_a_job_that_nobody_wants_is_aborted_and_removed(org: FakeOrg) -> None:
+    org.routes[JOB] = lambda _seen: job("Aborted")
+    bulk.discard_job(org.open(), "750A", error := ValueError())
+    assert [seen.method for seen in org.asked(JOB)] == ["PATCH", "DELETE"]
+    assert org.asked(JOB)[0].json == {"state": "Aborted"}
+    assert not hasattr(error, "__notes__")
 
-    def interrupt(_seconds: float) -> None:
-        raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt) as caught:
-        bulk.wait_for_job(org.open(), OPEN, 60, interrupt, lambda: 0.0)
-    assert org.asked(JOB)[-1].method == "PATCH"
-    assert "could not be aborted" in caught.value.__notes__[0]
+def test_a_job_that_cannot_be_aborted_is_a_note_on_what_went_wrong_before(org: FakeOrg) -> None:
+    org.routes[JOB] = lambda _seen: fault(400, "INVALIDJOBSTATE")
+    bulk.discard_job(org.open(), "750A", error := ValueError())
+    assert "could not be aborted" in error.__notes__[0]
 
 
 def guide(first: int, count: int, following: str | None) -> Reply:

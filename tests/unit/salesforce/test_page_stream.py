@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 
 import pytest
@@ -61,6 +62,27 @@ def test_a_token_may_lapse_between_two_tries(org: FakeOrg) -> None:
     body = random.Random(2).randbytes(2 * CHUNK_BYTES)
     org.queue(PAGE, page(body, CHUNK_BYTES + 1), fault(401, "INVALID_SESSION_ID"), Reply(503, b""), page(body))
     assert b"".join(PageStream(org.open(), PAGE).chunks()) == body
+
+
+def test_a_packed_page_that_ends_early_or_is_spoilt_is_read_again(org: FakeOrg) -> None:
+    """Its length is as its headers say: only the gzip stream tells that it is not whole."""
+    body = random.Random(3).randbytes(3 * CHUNK_BYTES)
+    whole = page(body, is_zipped=True)
+    short, spoilt = whole.body[:-CHUNK_BYTES], whole.body[:-8] + bytes(8)
+    headers = {**HEADERS, "Content-Encoding": "gzip"}
+    org.queue(PAGE, Reply(200, short, headers), Reply(200, spoilt, headers), whole)
+    stream = PageStream(org.open(), PAGE)
+    assert b"".join(stream.chunks()) == body
+    assert stream.resumes == 2
+
+
+def test_a_packed_page_may_be_of_several_streams_and_of_little_variety(org: FakeOrg) -> None:
+    first, second = b"a" * 50 * CHUNK_BYTES, b"b" * 7
+    packed = gzip.compress(first) + gzip.compress(second)
+    org.queue(PAGE, Reply(200, packed, {**HEADERS, "Content-Encoding": "gzip"}))
+    chunks = list(PageStream(org.open(), PAGE).chunks())
+    assert b"".join(chunks) == first + second
+    assert max(map(len, chunks)) <= CHUNK_BYTES
 
 
 @pytest.mark.parametrize(("locator", "rows"), [("null", "12"), ("", "")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import jwt
 import pytest
@@ -11,9 +11,8 @@ import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
-from idiscover.plan.model import BatchContent, ReadMode
 from idiscover.salesforce.counting import count_records
-from idiscover.salesforce.faults import NotFound, QueryTimeout, connection_fault
+from idiscover.salesforce.faults import NotFound, NotInBulk, QueryTimeout, connection_fault
 from idiscover.salesforce.retry import RetryPolicy
 from idiscover.salesforce.session import SalesforceSession
 
@@ -93,7 +92,7 @@ def test_too_many_calls_at_once_pass_but_the_days_limit_does_not(org: FakeOrg) -
     [
         (fault(400, "MALFORMED_QUERY", "unexpected token: 'FORM'"), ConfigError, "unexpected token"),
         (fault(400, "INVALID_FIELD", "x\n^\nERROR at Row:1\nNo such column 'A' on entity 'B'"), ConfigError, "No such"),
-        (fault(400, "INVALIDENTITY", "Entity 'X' is not supported by the Bulk API."), ConfigError, "Entity 'X'"),
+        (fault(400, "INVALIDENTITY", "Entity 'X' is not supported by the Bulk API."), NotInBulk, "Entity 'X'"),
         (fault(400, "LIMIT_EXCEEDED", "Max jobs"), NextRunError, "24 hours"),
         (fault(403, "API_DISABLED_FOR_ORG"), FatalError, "rights"),
         (fault(404, "NOT_FOUND"), NotFound, "NOT_FOUND"),
@@ -122,26 +121,6 @@ def test_a_count_that_times_out_is_taken_by_ranges(org: FakeOrg) -> None:
     end = datetime(2026, 1, 5, 0, 0, 2, tzinfo=UTC)
     with pytest.raises(QueryTimeout):
         count_records(org.open(), sample_request(end=end))
-
-
-@pytest.mark.parametrize(
-    ("mode", "content"), [(ReadMode.WHOLE, BatchContent.ROWS), (ReadMode.WINDOW_AND_IDS, BatchContent.IDS)]
-)
-def test_a_count_of_everything_that_times_out_is_taken_by_ranges_too(
-    org: FakeOrg, mode: ReadMode, content: BatchContent
-) -> None:
-    """One record in every year, from the first that an org can have."""
-    years = [datetime(year, 6, 1, tzinfo=UTC) for year in range(1999, 2026)]
-
-    def count(seen: Seen) -> Reply:
-        ends = [datetime.fromisoformat(word) for word in seen.query["q"].split() if word.endswith("Z")]
-        if not ends or ends[1] - ends[0] > timedelta(days=3000):
-            return fault(400, "QUERY_TIMEOUT")
-        return as_json({"totalSize": sum(ends[0] <= year < ends[1] for year in years)})
-
-    org.routes[f"{DATA}/queryAll/"] = count
-    org.routes[f"{DATA}/limits/"] = lambda _seen: as_json({"DailyApiRequests": {"Max": 1, "Remaining": 1}})
-    assert count_records(org.open(), sample_request(read_mode=mode), content) == len(years)
 
 
 def test_the_token_goes_to_no_other_host(org: FakeOrg) -> None:

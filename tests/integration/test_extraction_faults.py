@@ -1,0 +1,138 @@
+"""The extraction under faults: recovered, or ended by a named error and made good by the next try; never a lost row.
+
+What the files hold is compared, row for row, with an independent REST read of the org.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+from collections.abc import Iterator
+
+import idiscover.salesforce.session
+import pytest
+from idiscover.errors import IdiscoverError
+from idiscover.lake.manifest import BatchManifest
+from idiscover.plan.model import ExtractionRequest
+from simple_salesforce import Salesforce
+
+from tests.integration.extraction_stack import API_VERSION, request_for, utc
+from tests.integration.fault_cases import PAGES, SALESFORCE_FAULTS, Fault
+from tests.integration.faulty_stack import FaultyOrg, Memory, Outcome, Store, faulty_org
+from tests.integration.test_extraction import as_bulk_text, as_comparable
+
+OBJECT, SOBJECT = "testing_volume", "Testing_Volume__c"
+START, END = utc("2025-10-01T00:00"), utc("2026-01-06T00:00")
+OPEN_STATES = {"UploadComplete", "InProgress"}
+
+Rows = list[tuple[object, ...]]
+
+
+@pytest.fixture(scope="module")
+def running_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyOrg]:
+    with faulty_org(tmp_path_factory.mktemp("faults")) as org:
+        yield org
+
+
+@pytest.fixture
+def org(running_org: FaultyOrg) -> Iterator[FaultyOrg]:
+    yield running_org
+    running_org.forget()
+
+
+@pytest.fixture(scope="module")
+def truth(running_org: FaultyOrg) -> Rows:
+    """The window's rows by REST, read by simple-salesforce."""
+    request = request_for(OBJECT, START, END, "truth")
+    names = [column.salesforce for column in request.columns]
+    soql = f"SELECT {', '.join(names)} FROM {SOBJECT} WHERE SystemModstamp >= {START:%Y-%m-%dT%H:%M:%SZ}"
+    soql += f" AND SystemModstamp < {END:%Y-%m-%dT%H:%M:%SZ}"
+    client = Salesforce(
+        instance_url=running_org.url, session_id=running_org.token(), session=running_org.http, version=API_VERSION
+    )
+    records = client.query_all(soql, include_deleted=True)["records"]
+    rows = sorted(as_comparable(request, [as_bulk_text(record[name]) for name in names]) for record in records)
+    assert len({row[0] for row in rows}) == len(rows) > 2 * PAGES
+    return rows
+
+
+def request_of(fault: Fault, batch: str) -> ExtractionRequest:
+    """The window of three pages; its settings need not be ones that a context may have."""
+    request = request_for(OBJECT, START, END, batch)
+    settings = request.salesforce.model_copy(update=dict(fault.settings))
+    return request.model_copy(update={"salesforce": settings})
+
+
+def rows_of(bucket: Store, request: ExtractionRequest, manifest: BatchManifest) -> Rows:
+    """All rows of a batch's files, which are as its manifest says."""
+    rows: Rows = []
+    for file in manifest.files:
+        stored = bucket.read_bytes_version(file.key)[0]
+        assert (len(stored), hashlib.sha256(stored).hexdigest()) == (file.bytes, file.sha256)
+        header, *found = csv.reader(io.StringIO(gzip.decompress(stored).decode(), newline=""))
+        assert (tuple(header), len(found)) == (manifest.columns, file.rows)
+        rows += [as_comparable(request, row[:-2]) for row in found]
+    return sorted(rows)
+
+
+def assert_whole(org: FaultyOrg, bucket: Store, request: ExtractionRequest, outcome: Outcome, truth: Rows) -> None:
+    """Every row once, nothing beside the batch's files and manifest, and no job that still runs."""
+    assert outcome.error is None, outcome.error
+    assert outcome.manifest is not None
+    assert rows_of(bucket, request, outcome.manifest) == truth
+    kept = {file.key for file in outcome.manifest.files} | {f"{request.target_prefix}manifest.json"}
+    assert set(bucket.list(request.target_prefix)) == kept
+    assert not org.states_of_jobs() & OPEN_STATES
+
+
+def assert_named(
+    org: FaultyOrg, bucket: Store, request: ExtractionRequest, outcome: Outcome, error: str, says: str
+) -> None:
+    """The error says what to do; nothing says that there is a batch; no job still runs."""
+    assert isinstance(outcome.error, IdiscoverError), outcome.error
+    assert type(outcome.error).__name__ == error
+    assert says in str(outcome.error)
+    assert outcome.error.remedy, outcome.error
+    assert f"{request.target_prefix}manifest.json" not in bucket.list(request.target_prefix)
+    assert not org.states_of_jobs() & OPEN_STATES
+
+
+def safe_pages(bucket: Store, request: ExtractionRequest) -> int:
+    """How many pages the next try need not read."""
+    keys = bucket.list(request.target_prefix)
+    has_checkpoint = f"{request.target_prefix}read-rows.json" in keys
+    return sum(key.endswith(".page.json") for key in keys) if has_checkpoint else 0
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # a timeout of less than a minute
+@pytest.mark.parametrize("fault", SALESFORCE_FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_of_salesforce(org: FaultyOrg, truth: Rows, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
+    request, bucket = request_of(fault, f"{OBJECT}-{fault.name}"), Memory()
+    with monkeypatch.context() as patch:
+        if fault.read_seconds is not None:
+            patch.setattr(idiscover.salesforce.session, "_READ_SECONDS", fault.read_seconds)
+        for plan in fault.plans:
+            org.plan(**plan)
+        outcome = org.extract(request, bucket)
+    assert all(org.fired()), org.fired()
+    assert outcome.numbers(*fault.requests) == dict(fault.requests)
+    assert fault.logins is None or outcome.number("login") == outcome.processes + fault.logins
+    if fault.error is None:
+        assert outcome.progress.resumes == fault.resumes
+        assert_whole(org, bucket, request, outcome, truth)
+        return
+    org.forget()
+    assert_named(org, bucket, request, outcome, fault.error, fault.says)
+    expected = fault.again or {"page": PAGES - safe_pages(bucket, request)}
+    again = org.extract(request, bucket)
+    assert_whole(org, bucket, request, again, truth)
+    assert again.numbers(*expected) == dict(expected)
+
+
+def test_a_header_that_a_proxy_strips_is_told_in_the_batch(org: FaultyOrg) -> None:
+    org.plan(on="page", effect="strip", header="Sforce-NumberOfRecords", times=None)
+    manifest = org.extract(request_for(OBJECT, START, END, f"{OBJECT}-stripped"), Memory()).manifest
+    assert manifest is not None
+    assert (manifest.counts.page_rows, manifest.counts.parsed_rows) == (None, manifest.counts.job_rows)
