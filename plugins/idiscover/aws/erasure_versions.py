@@ -13,6 +13,8 @@ from idiscover.aws.s3 import Bucket
 from idiscover.metadata.models import Context
 
 _DOCUMENTS = "status"  # what runs say of themselves: text, and kept
+# Broken rows, for a person to look at. No table is made of them, so a file that holds a record goes whole.
+_QUARANTINE = "quarantine"
 
 
 def delete_versions(
@@ -52,7 +54,7 @@ def delete_versions(
 
 def _is_of_runs(version: ObjectVersion, context: Context, known: Collection[str]) -> bool:
     """Whether it is a file of a known object's batch, a document in status/ or a log of a cluster."""
-    if version.layer in DATA_LAYERS:
+    if version.layer in (*DATA_LAYERS, _QUARANTINE):
         return version.folder(1) in known
     return version.layer == _DOCUMENTS or version.key.startswith(f"{context.emr.log_prefix}/")
 

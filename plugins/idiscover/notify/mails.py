@@ -22,6 +22,7 @@ from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, Re
 from idiscover.plan.reads import describe_read
 
 SUBJECT_LENGTH = 200  # characters; some relays fold or cut longer ones
+_FILES = 3  # named of a batch's quarantine
 
 
 class _NotifyModel(BaseModel):
@@ -192,10 +193,21 @@ def _batch_facts(manifest: BatchManifest | None) -> list[Fact]:
         return [("Rows", "no batch stands")]
     return [
         ("Rows", f"{manifest.rows:,} in {len(manifest.files)} files"),
+        *_quarantine_facts(manifest),
         *([] if manifest.id_count is None else [("Ids", f"{manifest.id_count:,} records are there")]),
         ("Bytes", f"{manifest.bytes:,}"),
         ("Reads", str(manifest.reads)),
     ]
+
+
+def _quarantine_facts(manifest: BatchManifest) -> list[Fact]:
+    """Rows that are missing in the batch, and where a person can see why."""
+    if not manifest.quarantine:
+        return []
+    files = "\n".join(file.key for file in manifest.quarantine[:_FILES])
+    more = len(manifest.quarantine) - _FILES
+    told = f"{files}\nand {more} more files" if more > 0 else files
+    return [("Broken rows", f"{manifest.counts.quarantined:,} break their contract and are not in the batch:\n{told}")]
 
 
 def _window(start: datetime, end: datetime) -> str:

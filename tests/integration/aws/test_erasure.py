@@ -118,6 +118,21 @@ def say_erase(platform: Platform, *ids: str) -> Findings:
     return erase(request_for(platform, [], *ids), "somebody", "a request of 5 January")
 
 
+def test_broken_rows_of_the_record_go_with_their_file(platform: Platform, org: Org) -> None:
+    """Files in quarantine/ are for people to look at; those of others stay."""
+    two_days(platform, org)
+    bucket = Bucket(platform.context.buckets.data, platform.context.region)
+    folder = "quarantine/lab/lab-20260105-0123456789ab"
+    for name, rows in (("part-000-00000", [GONE, OTHER]), ("part-000-00001", [OTHER])):
+        text = '"id","name","_column","_reason","_page"\n' + "".join(f'"{one}","x","name","y","z"\n' for one in rows)
+        for _ in range(2):  # two versions of each
+            with bucket.open_writer(f"{folder}/{name}.csv.gz") as out:
+                out.write(gzip.compress(text.encode()))
+    assert say_erase(platform).is_empty
+    versions = VersionedBucket(platform.context.buckets.data, platform.context.region)
+    assert [one.key for one in versions.versions("quarantine/")] == [f"{folder}/part-000-00001.csv.gz"] * 2
+
+
 def counted(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[str]:
     """Grows by each call of a function."""
     calls: list[str] = []

@@ -174,7 +174,7 @@ def rewritten(of: bytes, one_by_one: bool) -> tuple[list[list[str]], list[tuple[
     return found, broken, made
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(rows(), st.integers(1, 400))
 def test_blocks_are_judged_and_changed_as_values_one_by_one_are(of: list[list[str]], block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

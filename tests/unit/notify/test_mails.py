@@ -234,6 +234,16 @@ def test_a_run_without_a_batch_is_no_success() -> None:
     assert not result().is_failure
 
 
+def test_broken_rows_are_told_with_their_place() -> None:
+    files = [MANIFEST.files[0].model_copy(update={"key": f"quarantine/account/b/{n}.csv.gz"}) for n in range(5)]
+    counts = MANIFEST.counts.model_copy(update={"quarantined": 1234})
+    manifest = MANIFEST.model_copy(update={"quarantine": tuple(files), "counts": counts})
+    text = success_mail(result(manifest=manifest), EXTRACTION).text
+    assert "1,234 break their contract and are not in the batch" in text
+    assert "quarantine/account/b/2.csv.gz" in text and "and 2 more files" in text and "b/3.csv.gz" not in text
+    assert "Broken rows" not in success_mail(result(), EXTRACTION).text
+
+
 def test_a_subject_is_one_line_of_bounded_length() -> None:
     task = failed("a\r\nBcc: all@example.com " + "x" * 300, IdiscoverError("y"))
     subject = consumer_mail(LOAD, task).subject

@@ -33,7 +33,9 @@ class Outcomes:
         if document is None or plan is None:
             return ""
         if isinstance(plan, ExtractionPlan):
-            return f"{_count(document['rows'], 'row')}, {_count(document['bytes'], 'byte')}"
+            broken = document["counts"].get("quarantined")  # none in a document of before
+            out = f", {_count(broken, 'broken row')} in quarantine" if broken else ""
+            return f"{_count(document['rows'], 'row')}, {_count(document['bytes'], 'byte')}{out}"
         if isinstance(plan, LoadPlan):
             return _count(document["rows"], "row")
         if "units" not in document:

@@ -49,6 +49,7 @@ class RowsPerHop:
     files: int
     stg: int | None
     itg: dict[str, int] | None
+    quarantined: int = 0  # rows that broke their contract, and are not in the files
 
 
 @dataclass(frozen=True)
@@ -237,6 +238,7 @@ def _rows(batch: BatchState, status: JobStatus) -> RowsPerHop:
         files=int(batch.counts["file_rows"]),
         stg=0 if batch.rows == 0 and batch.state != "pending" else batch.stg_rows,
         itg=claim.result.get("ids") if is_through and claim and claim.result else None,
+        quarantined=int(batch.counts.get("quarantined", 0)),
     )
 
 

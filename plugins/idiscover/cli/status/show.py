@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from idiscover.cli.status.report import LastRun, ObjectState, RunState, StatusReport, TableState
+from idiscover.lake.keys import quarantine_prefix
 
 _STYLES = {
     RunState.NEVER: "dim",
@@ -95,6 +96,12 @@ def _lists(report: StatusReport) -> dict[str, list[str]]:
         "batches on their way": [
             f"{batch.batch_id}: {batch.state}, {batch.rows:,} rows, registered {_moment(batch.registered_at_utc)}"
             for batch in report.batches
+        ],
+        "broken rows": [
+            f"{item.rows.batch_id}: {item.rows.quarantined:,} break their contract and are in"
+            f" {quarantine_prefix(item.object, item.rows.batch_id)} instead"
+            for item in report.objects
+            if item.rows is not None and item.rows.quarantined
         ],
         "refused batches": [
             f"{item.batch_id} of run {item.run_id}: {item.reason}" for item in report.refused
