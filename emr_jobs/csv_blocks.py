@@ -69,33 +69,32 @@ class BlockRewriter:
         separators = separators[: ends[-1] + 1]
         used = int(separators[-1]) + 1
         str(memoryview(block)[:used], "utf-8")
-        text, positions = self._without_exponents(block[:used], characters, separators)
-        return Rewritten(self._written(text, positions), ends.size, used)
+        rows, separators = self._without_exponents(characters[:used], separators)
+        return Rewritten(self._written(rows, separators), ends.size, used)
 
     def _without_exponents(
-        self, rows: bytes, characters: NDArray[np.uint8], separators: NDArray[np.int64]
-    ) -> tuple[bytes, NDArray[np.int64]]:
+        self, rows: NDArray[np.uint8], separators: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """The rows with every exponent of a decimal written out, and their separators."""
-        last = int(separators[-1])
-        exponents = np.flatnonzero(characters[:last] == _EXPONENT) if self._is_decimal.any() else separators[:0]
-        exponents = exponents[characters[exponents + 1] <= _LAST_DIGIT]  # a letter is no exponent's beginning
+        exponents = np.flatnonzero(rows == _EXPONENT) if self._is_decimal.any() else separators[:0]
+        exponents = exponents[rows[exponents + 1] <= _LAST_DIGIT]  # a letter is no exponent's beginning
         values = np.searchsorted(separators, exponents)
         values = values[self._is_decimal[values % self._width]]
         if not values.size:
             return rows, separators
-        pieces, at = [], 0
+        text, pieces, at = rows.tobytes(), [], 0
         for value in np.unique(values).tolist():
             start, end = int(separators[value - 1]) + 2 if value else 1, int(separators[value]) - 1
-            pieces += [rows[at:start], without_exponent(rows[start:end].decode()).encode()]
+            pieces += [text[at:start], without_exponent(text[start:end].decode()).encode()]
             at = end
-        rows = b"".join([*pieces, rows[at:]])
-        found = _separators(np.frombuffer(rows, np.uint8))
+        rows = np.frombuffer(b"".join([*pieces, text[at:]]), np.uint8)
+        found = _separators(rows)
         assert found is not None  # no quote came or went
         return rows, found
 
-    def _written(self, rows: bytes, separators: NDArray[np.int64]) -> bytes:
+    def _written(self, rows: NDArray[np.uint8], separators: NDArray[np.int64]) -> bytes:
         """Without the quotes of empty values, and with the suffix at row ends."""
-        written = np.frombuffer(rows, np.uint8).copy()
+        written = rows.copy()
         written[separators[self._width - 1 :: self._width]] = ord(_ROW_END)
         empty = separators[1:][separators[1:] - separators[:-1] == _EMPTY_LENGTH]
         if separators[0] == _EMPTY_LENGTH - 1:

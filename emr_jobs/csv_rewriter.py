@@ -24,7 +24,7 @@ from emr_jobs.csv_blocks import BlockRewriter, without_exponent
 
 _MAX_LINE_CHARACTERS = 64 << 20  # what a broken page without line ends may pile up at most
 _ROWS_PER_BLOCK = 256
-_BLOCK_BYTES = 64 * 1024  # what numpy makes of it stays in the processor's caches
+_BLOCK_BYTES = 96 * 1024  # at least: two chunks of a page; what numpy makes of it stays in the processor's caches
 
 
 class CsvRewriter:
