@@ -86,13 +86,13 @@ class BlockRewriter:
         exponents = self._checks.exponents(block + TAIL, separators, escaped)
         if exponents is None:
             return Rewritten(None, ends.size, used)
-        text = block[:used]
+        rows = characters[:used]
         if exponents or self._contract.changed:
-            text = b"".join(self._changed(text, separators, exponents))
-            changed = _plain(np.frombuffer(text, np.uint8))
+            rows = np.frombuffer(b"".join(self._changed(block[:used], separators, exponents)), np.uint8)
+            changed = _plain(rows)
             assert changed is not None  # values are other ones, and quoted as they were
             separators = changed.separators
-        return Rewritten(self._written(text, separators), ends.size, used)
+        return Rewritten(self._written(rows, separators), ends.size, used)
 
     def _changed(self, rows: bytes, separators: Positions, exponents: Collection[int]) -> Iterator[bytes]:
         """The rows in pieces, their values trimmed and protected, and exponents written out."""
@@ -112,9 +112,9 @@ class BlockRewriter:
                 done = end
         yield rows[done:]
 
-    def _written(self, rows: bytes, separators: Positions) -> bytes:
+    def _written(self, rows: NDArray[np.uint8], separators: Positions) -> bytes:
         """Without the quotes of empty values, and with the suffix at row ends."""
-        written = np.frombuffer(rows, np.uint8).copy()
+        written = rows.copy()
         written[separators[self._width - 1 :: self._width]] = ord(_ROW_END)
         empty = separators[1:][separators[1:] - separators[:-1] == _EMPTY_LENGTH]
         if separators[0] == _EMPTY_LENGTH - 1:

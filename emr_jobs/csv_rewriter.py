@@ -29,9 +29,7 @@ from emr_jobs.csv_blocks import BlockRewriter
 
 _MAX_LINE_CHARACTERS = 64 << 20  # what a broken page without line ends may pile up at most
 _ROWS_PER_BLOCK = 256
-_BLOCK_BYTES = (
-    256 * 1024
-)  # smaller: calls of numpy cost more than what they do; larger: it leaves the processor's caches
+_BLOCK_BYTES = 256 * 1024  # of less, numpy's calls would cost more than their work; more would leave the caches
 
 
 TakeBroken = Callable[[Sequence[str], Sequence[Breach]], None]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @dataclass(frozen=True)

@@ -113,9 +113,7 @@ def running_stage(sizes: Sequence[int], page_rows: int) -> Iterator[Stage]:
         yield Stage(folder, org_port, processes[0].pid, sink_port, processes[1].pid)
     finally:
         for process in processes:
-            process.send_signal(signal.SIGTERM)
-        for process in processes:
-            process.wait(30)
+            _end(process)
         shutil.rmtree(folder)
 
 
@@ -127,6 +125,15 @@ def _start(folder: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(whole, env=environment, cwd=ROOT, stdout=log, stderr=errors)
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -136,11 +143,11 @@ def _free_port() -> int:
 
 def _wait_for(url: str, ca_file: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    session = requests.Session()
-    session.trust_env = False
     while True:
         try:
-            session.get(url, timeout=5, verify=str(ca_file)).raise_for_status()
+            with requests.Session() as session:
+                session.trust_env = False
+                session.get(url, timeout=5, verify=str(ca_file)).raise_for_status()
             return
         except OSError:
             if time.monotonic() > deadline or process.poll() is not None:

@@ -168,27 +168,41 @@ class Spark:
 
     def submit(self, request: ExtractionRequest) -> subprocess.CompletedProcess[str]:
         """Put the request in its place and run the step on it, as the agent of the local stack does."""
-        key = f"status/{request.window.batch_id}/request.json"
-        self.aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=request.model_dump_json().encode())
+        process = self.start(request)
+        try:
+            out, err = process.communicate(timeout=300)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def start(self, request: ExtractionRequest, master: str = "local[2]") -> subprocess.Popen[str]:
+        """The same, in a session of its own, and without waiting for its end."""
+        uri = self.put(request)
         library = self.folder / "idiscover.zip"
         if not library.exists():
             build_zip(library)
         script = self.folder / "extract.py"  # alone: all it imports has to come from the zip
         script.write_bytes((ROOT / "emr_jobs" / "extract.py").read_bytes())
         home = find_spark_home(SPARK_PYTHON)
-        command = [str(home / "bin" / "spark-submit"), "--master", "local[2]", "--conf", "spark.ui.enabled=false"]
+        command = [str(home / "bin" / "spark-submit"), "--master", master, "--conf", "spark.ui.enabled=false"]
         command += ["--driver-memory", "512m", "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"]
         command += ["--conf", "spark.driver.host=127.0.0.1", "--py-files", str(library), str(script)]
-        command += ["--request", f"s3://{BUCKET}/{key}"]
-        return subprocess.run(
+        command += ["--request", uri]
+        return subprocess.Popen(
             command,
             env=self._environment(home),
             cwd=self.folder,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
-            check=False,
+            start_new_session=True,
         )
+
+    def put(self, request: ExtractionRequest) -> str:
+        """Put the request in its place; its URI."""
+        key = f"status/{request.window.batch_id}/request.json"
+        self.aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=request.model_dump_json().encode())
+        return f"s3://{BUCKET}/{key}"
 
     def _environment(self, home: Path) -> dict[str, str]:
         return {

@@ -468,6 +468,109 @@ CONTENT_FAULTS = (
     ),
 )
 
+
+@dataclass(frozen=True)
+class StoreFault:
+    """One fault of S3's: what some of its answers are, in the place of its own."""
+
+    name: str
+    fault: str
+    outcome: str
+    operation: str
+    status: int
+    code: str
+    nth: int = 1
+    times: int = 1
+    error: str | None = None
+    says: str = ""
+    again: Mapping[str, int] = field(default_factory=dict)
+
+
+_AWS_TRIES = 6
+S3_FAULTS = (
+    StoreFault(
+        "s3_slow_down",
+        "S3 answers SlowDown while a page is written",
+        "the request is made again, six times in all, after pauses",
+        *("PutObject", 503, "SlowDown"),
+        nth=3,
+        times=_AWS_TRIES - 1,
+    ),
+    StoreFault(
+        "s3_internal_error",
+        "S3 answers 500 while a page is written",
+        "as above",
+        *("PutObject", 500, "InternalError"),
+        nth=4,
+    ),
+    StoreFault(
+        "s3_does_not_list",
+        "S3 answers 503 to a list of keys",
+        "as above",
+        *("ListObjectsV2", 503, "ServiceUnavailable"),
+    ),
+    StoreFault(
+        "s3_slow_down_for_long",
+        "S3 answers SlowDown until the tries are used up",
+        "the try ends; the next one reads the pages that are not safe yet",
+        *("PutObject", 503, "SlowDown"),
+        nth=5,
+        times=_AWS_TRIES,
+        error="RetriableError",
+        says="AWS is busy",
+    ),
+    StoreFault(
+        "s3_rights_lapse",
+        "the rights to write lapse while a page is written",
+        "the try ends; the next one asks for them anew, and reads the pages that are not safe yet",
+        *("PutObject", 400, "ExpiredToken"),
+        nth=5,
+        error="RetriableError",
+        says="AWS is busy",
+    ),
+    StoreFault(
+        "s3_refuses_the_manifest",
+        "S3 does not take the manifest",
+        "there is no batch without it: the next try reads everything anew",
+        *("PutObject", 503, "SlowDown"),
+        nth=9,
+        times=_AWS_TRIES,
+        error="RetriableError",
+        says="manifest.json",
+        again={"page": PAGES},
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What is killed while the last page is on its way."""
+
+    name: str
+    fault: str
+    outcome: str
+    on_spark: bool = True  # else the step's own code with threads in the place of Spark
+
+
+KILLS = (
+    Kill(
+        "worker",
+        "kill -9 of an executor's Python workers",
+        "Spark runs their pages again, on other workers",
+    ),
+    Kill(
+        "driver",
+        "kill -9 of the driver",
+        "the step fails; the next try reads the pages that are not safe yet",
+        on_spark=False,
+    ),
+    Kill(
+        "step",
+        "kill -9 of the step, with all its processes",
+        "as above",
+    ),
+)
+
 SALESFORCE_FAULTS = (
     *CONNECTION_FAULTS,
     *SESSION_FAULTS,

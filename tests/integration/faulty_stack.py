@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import boto3
 import pytest
 import requests
 from botocore.awsrequest import AWSResponse
-from idiscover.aws.s3 import Bucket
+from idiscover.aws.s3 import Bucket, Credentials
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.session import SalesforceSession, open_session
@@ -28,7 +27,8 @@ from emr_jobs.extraction import extract
 from emr_jobs.pages import run_task
 from emr_jobs.progress import Progress
 from emr_jobs.reading import Submit
-from tests.integration.extraction_stack import API_VERSION, REGION, moto, simulator
+from emr_jobs.step import run
+from tests.integration.extraction_stack import API_VERSION, BUCKET, REGION, Spark, moto, simulator
 from tests.unit.emr_jobs.fakes import FakeBucket
 from tests.unit.salesforce.fake_org import quick_retry
 
@@ -125,12 +125,16 @@ class FaultyOrg:
     secret: dict[str, str]
     http: requests.Session
     patch: pytest.MonkeyPatch
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    spark: Spark
 
     def plan(self, **fault: object) -> None:
         """A fault from now on."""
         answer = self.http.post(f"{self.url}/idiscover/faults", json=fault, timeout=30)
         assert answer.status_code == 200, answer.text
+
+    def pages_asked_for(self) -> int:
+        """How many pages of any job."""
+        return sum(asked["kind"] == "page" for asked in self.requests())
 
     def fired(self) -> list[int]:
         """How often each fault fired."""
@@ -193,7 +197,20 @@ def faulty_org(folder: Path) -> Iterator[FaultyOrg]:
         patch.setattr(emr_jobs.pages, "open_session", _open_quickly)
         http = requests.Session()
         http.trust_env, http.verify = False, str(state / "tls" / "ca.pem")
-        yield FaultyOrg(url, secret, http, patch)
+        work = folder / "step"
+        work.mkdir()
+        yield FaultyOrg(url, secret, http, patch, Spark(work, aws, state / "tls" / "ca.pem"))
+
+
+def data_bucket() -> Bucket:
+    """moto's data bucket, by a client that is made now."""
+    return Bucket(BUCKET, REGION, Credentials("testing", "testing"))
+
+
+def run_step(request_uri: str) -> None:
+    """The step as a process of its own, its pages on threads: its driver, without Spark."""
+    emr_jobs.pages._sessions = SessionOfThread()
+    run(request_uri, Threads())
 
 
 def _open_quickly(secret: Mapping[str, str], api_version: str) -> SalesforceSession:

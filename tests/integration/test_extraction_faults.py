@@ -9,18 +9,32 @@ import csv
 import gzip
 import hashlib
 import io
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
 
 import idiscover.salesforce.session
+import psutil
 import pytest
 from idiscover.errors import IdiscoverError
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ExtractionRequest
 from simple_salesforce import Salesforce
 
-from tests.integration.extraction_stack import API_VERSION, request_for, utc
-from tests.integration.fault_cases import PAGES, SALESFORCE_FAULTS, Fault
-from tests.integration.faulty_stack import FaultyOrg, Memory, Outcome, Store, faulty_org
+from tests.integration.extraction_stack import API_VERSION, ROOT, request_for, utc
+from tests.integration.fault_cases import KILLS, PAGES, S3_FAULTS, SALESFORCE_FAULTS, Fault, Kill, StoreFault
+from tests.integration.faulty_stack import (
+    FaultyOrg,
+    FaultyS3,
+    Memory,
+    Outcome,
+    Store,
+    data_bucket,
+    faulty_org,
+    faulty_s3,
+)
 from tests.integration.test_extraction import as_bulk_text, as_comparable
 
 OBJECT, SOBJECT = "testing_volume", "Testing_Volume__c"
@@ -58,11 +72,10 @@ def truth(running_org: FaultyOrg) -> Rows:
     return rows
 
 
-def request_of(fault: Fault, batch: str) -> ExtractionRequest:
+def request_of(batch: str, settings: Mapping[str, object]) -> ExtractionRequest:
     """The window of three pages; its settings need not be ones that a context may have."""
     request = request_for(OBJECT, START, END, batch)
-    settings = request.salesforce.model_copy(update=dict(fault.settings))
-    return request.model_copy(update={"salesforce": settings})
+    return request.model_copy(update={"salesforce": request.salesforce.model_copy(update=dict(settings))})
 
 
 def rows_of(bucket: Store, request: ExtractionRequest, manifest: BatchManifest) -> Rows:
@@ -109,7 +122,7 @@ def safe_pages(bucket: Store, request: ExtractionRequest) -> int:
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # a timeout of less than a minute
 @pytest.mark.parametrize("fault", SALESFORCE_FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_of_salesforce(org: FaultyOrg, truth: Rows, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
-    request, bucket = request_of(fault, f"{OBJECT}-{fault.name}"), Memory()
+    request, bucket = request_of(f"{OBJECT}-{fault.name}", fault.settings), Memory()
     with monkeypatch.context() as patch:
         if fault.read_seconds is not None:
             patch.setattr(idiscover.salesforce.session, "_READ_SECONDS", fault.read_seconds)
@@ -136,3 +149,81 @@ def test_a_header_that_a_proxy_strips_is_told_in_the_batch(org: FaultyOrg) -> No
     manifest = org.extract(request_for(OBJECT, START, END, f"{OBJECT}-stripped"), Memory()).manifest
     assert manifest is not None
     assert (manifest.counts.page_rows, manifest.counts.parsed_rows) == (None, manifest.counts.job_rows)
+
+
+@pytest.mark.parametrize("fault", S3_FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_of_s3(org: FaultyOrg, truth: Rows, fault: StoreFault) -> None:
+    request = request_of(f"{OBJECT}-{fault.name}", {"parallel_pages": 1})  # the order of requests is known then
+    answers = FaultyS3(fault.operation, fault.status, fault.code, fault.nth, fault.times)
+    with faulty_s3(answers):
+        outcome = org.extract(request, data_bucket())
+    bucket = data_bucket()
+    assert answers.fired == fault.times
+    if fault.error is None:
+        assert outcome.numbers("page", "create_job") == {"page": PAGES, "create_job": 1}
+        assert_whole(org, bucket, request, outcome, truth)
+        return
+    assert_named(org, bucket, request, outcome, fault.error, fault.says)
+    expected = fault.again or {"page": PAGES - safe_pages(bucket, request), "create_job": 0}
+    again = org.extract(request, bucket)
+    assert_whole(org, bucket, request, again, truth)
+    assert again.numbers(*expected) == dict(expected)
+
+
+def start_step(org: FaultyOrg, request: ExtractionRequest, kill: Kill) -> subprocess.Popen[str]:
+    """The step, as a process."""
+    if kill.on_spark:
+        return org.spark.start(request, "local[2,4]")  # a task may fail as often as on YARN
+    code = f"from tests.integration.faulty_stack import run_step; run_step({org.spark.put(request)!r})"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
+    out = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=out, stderr=out, text=True)
+
+
+def processes_of(step: psutil.Process, kill: Kill) -> list[psutil.Process]:
+    """What is killed: all there is of the step, or the workers alone, which a daemon of Spark's has forked."""
+    below = step.children(recursive=True)
+    if kill.name != "worker":
+        return [step, *below]
+    living = [process for process in below if process.status() != psutil.STATUS_ZOMBIE]
+    daemons = [process for process in living if "pyspark.daemon" in process.cmdline()]
+    return [process for process in daemons if process.parent() in daemons]
+
+
+def wait_for_last_page(org: FaultyOrg, step: subprocess.Popen[str], bucket: Store, prefix: str, before: int) -> None:
+    """Until the step has asked for all pages, and all but the one that stands still are safe."""
+    deadline = time.monotonic() + 120
+    while True:
+        safe = sum(key.endswith(".page.json") for key in bucket.list(prefix))
+        if org.pages_asked_for() - before == PAGES and safe == PAGES - 1:
+            return
+        assert step.poll() is None and time.monotonic() < deadline, (safe, org.pages_asked_for() - before)
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.name)
+def test_a_kill(org: FaultyOrg, truth: Rows, kill: Kill) -> None:
+    """A process of its own; the second try is made in this one."""
+    request, bucket = request_for(OBJECT, START, END, f"{OBJECT}-kill-{kill.name}"), data_bucket()
+    org.plan(on="page", effect="stall", nth=PAGES, after_bytes=1000, seconds=100)
+    before = org.pages_asked_for()
+    step = start_step(org, request, kill)
+    try:
+        wait_for_last_page(org, step, bucket, request.target_prefix, before)
+        killed = processes_of(psutil.Process(step.pid), kill)
+        assert killed
+        for process in killed:
+            process.kill()
+        out, err = step.communicate(timeout=120)
+    finally:
+        step.kill()
+    if kill.name == "worker":
+        assert step.returncode == 0, err
+        manifest = BatchManifest.model_validate_json(bucket.read_text(f"{request.target_prefix}manifest.json"))
+        assert org.pages_asked_for() - before == PAGES + 1
+        assert_whole(org, bucket, request, Outcome(manifest), truth)
+        return
+    assert step.returncode != 0, out
+    again = org.extract(request, bucket)
+    assert again.numbers("create_job", "page") == {"create_job": 0, "page": 1}
+    assert_whole(org, bucket, request, again, truth)

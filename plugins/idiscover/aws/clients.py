@@ -46,6 +46,7 @@ _REFUSED = frozenset(
         "UnrecognizedClientException",
     }
 )
+_LATER = "run it again later; health.aws.amazon.com tells of outages"
 _PASSING = frozenset(
     {
         "ExpiredToken",  # the next try assumes the role anew
@@ -98,7 +99,7 @@ def aws_errors(where: str) -> Iterator[None]:
     except (NoRegionError, ParamValidationError) as error:
         raise ConfigError("AWS cannot be asked", where=where, got=str(error)) from error
     except (BotoCoreError, Boto3Error) as error:
-        raise RetriableError("AWS does not answer", where=where, got=str(error)) from error
+        raise RetriableError("AWS does not answer", where=where, got=str(error), remedy=_LATER) from error
 
 
 def _from_answer(error: ClientError, where: str) -> ConfigError | FatalError | RetriableError:
@@ -110,5 +111,6 @@ def _from_answer(error: ClientError, where: str) -> ConfigError | FatalError | R
         remedy = "create it, or grant this role the right to use it"
         return ConfigError("AWS refuses", where=where, got=code, remedy=remedy)
     if code in _PASSING or status >= 500 or status == 429:
-        return RetriableError("AWS is busy", where=where, got=f"{code}, status {status}")
+        got = f"{code}, status {status}"
+        return RetriableError("AWS is busy", where=where, got=got, remedy=_LATER)
     return FatalError("AWS does not accept the request", where=where, got=str(error))

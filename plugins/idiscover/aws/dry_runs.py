@@ -13,7 +13,7 @@ from typing import Any
 
 from idiscover.aws.extraction_run import extraction_request, new_window, org_session
 from idiscover.aws.job_metadata import open_job_metadata
-from idiscover.aws.job_metadata_batches import PENDING, batches
+from idiscover.aws.job_metadata_batches import PENDING, batches, order_date_of_every_id
 from idiscover.aws.job_metadata_claims import previewed_claim
 from idiscover.aws.job_metadata_windows import run_in_the_way, watermark
 from idiscover.aws.refresher import current_statements, find_units
@@ -58,7 +58,8 @@ def preview_extraction(plan: ExtractionPlan, run: RunIdentity) -> Document:
     drift.require_readable(plan)
     with open_job_metadata(plan.context) as metadata:
         mark = watermark(metadata, plan.object)
-        window = new_window(plan, run, mark, session.org_now().astimezone(UTC))
+        last = order_date_of_every_id(metadata, plan.object) if plan.due_every_days > 1 else None
+        window = new_window(plan, run, mark, session.org_now().astimezone(UTC), last)
         in_the_way = run_in_the_way(metadata, window, run.run_type)
     request = extraction_request(plan, run, window)
     queries = [_query(session, request, content) for content in _contents(window)]

@@ -14,7 +14,14 @@ from idiscover.aws.batch_manifests import (
     withdraw_if_refused,
 )
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
-from idiscover.aws.job_metadata_batches import FILES, PENDING, batch, ids_of_read_before, register_batch
+from idiscover.aws.job_metadata_batches import (
+    FILES,
+    PENDING,
+    batch,
+    ids_of_read_before,
+    order_date_of_every_id,
+    register_batch,
+)
 from idiscover.aws.job_metadata_windows import freeze_window, frozen_window
 from idiscover.aws.job_metadata_windows import release_lock as give_lock_back
 from idiscover.aws.s3 import Bucket
@@ -26,7 +33,7 @@ from idiscover.lake.manifest import BatchCounts, BatchManifest
 from idiscover.lake.protection import without_secret
 from idiscover.metadata.models import Protection
 from idiscover.plan.model import ExtractionPlan, ExtractionRequest, ReadMode, RunIdentity, RunKind, Window
-from idiscover.plan.reads import read_filter, read_mode_of
+from idiscover.plan.reads import is_due, read_filter, read_mode_of
 from idiscover.salesforce.session import SalesforceSession, open_session
 
 _FEW_GONE = 100  # so many records may go at once, whatever their share
@@ -47,6 +54,7 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
     lease = timedelta(minutes=plan.context.emr.step_timeout_minutes) + _LEASE_BESIDE_STEP
     with open_job_metadata(plan.context) as metadata:
         standing = frozen_window(metadata, plan.object, run.run_id, run.run_type)
+        last = order_date_of_every_id(metadata, plan.object) if plan.due_every_days > 1 else None
         # asked before the transaction that freezes, which nobody should have to wait for while Salesforce thinks
         org_now = org_session(plan).org_now().astimezone(UTC) if standing is None else standing.end_utc
         window = freeze_window(
@@ -54,7 +62,7 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
             plan.object,
             run.run_id,
             run.run_type,
-            lambda watermark: new_window(plan, run, watermark, org_now),
+            lambda watermark: new_window(plan, run, watermark, org_now, last),
             lease,
         )
         registered = batch(metadata, window.batch_id)
@@ -73,12 +81,15 @@ def _require_key_of_hashes(plan: ExtractionPlan) -> None:
         raise without_secret()
 
 
-def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | None, org_now: datetime) -> Window:
+def new_window(
+    plan: ExtractionPlan, run: RunIdentity, watermark: datetime | None, org_now: datetime, last: date | None = None
+) -> Window:
     """The window of a run, by its kind; it ends at the org's now at the latest.
 
     scheduled: from the watermark, less the lookback, to the end of its interval. manual: its own window, or from the
     watermark, less the lookback, to now. backfill: its interval. Before its first batch, an object has been read up to
-    the start of its delta filter, and nothing older is read unless a window or a backfill says so.
+    the start of its delta filter, and nothing older is read unless a window or a backfill says so. `last` is the order
+    date of the newest batch that brought every Id.
 
     Raises:
         ConfigError: the run has no interval where its kind needs one, or an order date that has not begun.
@@ -101,7 +112,7 @@ def new_window(plan: ExtractionPlan, run: RunIdentity, watermark: datetime | Non
         batch_id=batch_id(plan.object, order_date, run),
         start_utc=start,
         end_utc=min(end, org_now),
-        read_mode=read_mode_of(plan, run, kind),
+        read_mode=read_mode_of(plan, run, kind, is_due(plan, order_date, last)),
         countries=run.countries,
         reason=run.reason,
     )

@@ -105,6 +105,16 @@ def ids_of_read_before(metadata: JobMetadata, manifest: BatchManifest) -> int | 
     return None if row is None else row[0]
 
 
+def order_date_of_every_id(metadata: JobMetadata, object_name: str) -> date | None:
+    """Of the newest batch that brought every Id of an object; None where there is none."""
+    with metadata.transaction() as cursor:
+        cursor.execute(
+            "select max(order_date) from job.batch where object = %s and absence_at_utc is not null", [object_name]
+        )
+        [(found,)] = cursor.fetchall()
+    return found
+
+
 def archived_among(metadata: JobMetadata, batch_ids: Sequence[str]) -> set[str]:
     """Those of `batch_ids` that are archived."""
     if not batch_ids:

@@ -278,7 +278,8 @@ class FilterCondition(Model):
         return self
 
 
-Interval = Literal["never", "daily"]
+Interval = Literal["never", "daily", "weekly", "monthly"]
+DAYS_OF_INTERVAL: dict[Interval, int] = {"daily": 1, "weekly": 7, "monthly": 28}
 
 
 class DeltaFilter(Model):
@@ -307,12 +308,14 @@ class DeltaFilter(Model):
         default="never",
         description="`daily`: every scheduled run, and every manual one without a window of its own, reads the Id of"
         " each record after its rows. Records without one leave itg. Needed where the object has no `IsDeleted`; else"
-        " it finds what was deleted for good.",
+        " it finds what was deleted for good. `weekly`, `monthly`: a run does so once its order date is 7 or 28 days"
+        " after that of the last one that did.",
     )
     formula_refresh: Interval = Field(
         default="never",
-        description="`daily`: the same runs read every record instead of a window. Needed where the object has"
-        " formulas, and only there; says what a sweep says, so there is none beside it.",
+        description="`daily`: the same runs read every record instead of a window; `weekly` and `monthly` as with"
+        " `sweep`. Needed where the object has formulas, and only there; says what a sweep says, so there is none"
+        " beside it.",
     )
     most_gone_percent: int = Field(
         default=20,

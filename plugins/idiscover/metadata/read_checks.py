@@ -11,11 +11,13 @@ from idiscover.metadata.paths import delta_filter_path, object_path
 
 
 def _reads_whole(spec: ObjectSpec, catalog: Catalog) -> str | None:
-    """The setting by which a day's run reads the whole object; None where it does not."""
+    """The setting by which runs read the whole object; None where they do not."""
     delta = catalog.delta_filters.get(spec.object)
     if spec.load_mode == "full":
         return "load_mode: full"
-    return "formula_refresh: daily" if delta is not None and delta.formula_refresh == "daily" else None
+    if delta is None or delta.formula_refresh == "never":
+        return None
+    return f"formula_refresh: {delta.formula_refresh}"
 
 
 def _history_grows_with_changes_only(spec: ObjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
@@ -23,7 +25,7 @@ def _history_grows_with_changes_only(spec: ObjectSpec, catalog: Catalog, _unread
     whole = _reads_whole(spec, catalog)
     if spec.history and whole:
         yield ConfigError(
-            "a history would grow by the whole object every day",
+            "a history would grow by the whole object with every read of it",
             where=object_path(spec.object),
             key="history",
             got=f"history: true with {whole}",
@@ -43,15 +45,16 @@ def _formulas_are_read_again(spec: ObjectSpec, catalog: Catalog, _unread: Collec
                 where=object_path(spec.object),
                 key=f"fields.{position}.calculated",
                 got=f"{field.salesforce} of an object that is read by windows alone",
-                expected=f"formula_refresh: daily in {delta_filter_path(spec.object)}, or load_mode: full",
+                expected=f"formula_refresh in {delta_filter_path(spec.object)}, or load_mode: full",
                 remedy="add one of the two, or leave the field out",
             )
-    if catalog.delta_filters[spec.object].formula_refresh == "daily" and not spec.calculated_columns:
+    refresh = catalog.delta_filters[spec.object].formula_refresh
+    if refresh != "never" and not spec.calculated_columns:
         yield ConfigError(
             "there is no formula to refresh",
             where=delta_filter_path(spec.object),
             key="formula_refresh",
-            got="formula_refresh: daily",
+            got=f"formula_refresh: {refresh}",
             expected=f"a field with calculated: true in {object_path(spec.object)}",
             remedy="remove formula_refresh, or mark the formulas among the fields",
         )
@@ -65,12 +68,12 @@ def _nothing_is_read_twice(spec: ObjectSpec, catalog: Catalog, _unread: Collecti
     asked = {"sweep": delta.sweep, "formula_refresh": delta.formula_refresh}
     needless = ("sweep", "formula_refresh") if spec.load_mode == "full" else ("sweep",)
     for key in needless:
-        if asked[key] == "daily" and _reads_whole(spec, catalog) not in (None, f"{key}: daily"):
+        if asked[key] != "never" and _reads_whole(spec, catalog) not in (None, f"{key}: {asked[key]}"):
             yield ConfigError(
                 "the whole object is read already",
                 where=delta_filter_path(spec.object),
                 key=key,
-                got=f"{key}: daily with {_reads_whole(spec, catalog)}",
+                got=f"{key}: {asked[key]} with {_reads_whole(spec, catalog)}",
                 expected=f"{key}: never: a read of every record says that too",
                 remedy=f"remove {key}",
             )
@@ -79,13 +82,13 @@ def _nothing_is_read_twice(spec: ObjectSpec, catalog: Catalog, _unread: Collecti
 def _deletions_are_seen(spec: ObjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
     """Deletions are seen: by IsDeleted, a sweep or a whole read."""
     delta = catalog.delta_filters.get(spec.object)
-    if delta is None or spec.has_is_deleted or delta.sweep == "daily" or _reads_whole(spec, catalog):
+    if delta is None or spec.has_is_deleted or delta.sweep != "never" or _reads_whole(spec, catalog):
         return
     yield ConfigError(
         "deletions of this object would never be seen",
         where=delta_filter_path(spec.object),
         key="sweep",
-        got="neither IsDeleted among the fields, nor sweep: daily, nor load_mode: full",
+        got="neither IsDeleted among the fields, nor a sweep, nor load_mode: full",
         expected=names(("sweep: daily", "load_mode: full", "the field IsDeleted where the object has it")),
         remedy="add sweep: daily",
     )

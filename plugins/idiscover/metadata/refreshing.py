@@ -120,22 +120,24 @@ def refreshed_object(refresh: Refresh, text: str) -> str:
 
 
 def refreshed_filter(refresh: Refresh, delta: DeltaFilter, text: str) -> str:
-    """The delta filter: an object with formulas is read whole every day, one without sweeps its Ids."""
+    """The delta filter: an object with formulas is read whole, one without sweeps its Ids; as often as before."""
     if refresh.spec.load_mode == "full":
         return text
     grown = {change.position: change.grown for change in refresh.changed if change.grown is not None}
     kept = [grown.get(position, field) for position, field in enumerate(refresh.spec.fields)]
     has_formulas = any(field.calculated for field in kept) or any(item.field.calculated for item in refresh.added)
-    if has_formulas == (delta.formula_refresh == "daily"):
+    if has_formulas == (delta.formula_refresh != "never"):
         return text
     wanted, other = ("formula_refresh", "sweep") if has_formulas else ("sweep", "formula_refresh")
+    before = delta.sweep if has_formulas else delta.formula_refresh
+    interval = "daily" if before == "never" else before
     edit = YamlEdit(text)
     if edit.has((other,)):
         edit.remove_key((other,))
     if edit.has((wanted,)):
-        edit.replace((wanted,), "daily")
+        edit.replace((wanted,), interval)
         return edit.text()
-    return f"{edit.text().rstrip()}\n{wanted}: daily\n"
+    return f"{edit.text().rstrip()}\n{wanted}: {interval}\n"
 
 
 def left_out_names(text: str) -> list[str]:

@@ -24,14 +24,14 @@ from idiscover.orchestration.identity import (
     WINDOW_START,
 )
 from idiscover.plan.model import ExtractionPlan
-from idiscover.plan.reads import describe_read
+from idiscover.plan.reads import describe_daily_read
 
 _WHAT, _HOW = "What is read", "How it is run"
 
 
 def extraction_parameters(plan: ExtractionPlan) -> dict[str, Param]:
     """Of `sfdc_to_s3__<object>`. Countries only where Salesforce can pick an object's records by country."""
-    daily = f"as its daily run: {describe_read(plan.daily_read_mode)}"
+    daily = f"as its daily run: {describe_daily_read(plan.daily_read_mode, plan.due_every_days)}"
     params = {
         MODE: _param(
             type=["null", "string"],

@@ -29,7 +29,7 @@ from idiscover.plan.model import (
     ReadinessPlan,
     RefreshPlan,
 )
-from idiscover.plan.reads import daily_read_mode
+from idiscover.plan.reads import daily_read_mode, due_every_days
 
 EMR_POOL = "emr"
 _CONDITION_TYPES = frozenset({FieldType.STRING, FieldType.PICKLIST})
@@ -101,6 +101,7 @@ def _extraction(spec: ObjectSpec, catalog: Catalog, context: Context, code_sha: 
         columns=tuple(column_plan(field) for field in spec.fields),
         key=spec.key,
         daily_read_mode=daily_read_mode(spec, delta),
+        due_every_days=due_every_days(spec, delta),
         most_gone_percent=delta.most_gone_percent,
         delta_field=delta.field,
         lookback_minutes=delta.lookback_minutes,

@@ -16,7 +16,7 @@ from idiscover.metadata.models import (
 )
 from idiscover.plan.columns import column_plan
 from idiscover.plan.model import ColumnPlan, ConsumerPlan
-from idiscover.plan.reads import daily_read_mode, describe_read
+from idiscover.plan.reads import daily_read_mode, describe_daily_read, due_every_days
 
 _PROTECTED = {Protection.HASH: "hashed", Protection.MASK: "masked"}
 
@@ -32,7 +32,7 @@ def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
         ("Schedule", f"`{spec.schedule}` (UTC)"),
         ("Delta", _delta(delta)),
         ("Filter", conditions),
-        ("A day's run reads", describe_read(daily_read_mode(spec, delta))),
+        ("A day's run reads", describe_daily_read(daily_read_mode(spec, delta), due_every_days(spec, delta))),
         ("Records in the bin", deleted),
         ("Broken rows", describe_quarantine(spec.extraction)),
         ("Country", _country(spec)),

@@ -118,7 +118,8 @@ class ExtractionPlan(PlanModel):
     operation: Literal["query", "queryAll"]
     columns: tuple[ColumnPlan, ...]
     key: str  # target column of the record Id
-    daily_read_mode: ReadMode  # of scheduled and manual runs; see plan/reads.py
+    daily_read_mode: ReadMode  # of scheduled and manual runs, when it is due; see plan/reads.py
+    due_every_days: int = 1  # on the days between, such runs read their window alone
     most_gone_percent: int  # a read of every Id that lacks more of those before is refused
     delta_field: str | None  # None: no window can be cut, every run reads every record
     lookback_minutes: int

@@ -17,7 +17,7 @@ from idiscover.aws.job_metadata_windows import watermark
 from idiscover.aws.s3 import Bucket
 from idiscover.errors import RetriableError
 from idiscover.lake.keys import status_key
-from idiscover.plan.model import ExtractionRequest, RunIdentity
+from idiscover.plan.model import ExtractionRequest, ReadMode, RunIdentity
 
 from tests.support.aws_platform import Platform, empty_job_metadata
 from tests.support.aws_runs import DAY_0, Org, extract, lab, manifest_of, midnight, play_step, scheduled_run
@@ -60,6 +60,20 @@ def test_a_retry_reads_what_was_announced(platform: Platform, org: Org) -> None:
         status_key(DAG_ID, "manual__1", "request")
     )
     assert ExtractionRequest.model_validate_json(stored) == first
+
+
+def test_a_weekly_sweep_comes_once_a_week(platform: Platform, org: Org) -> None:
+    swept = {"daily_read_mode": ReadMode.WINDOW_AND_IDS, "due_every_days": 7}
+    plan = platform.extraction("lab").model_copy(update=swept)
+    modes = []
+    for day in range(9):
+        run = scheduled_run(DAG_ID, DAY_0 + timedelta(days=day))
+        org.now = midnight(DAY_0) + timedelta(days=day + 1, hours=2)
+        request = open_extraction(plan, run)
+        modes.append(request.window.read_mode)
+        play_step(request, [], org.now)
+        close_extraction(plan, run)
+    assert [day for day, mode in enumerate(modes) if mode is ReadMode.WINDOW_AND_IDS] == [0, 7]
 
 
 def test_a_retry_does_not_ask_the_org_again(platform: Platform, org: Org, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,6 +255,22 @@ def test_what_a_person_asks_for_is_read(of: ExtractionPlan, identity: RunIdentit
     assert new_window(of, identity, None, at(NOW)).read_mode is mode
 
 
+@pytest.mark.parametrize("of", [WHOLE, SWEPT], ids=["whole", "swept"])
+@pytest.mark.parametrize(
+    ("last", "is_due"),
+    [(None, True), ("2025-12-29", True), ("2025-12-28", True), ("2025-12-30", False), ("2026-01-05", False),
+     ("2026-02-01", False)],
+)  # fmt: skip
+def test_what_is_due_once_a_week_is_read_once_a_week(of: ExtractionPlan, last: str | None, is_due: bool) -> None:
+    """Counted in order dates: a day that is caught up is due as it was on its day."""
+    weekly = of.model_copy(update={"due_every_days": 7})
+    newest = None if last is None else date.fromisoformat(last)
+    found = new_window(weekly, run("scheduled", "2026-01-05"), at("2026-01-05"), at(NOW), newest)
+    assert found.read_mode is (of.daily_read_mode if is_due else ReadMode.WINDOW)
+    asked_for = new_window(weekly, asked(run("manual"), mode="full"), None, at(NOW), newest)
+    assert asked_for.read_mode is ReadMode.WHOLE, "whoever asks for it gets it"
+
+
 def test_a_manual_whole_read_has_the_window_of_a_manual_run() -> None:
     """So that it moves the watermark as any run does that reads from there."""
     watermark = at("2026-01-06")

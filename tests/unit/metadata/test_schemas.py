@@ -122,7 +122,7 @@ def test_elsewhere_nothing_is_written(tmp_path: Path) -> None:
 def test_a_row_of_the_reference() -> None:
     rows = key_table(SECTIONS["delta_filter/<object>.yaml"]).splitlines()
     assert rows[0] == "| key | type | default | meaning |"
-    assert "| sweep | never, daily | never | `daily`: every scheduled run," in rows[7]
+    assert "| sweep | never, daily, weekly, monthly | never | `daily`: every scheduled run," in rows[7]
     assert re.match(r"\| lookback_minutes \| whole number, 0 to 44640 \| required \| How far", rows[4])
 
 

@@ -10,7 +10,7 @@ from idiscover.metadata.loading import load_catalog
 from idiscover.metadata.paths import table_path
 from idiscover.plan.build import build_plans, ready_uri
 from idiscover.plan.model import ConsumerPlan, ExtractionPlan, LoadPlan, Plan, ReadinessPlan, ReadMode, RefreshPlan
-from idiscover.plan.reads import daily_read_mode
+from idiscover.plan.reads import daily_read_mode, due_every_days, explain_read
 
 from tests.unit.golden_files import check_golden
 from tests.unit.metadata_samples import MemoryReader, sample_catalog, sample_context, sample_files
@@ -78,6 +78,17 @@ def test_a_formula_has_the_whole_object_read() -> None:
     spec = catalog.objects["lab"]
     delta = catalog.delta_filters["lab"].model_copy(update={"formula_refresh": "daily"})
     assert daily_read_mode(spec, delta) is ReadMode.WHOLE
+
+
+@pytest.mark.parametrize(("interval", "days"), [("daily", 1), ("weekly", 7), ("monthly", 28)])
+@pytest.mark.parametrize(("key", "mode"), [("sweep", ReadMode.WINDOW_AND_IDS), ("formula_refresh", ReadMode.WHOLE)])
+def test_how_often_more_than_the_window_is_read(key: str, mode: ReadMode, interval: str, days: int) -> None:
+    catalog = sample_catalog()
+    spec = catalog.objects["lab"]
+    delta = catalog.delta_filters["lab"].model_copy(update={key: interval})
+    assert (daily_read_mode(spec, delta), due_every_days(spec, delta)) == (mode, days)
+    assert (f"every {days} days" in explain_read(spec, delta)) is (days > 1)
+    assert f"{key}: {interval}" in explain_read(spec, delta)
 
 
 def test_only_objects_with_history_remember(plans: dict[str, Plan]) -> None:

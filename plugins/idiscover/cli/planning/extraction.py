@@ -15,13 +15,14 @@ from idiscover.lake.suppression import SUPPRESSION_KEY
 from idiscover.notify.mails import recipients
 from idiscover.plan.describe import describe_quarantine, describe_values
 from idiscover.plan.model import BatchContent, ExtractionPlan, ExtractionRequest, ReadMode, RunIdentity, Window
-from idiscover.plan.reads import describe_read
+from idiscover.plan.reads import describe_daily_read, describe_read
 from idiscover.salesforce.soql import count, datetime_literal, select
 
 # Stand for moments that only a run knows; no window of a run ever has them.
 _START, _END = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 _SHOWN = (
-    "schedule", "operation", "columns", "daily_read_mode", "lookback_minutes", "start", "filter", "code_sha",
+    "schedule", "operation", "columns", "daily_read_mode", "due_every_days", "lookback_minutes", "start", "filter",
+    "code_sha",
 )  # fmt: skip
 _AFTER_ROWS = 4  # where the files of Ids stand among the keys
 _START_TEXT, _END_TEXT = "<start>", "<end>"
@@ -77,7 +78,8 @@ def _request(plan: ExtractionPlan, order_date: date | None, read_mode: ReadMode 
 def _reads(plan: ExtractionPlan, order_date: date | None) -> str:
     window = window_of(plan, order_date)
     lookback = f"{WATERMARK} less {plan.lookback_minutes} minutes, not before {_moment(plan.start)}"
-    rows = [("read mode", f"{plan.daily_read_mode.value}: {describe_read(plan.daily_read_mode)}")]
+    daily = describe_daily_read(plan.daily_read_mode, plan.due_every_days)
+    rows = [("read mode", f"{plan.daily_read_mode.value}: {daily}")]
     if order_date is None:
         rows.append(("start", f"{lookback}; before the first batch {_moment(plan.start)}"))
         rows.append(("end", "the end of the order date; at the latest the org's now"))
