@@ -6,7 +6,7 @@ February, an exponent, a number of many digits) is looked at by the contract its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,12 +93,15 @@ class BlockChecks:
         Returns:
             None if a row breaks it.
         """
-        starts = np.empty_like(separators)
-        starts[0] = 1
-        np.add(separators[:-1], 2, out=starts[1:])
-        lengths = separators - starts
+        ends = np.ascontiguousarray(separators.reshape(-1, self._width).T)
+        starts = np.empty_like(ends)
+        starts[1:] = ends[:-1]
+        starts[0, 1:], starts[0, 0] = ends[-1, :-1], -1
+        starts += 2
+        starts[0, 0] = 1
+        lengths = ends - starts
         lengths -= 1
-        values = BlockValues(block, starts.reshape(-1, self._width).T, lengths.reshape(-1, self._width).T)
+        values = BlockValues(block, starts, lengths)
         if not values.lengths[self._required].all():
             return None
         found: set[int] = set()
@@ -145,11 +148,11 @@ def _doubts(columns: Sequence[ColumnPlan]) -> Iterator[tuple[list[int], Doubts]]
     def of(*kinds: FieldType) -> list[int]:
         return [position for position, column in enumerate(columns) if column.type in kinds]
 
-    dates, numbers = of(FieldType.DATE, FieldType.DATETIME), of(*_NUMBERS)
+    numbers = of(*_NUMBERS)
     yield of(FieldType.ID, FieldType.REFERENCE), _ids
     yield of(FieldType.BOOLEAN), _booleans
-    yield dates, Dates([columns[position] for position in dates])
-    yield of(FieldType.DATETIME), _times
+    yield of(FieldType.DATE), _dates
+    yield of(FieldType.DATETIME), _datetimes
     yield numbers, Numbers([columns[position] for position in numbers])
 
 
@@ -159,12 +162,10 @@ def _ids(values: BlockValues) -> Flags:
 
 
 def _booleans(values: BlockValues) -> Flags:
-    """With its closing quote, a text of at most eight bytes is known by one comparison; null is that quote alone."""
-    words = _words(values.octets(values.starts.ravel(), _WORD))[:, 0]
-    found = np.zeros(len(words), dtype=bool)
-    for text in ('"', *(f'{name}"' for name in BOOLEANS)):
-        found |= (words & _first_bytes(len(text))) == int.from_bytes(text.encode(), "little")
-    return ~found.reshape(values.starts.shape)
+    """Known by one comparison: of the value and its closing quote, which are eight bytes at most."""
+    words = _words(values.octets(values.starts.ravel(), _WORD)).reshape(values.lengths.shape)
+    sizes = values.lengths & 7  # longer ones are too long to be right
+    return words & _BOOLEAN_MASKS[sizes] != _BOOLEAN_WORDS[sizes]
 
 
 class Form:
@@ -195,44 +196,49 @@ class Form:
 
 # what a digit may be at its place; hours, days and months are looked at further, a year before 1000 is doubted
 _DATE = Form("1000-00-00", "9999-19-39")
-_TIME = Form("T00:00:00.000Z", "T29:59:59.999Z")
-
-# Two digits as they lie in a word, the second in the higher byte → the number; what are no digits is doubted.
-_NO_NUMBER = 255
-_TWO_DIGITS = np.full(1 << 16, _NO_NUMBER, dtype=np.uint8)
-for _number in range(100):
-    _TWO_DIGITS[_number // 10 + (_number % 10 << 8)] = _number
-_LAST_DAYS = np.zeros(_NO_NUMBER + 1, dtype=np.uint8)  # of each month; a 29th of February is doubted
-_LAST_DAYS[1:13] = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DATETIME = Form("1000-00-00T00:00:00.000Z", "9999-19-39T29:59:59.999Z")
 
 
-class Dates:
-    """Dates, and the dates of datetimes."""
-
-    def __init__(self, columns: Sequence[ColumnPlan]) -> None:
-        self._lengths = np.array([_MOST_BYTES.get(column.type, 0) for column in columns])[:, np.newaxis]
-
-    def __call__(self, values: BlockValues) -> Flags:
-        other = values.lengths != self._lengths
-        above, doubtful = _DATE.compare(values.octets(values.instead(other), _DATE.size))
-        days = _two_digits(above[:, 1], 0)
-        doubtful |= days > _LAST_DAYS[_two_digits(above[:, 0], 5)]
-        doubtful |= days == 0
-        return doubtful.reshape(other.shape) | (other & (values.lengths != 0))
+def _by_two_digits(known: Mapping[int, int], others: int) -> Octets:
+    """A table: two digits as they lie in a word, the second in the higher byte → what is known of their number."""
+    table = np.full(1 << 16, others, dtype=np.uint8)
+    for number, value in known.items():
+        table[number // 10 + (number % 10 << 8)] = value
+    return table
 
 
-def _times(values: BlockValues) -> Flags:
-    """Of datetimes, what follows the date; their length is looked at with it."""
-    starts = values.instead(values.lengths != _DATETIME_LENGTH) + _DATE_LENGTH
-    above, doubtful = _TIME.compare(values.octets(starts, _TIME.size))
-    doubtful |= _two_digits(above[:, 0], 1) > 23
-    return doubtful.reshape(values.starts.shape)
+_LAST_DAYS = _by_two_digits(  # of each month; a 29th of February is doubted
+    dict(enumerate((31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1)), others=0
+)
+_DAYS = _by_two_digits({day: day for day in range(1, 32)}, others=255)
+_NO_HOURS = _by_two_digits(dict.fromkeys(range(24), 0), others=1).astype(bool)
 
 
-def _two_digits(words: Words, place: int) -> Octets:
-    """The number of two digits at a place of words whose digits are 0 to 9."""
-    numbers: Octets = _TWO_DIGITS[words >> np.uint64(8 * place) & np.uint64(0xFFFF)]
-    return numbers
+def _dates(values: BlockValues) -> Flags:
+    other = values.lengths != _DATE_LENGTH
+    above, doubtful = _DATE.compare(values.octets(values.instead(other), _DATE.size))
+    doubtful |= _no_days(above)
+    return doubtful.reshape(other.shape) | (other & (values.lengths != 0))
+
+
+def _datetimes(values: BlockValues) -> Flags:
+    other = values.lengths != _DATETIME_LENGTH
+    above, doubtful = _DATETIME.compare(values.octets(values.instead(other), _DATETIME.size))
+    doubtful |= _no_days(above)
+    doubtful |= _NO_HOURS[_two_digits(above, 11)]
+    return doubtful.reshape(other.shape) | (other & (values.lengths != 0))
+
+
+def _no_days(above: Words) -> Flags:
+    """Which of these are no days of the calendar."""
+    found: Flags = _DAYS[_two_digits(above, 8)] > _LAST_DAYS[_two_digits(above, 5)]
+    return found
+
+
+def _two_digits(above: Words, place: int) -> NDArray[np.uint16]:
+    """Two digits of each text, as they lie in its words."""
+    word, byte = divmod(place, _WORD)
+    return (above[:, word] >> np.uint64(8 * byte)).astype(np.uint16)
 
 
 class Numbers:
@@ -249,25 +255,33 @@ class Numbers:
     def __call__(self, values: BlockValues) -> Flags:
         lengths = values.lengths
         octets = values.octets(values.starts.ravel(), _NUMBER_BYTES)
-        negative = octets[:, 0] == ord("-")
         sizes = np.minimum(lengths, _NUMBER_BYTES).ravel()
-        place, unlike = np.array(_NUMBER_BYTES), np.array(False)
+        negative = octets[:, 0] == ord("-")
+        place, unlike = np.full(sizes.shape, _NUMBER_BYTES), np.zeros(sizes.shape, dtype=bool)
         for number in range(-(-int(sizes.max()) // _WORD)):  # mostly one word is enough
             words = (_words(octets)[:, number] ^ _ZEROS) & _INSIDE[number][sizes]
-            if number == 0:
+            if number == 0 and negative.any():
                 words ^= negative * np.uint64(ord("-") ^ ord("0"))
             points = _zero_bytes(words ^ _POINTS)
-            words ^= (points >> np.uint64(7)) * np.uint64(ord(".") ^ ord("0"))
-            found = points != 0
-            unlike = unlike | (found & (place < _NUMBER_BYTES))
-            unlike |= (((words + _ABOVE_NINE) | words) & _TOP_BITS | points & (points - np.uint64(1))) != 0
-            place = np.where(found, _first_byte(points) + number * _WORD, place)
-        place, unlike = (np.broadcast_to(one, sizes.shape).reshape(lengths.shape) for one in (place, unlike))
-        whole = np.minimum(place, lengths) - negative.reshape(lengths.shape)
-        fraction = lengths - 1 - place - self._ends_with_zero(values)
-        doubtful = unlike | (whole < 1) | (whole > self._whole) | (fraction > self._fraction)
-        doubtful |= place == lengths - 1  # a point at the end
-        doubtful |= (place < lengths) & self._is_int
+            if points.any():
+                words ^= (points >> np.uint64(7)) * np.uint64(ord(".") ^ ord("0"))
+                found = points != 0
+                unlike |= found & (place < _NUMBER_BYTES)
+                unlike |= points & (points - np.uint64(1)) != 0
+                place = np.where(found, _first_byte(points) + number * _WORD, place)
+            unlike |= ((words + _ABOVE_NINE) | words) & _TOP_BITS != 0
+        return self._sizes_are_wrong(values, *(one.reshape(lengths.shape) for one in (place, negative, unlike)))
+
+    def _sizes_are_wrong(self, values: BlockValues, place: Integers, negative: Flags, doubtful: Flags) -> Flags:
+        """Adds what has too many digits, or too few, to what is doubtful. `place`: of the point."""
+        lengths = values.lengths
+        whole = np.minimum(place, lengths) - negative
+        behind = lengths - 1 - place  # digits; fewer than none without a point
+        doubtful |= (whole < 1) | (whole > self._whole) | (behind == 0)
+        if (behind > self._fraction).any():
+            doubtful |= behind - self._ends_with_zero(values) > self._fraction
+        if self._is_int.any():
+            doubtful |= (behind >= 0) & self._is_int
         return doubtful & (lengths != 0)
 
     def _ends_with_zero(self, values: BlockValues) -> Flags:
@@ -295,6 +309,11 @@ def _first_bytes(count: int) -> np.uint64:
 _ZEROS, _POINTS = _each_byte(ord("0")), _each_byte(ord(".") ^ ord("0"))
 _TOP_BITS, _OTHER_BITS = _each_byte(0x80), _each_byte(0x7F)
 _ABOVE_NINE = _each_byte(0x7F - 9)  # added to a byte of 10 to 127, it sets its top bit
+# How many bytes a boolean has → the mask of what is compared, and what it has to be: null is a quote alone.
+_BOOLEAN_MASKS, _BOOLEAN_WORDS = np.zeros(_WORD, dtype=np.uint64), np.ones(_WORD, dtype=np.uint64)
+for _text in ("", *BOOLEANS):
+    _BOOLEAN_MASKS[len(_text)] = _first_bytes(len(_text) + 1)
+    _BOOLEAN_WORDS[len(_text)] = int.from_bytes(f'{_text}"'.encode(), "little")
 # Of each of a number's words, how many bytes the number has → a mask of those in it.
 _INSIDE = [
     np.array([_first_bytes(min(max(size - first, 0), _WORD)) for size in range(_NUMBER_BYTES + 1)])

@@ -147,10 +147,10 @@ class CsvRewriter:
 
     def _is_kept(self, row: list[str]) -> bool:
         """Whether a row is written; its values are changed to what is written."""
-        if len(row) != len(self._source_columns):
+        width = len(self._source_columns)
+        if len(row) != width:
             got = f"{len(row)} values in row {self.parsed + 1}"
-            what = "A row has another number of values than the header"
-            raise self._fault(what, got=got, expected=len(self._source_columns))
+            raise self._fault("A row has another number of values than the header", got=got, expected=width)
         if self._keeps is not None and not self._keeps(row):
             self.suppressed += 1
             return False
