@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from idiscover.errors import DataQualityError, RetriableError
-from idiscover.lake.manifest import BatchCounts
+from idiscover.lake.manifest import BatchCounts, BatchFile
 
 from emr_jobs.pages import PageResult
 
@@ -69,6 +69,25 @@ def judge(counts: BatchCounts, where: str, is_last: bool) -> Verdict:
         got=_numbers(counts),
         remedy="run it again when the org is quieter",
     )
+
+
+def refuse_repeated_pages(files: Sequence[BatchFile], where: str) -> None:
+    """Of two pages with the same rows, one is in the place of another: their numbers of rows would not tell.
+
+    Raises:
+        DataQualityError: two files have the same contents.
+    """
+    known: dict[str, str] = {}
+    for file in files:
+        twin = known.setdefault(file.sha256, file.key)
+        if file.rows and twin != file.key:
+            raise DataQualityError(
+                "Two result pages hold the same rows",
+                where=where,
+                got=f"{twin} and {file.key} with {file.rows} rows each",
+                expected="every row once",
+                remedy="run it again: the next try reads everything anew; if they stay, look for a proxy that caches",
+            )
 
 
 def _difference(what: str, counts: BatchCounts, where: str) -> DataQualityError:

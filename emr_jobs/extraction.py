@@ -17,7 +17,7 @@ from idiscover.salesforce.ranges import RangeCutter
 from idiscover.salesforce.session import SalesforceSession
 
 from emr_jobs.checkpoint import Checkpoint, ReadRecord, fingerprint
-from emr_jobs.counts import Verdict, counts_of, judge
+from emr_jobs.counts import Verdict, counts_of, judge, refuse_repeated_pages
 from emr_jobs.pages import RECORD_ENDING, PageOrder, PageResult, file_prefix
 from emr_jobs.progress import Log, Progress
 from emr_jobs.quarantine import TooManyBroken, require_few
@@ -105,7 +105,7 @@ def _read(run: Extraction, content: BatchContent) -> Read:
     where = f"{run.request.salesforce_object}, {content.value} of batch {run.request.window.batch_id}"
     reads = 1
     read = _read_once(run, content)
-    while _judged(run, content, read.counts, where, is_last=reads == MOST_READS) is Verdict.READ_AGAIN:
+    while _judged(run, content, read, where, is_last=reads == MOST_READS) is Verdict.READ_AGAIN:
         run.log(f"the org moved while it was read (COUNT() {read.counts.count_before}, then {read.counts.count_after})")
         Checkpoint(run.source, run.request, content).forget()
         reads += 1
@@ -113,10 +113,11 @@ def _read(run: Extraction, content: BatchContent) -> Read:
     return replace(read, reads=reads)
 
 
-def _judged(run: Extraction, content: BatchContent, counts: BatchCounts, where: str, is_last: bool) -> Verdict:
+def _judged(run: Extraction, content: BatchContent, read: Read, where: str, is_last: bool) -> Verdict:
     """The verdict on a read; one that is refused is of no use to the next try either."""
     try:
-        return judge(counts, where, is_last)
+        refuse_repeated_pages(read.files, where)
+        return judge(read.counts, where, is_last)
     except IdiscoverError:
         Checkpoint(run.source, run.request, content).forget()
         raise

@@ -80,6 +80,7 @@ class Effect(Enum):
     TRUNCATE = "truncate"
     DROP_ROW = "drop_row"
     OTHER_ROWS = "other_rows"
+    OTHER_PAGE = "other_page"
     LOCATOR = "locator"
     URLS = "urls"
     STRIP = "strip"
@@ -115,6 +116,8 @@ EFFECTS: Mapping[Effect, Mapping[str, Argument]] = {
     Effect.DROP_ROW: {"announced": Argument(bool, True)},
     # A page of as many rows, of which all but the first are others: the first again and again.
     Effect.OTHER_ROWS: {},
+    # As many of the job's rows, but its first ones.
+    Effect.OTHER_PAGE: {},
     # Instead of the next page's: this page's own, that of the page after the next, an unknown one, or none.
     Effect.LOCATOR: {"locator": Argument(str, choices=("repeated", "further", "unknown", "null"))},
     # A list of result pages with its first address twice (and the second not at all), or without its first.
@@ -130,7 +133,9 @@ JOB_EFFECTS = frozenset({Effect.FAIL, Effect.ABORT, Effect.NEVER_END})
 # What an effect is of, where it is not of any answer.
 ONLY_OF: Mapping[Effect, Kind] = {
     **dict.fromkeys(JOB_EFFECTS, Kind.RUN_JOB),
-    **dict.fromkeys((Effect.TRUNCATE, Effect.DROP_ROW, Effect.OTHER_ROWS, Effect.LOCATOR), Kind.PAGE),
+    **dict.fromkeys(
+        (Effect.TRUNCATE, Effect.DROP_ROW, Effect.OTHER_ROWS, Effect.OTHER_PAGE, Effect.LOCATOR), Kind.PAGE
+    ),
     Effect.URLS: Kind.RESULT_PAGES,
 }
 COUNTED_KINDS = frozenset({Kind.COUNT, Kind.REST_QUERY, Kind.RUN_JOB})

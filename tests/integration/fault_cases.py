@@ -446,6 +446,16 @@ CONTENT_FAULTS = (
         says="The job's rows and the rows that arrived differ",
     ),
     Fault(
+        "page_in_the_place_of_another",
+        "a page comes whole, in the place of another with as many rows",
+        "two files with the same contents are noticed, though all counts agree: the try ends, and the next one reads "
+        "everything anew",
+        [_page("other_page", nth=2)],
+        error="DataQualityError",
+        says="Two result pages hold the same rows",
+        settings={"parallel_pages": 1},
+    ),
+    Fault(
         "number_of_records_stripped",
         "a proxy takes Sforce-NumberOfRecords away",
         "the parsed rows are counted, and compared with the job's; the batch says that the header was missing",

@@ -15,7 +15,7 @@ from local.salesforce.faults import ENDS_SESSION, ERRORS, Asked, Effect, Fault, 
 from local.salesforce.http.answers import ApiError, bearer_token, json_response
 from local.salesforce.http.service import Service
 from local.salesforce.http.transport import end_connection
-from local.salesforce.results import gzipped
+from local.salesforce.results import Page, gzipped
 
 UNDATED = "idiscover.undated"  # in a scope whose answer is to have no Date
 _ARRIVES_SECONDS = 0.05  # before a reset, so that what was sent has been taken up
@@ -54,6 +54,8 @@ def _faulty(service: Service, asked: Asked, response: Response, fault: Fault) ->
     if fault.effect is Effect.LOCATOR:
         response.headers["Sforce-Locator"] = _next_locator(service, asked, response, str(fault.arguments["locator"]))
         return response
+    if fault.effect is Effect.OTHER_PAGE:
+        return _first_rows(service, asked, response)
     if fault.effect is Effect.STRIP:
         return _Stripped(response, fault)
     return _Edited(response, fault) if fault.effect in _EDITS else _Broken(response, fault)
@@ -70,6 +72,14 @@ def _next_locator(service: Service, asked: Asked, response: Response, wanted: st
     rows = int(response.headers["Sforce-NumberOfRecords"])
     row = service.files.row_of(job["id"], following)
     return service.files.locator(job["id"], row - rows if wanted == "repeated" else row + rows)
+
+
+def _first_rows(service: Service, asked: Asked, response: Response) -> Response:
+    job = service.jobs.find(asked.job or "")
+    assert job is not None
+    chunks = service.files.stream(job["id"], Page(0, int(response.headers["Sforce-NumberOfRecords"]), None))
+    body = b"".join(gzipped(chunks) if response.headers.get("Content-Encoding") == "gzip" else chunks)
+    return Response(body, response.status_code, dict(response.headers))
 
 
 class _Wrapped(Response):

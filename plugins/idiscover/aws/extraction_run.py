@@ -396,7 +396,7 @@ def extraction_request(plan: ExtractionPlan, run: RunIdentity, window: Window) -
         target_prefix=source_prefix(plan.object, window.batch_id),
         status_key=status_key(run.dag_id, run.run_id, "extract"),
         secrets=plan.context.secrets,
-        salesforce=plan.context.salesforce,
+        salesforce=plan.extraction.over(plan.context.salesforce),
         extraction=plan.extraction,
         region=plan.context.region,
         code_sha=plan.code_sha,

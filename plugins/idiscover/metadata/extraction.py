@@ -7,8 +7,11 @@ from enum import StrEnum
 from pydantic import Field
 
 from idiscover.metadata.base import Model
+from idiscover.metadata.environment import SalesforceSettings
 
 VARCHAR_MAX_BYTES = 65535  # of a text column in Redshift
+
+_OVERRIDES = "`salesforce.{key}` of the environment, otherwise for this object."
 
 
 class Protection(StrEnum):
@@ -29,3 +32,17 @@ class ExtractionSettings(Model):
         " before the run fails. They are left out of the batch and written to `quarantine/`, with the reason, either"
         " way. 0: the first one fails the run.",
     )
+    rows_per_job: int | None = Field(
+        default=None, ge=1, le=100_000_000, description=_OVERRIDES.format(key="rows_per_job")
+    )
+    parallel_jobs: int | None = Field(default=None, ge=1, le=25, description=_OVERRIDES.format(key="parallel_jobs"))
+    parallel_pages: int | None = Field(default=None, ge=1, le=64, description=_OVERRIDES.format(key="parallel_pages"))
+    page_rows: int | None = Field(default=None, ge=1, le=1_000_000, description=_OVERRIDES.format(key="page_rows"))
+    job_timeout_minutes: int | None = Field(
+        default=None, ge=1, le=1440, description=_OVERRIDES.format(key="job_timeout_minutes")
+    )
+
+    def over(self, settings: SalesforceSettings) -> SalesforceSettings:
+        """The environment's settings, with those that the object has of its own."""
+        own = self.model_dump(include=set(SalesforceSettings.model_fields), exclude_none=True)
+        return settings.model_copy(update=own)

@@ -151,6 +151,9 @@ def test_contents_that_are_wrong(org: Simulator, job: str) -> None:
     plan(org, "page", "drop_row", nth=4, announced=False)
     plan(org, "page", "other_rows", nth=5)
     html, truncated, short, shorter, other, again = [page(org, job) for _ in range(6)]
+    plan(org, "page", "other_page")
+    astray = page(org, job, locator=good.headers["Sforce-Locator"])
+    assert (rows_of(astray), astray.headers["Sforce-NumberOfRecords"]) == (rows_of(good), "100")
     assert html.status_code == 200 and html.headers["Content-Type"].startswith("text/html")
     assert truncated.content == good.content[:-5]
     assert (rows_of(short), short.headers["Sforce-NumberOfRecords"]) == (rows_of(good)[:-1], "100")

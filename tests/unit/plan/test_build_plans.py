@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from idiscover.lake.keys import metadata_key
+from idiscover.metadata.extraction import ExtractionSettings
 from idiscover.metadata.loading import load_catalog
 from idiscover.metadata.paths import table_path
 from idiscover.plan.build import build_plans, ready_uri
@@ -176,3 +177,10 @@ def test_an_edit_of_one_file_changes_only_the_plans_made_from_it() -> None:
 )
 def test_documentation(plans: dict[str, Plan], dag_id: str) -> None:
     check_golden(f"plan/{dag_id}.md", plans[dag_id].header.doc_md)
+
+
+def test_an_object_may_be_asked_for_otherwise_than_the_rest() -> None:
+    settings = sample_context().salesforce
+    own = ExtractionSettings(rows_per_job=500_000, parallel_pages=4)
+    assert own.over(settings) == settings.model_copy(update={"rows_per_job": 500_000, "parallel_pages": 4})
+    assert ExtractionSettings(quarantine_limit=5).over(settings) == settings

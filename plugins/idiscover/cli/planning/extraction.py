@@ -114,13 +114,15 @@ def _symbolic(soql: str) -> str:
 
 
 def _query_job(plan: ExtractionPlan) -> str:
-    settings = plan.context.salesforce
+    settings = plan.extraction.over(plan.context.salesforce)
     return as_json(
         {
             "api": f"POST /services/data/v{settings.api_version}/jobs/query",
             "operation": plan.operation,
             "page_rows": settings.page_rows,
             "parallel_pages": settings.parallel_pages,
+            "rows_per_job": settings.rows_per_job,
+            "parallel_jobs": settings.parallel_jobs,
             "job_timeout_minutes": settings.job_timeout_minutes,
             "columns": {column.salesforce: f"{column.column} ({describe_values(column)})" for column in plan.columns},
             "key": plan.key,
