@@ -126,7 +126,10 @@ def request_for(
 ) -> ExtractionRequest:
     """A request for an object of metadata/, read without the platform's own loader."""
     spec = yaml.safe_load((ROOT / "metadata" / "objects" / f"{object_name}.yaml").read_text())
-    columns = [ColumnPlan(salesforce=f["salesforce"], type=f["type"], column=f["column"]) for f in spec["fields"]]
+    columns = [
+        ColumnPlan.model_validate({key: field[key] for key in ColumnPlan.model_fields if key in field})
+        for field in spec["fields"]
+    ]
     has_is_deleted = any(column.salesforce == "IsDeleted" for column in columns)
     settings = {"api_version": API_VERSION, "page_rows": 300, "parallel_pages": 2, "job_timeout_minutes": 2}
     fields: dict[str, object] = {

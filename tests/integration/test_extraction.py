@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 import requests
+from idiscover.lake.protection import hashing
+from idiscover.metadata.models import ExtractionSettings
 from idiscover.plan.model import ExtractionRequest, ReadMode
 from simple_salesforce import Salesforce
 
@@ -126,6 +128,34 @@ def _no_credentials_shown(stack: Stack, text: str) -> None:
         assert stack.credentials[name] not in text
     assert "PRIVATE KEY" not in text
     assert "Bearer" not in text
+
+
+def test_rules_of_metadata_ride_along_and_broken_rows_lie_beside_the_batch(stack: Stack) -> None:
+    """Names that nobody shall read, and that are longer than the metadata say."""
+    stack.aws.put_secret("protection", {"hmac_key": "k" * 64})
+    good = request_for("biomarker", EARLY, LATE, "biomarker-2")
+    names = [column.column for column in good.columns]
+    at = names.index("name")
+    rules = [{}] * at + [{"length": 4, "protect": "hash"}] + [{}] * (len(names) - at - 1)
+    request = good.model_copy(
+        update={
+            "columns": tuple(item.model_copy(update=more) for item, more in zip(good.columns, rules, strict=True)),
+            "extraction": ExtractionSettings(quarantine_limit=1000),
+            "secrets": good.secrets.model_copy(update={"protection": "protection"}),
+        }
+    )
+    done = stack.spark.submit(ExtractionRequest.model_validate_json(request.model_dump_json()))
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(stack.aws.read(f"{request.target_prefix}manifest.json"))
+    expected = {row[0]: str(row[at]) for row in rows_by_rest(stack, good)}
+    kept = {row[0]: row[at] for row in files_of(stack, manifest)}
+    assert kept == {key: hashing("k" * 64)(name) for key, name in expected.items() if len(name) <= 4}
+    broken = files_of(stack, {"files": manifest["quarantine"], "columns": [*names, "_column", "_reason", "_page"]})
+    assert {row[0] for row in broken} == set(expected) - set(kept) != set()
+    assert {row[-3] for row in broken} == {"name"} and kept
+    assert {row[at] for row in broken} == {hashing("k" * 64)(expected[row[0]]) for row in broken}
+    counts = manifest["counts"]
+    assert counts["quarantined"] == len(broken) == counts["parsed_rows"] - len(kept)
 
 
 def test_a_refused_query_ends_in_one_clear_line(stack: Stack) -> None:

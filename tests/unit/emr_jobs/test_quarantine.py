@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import pickle
 from collections.abc import Iterator
 
 import pytest
@@ -21,7 +22,7 @@ from idiscover.salesforce.session import SalesforceSession
 import emr_jobs.pages
 import emr_jobs.step
 from emr_jobs import quarantine
-from emr_jobs.quarantine import BrokenRows, TooManyBroken, require_few
+from emr_jobs.quarantine import BrokenRows, TooManyBroken, require_few, too_many
 from emr_jobs.step import run
 from tests.unit.emr_jobs.fakes import FakeBucket, InProcess, OrgTable
 from tests.unit.salesforce.fake_org import FakeOrg, fake_org, quick_retry
@@ -207,6 +208,8 @@ def test_the_first_reasons_are_told_once_each() -> None:
 
     pages = [broken(1, "a is x", "b is y"), broken(2, "a is x", "c is z"), broken(3, "d is w"), broken(4, "e")]
     require_few(pages, 8)
+    error = pickle.loads(pickle.dumps(too_many("2", 1, ["x is y"], ["k"])))  # as Spark brings it to the driver
+    assert isinstance(error, TooManyBroken) and "x is y" in str(error)
     with pytest.raises(TooManyBroken) as caught:
         require_few(pages, 7)
     assert caught.value.got == "8 rows: a is x; b is y; c is z"
