@@ -130,6 +130,7 @@ EFFECTS: Mapping[Effect, Mapping[str, Argument]] = {
     Effect.NEVER_END: {},
 }
 JOB_EFFECTS = frozenset({Effect.FAIL, Effect.ABORT, Effect.NEVER_END})
+_OF_PAGES = (Effect.TRUNCATE, Effect.DROP_ROW, Effect.OTHER_ROWS, Effect.OTHER_PAGE, Effect.LOCATOR)
 # What an effect is of, where it is not of any answer.
 ONLY_OF: Mapping[Effect, Kind] = {
     **dict.fromkeys(JOB_EFFECTS, Kind.RUN_JOB),
