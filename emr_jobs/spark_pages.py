@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from pyspark import SparkConf, SparkContext
 
+from emr_jobs.archives import forget_archives
 from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
 from emr_jobs.reading import Submit
 
@@ -62,5 +63,11 @@ def _start(app_name: str) -> SparkContext:
 
 
 def _run_on_executor(context: SparkContext, order: PageOrder, task: PageTask) -> TaskOutcome:
-    outcomes = context.parallelize([task], 1).map(lambda one: run_task(order, one)).collect()
+    outcomes = context.parallelize([task], 1).map(lambda one: _run_in_worker(order, one)).collect()
     return outcomes[0]
+
+
+def _run_in_worker(order: PageOrder, task: PageTask) -> TaskOutcome:
+    outcome = run_task(order, task)
+    forget_archives()
+    return outcome
