@@ -5,6 +5,7 @@ Pure: the test of the documentation reads it, too.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -554,30 +555,49 @@ S3_FAULTS = (
 
 @dataclass(frozen=True)
 class Kill:
-    """What is killed while the last page is on its way."""
+    """What is ended, and when: while the query job runs, or while the last page is on its way."""
 
     name: str
     fault: str
     outcome: str
-    on_spark: bool = True  # else the step's own code with threads in the place of Spark
+    at: str = "page"
+    sign: signal.Signals = signal.SIGKILL
+    on_spark: bool = False  # else the step's own code with threads in the place of Spark
+    again: Mapping[str, int] = field(default_factory=lambda: {"create_job": 0, "page": 1})  # in the second try
 
 
 KILLS = (
     Kill(
         "worker",
         "kill -9 of an executor's Python workers",
-        "Spark runs their pages again, on other workers",
-    ),
-    Kill(
-        "driver",
-        "kill -9 of the driver",
-        "the step fails; the next try reads the pages that are not safe yet",
-        on_spark=False,
+        "Spark runs their pages again, on other workers, and the step ends well",
+        on_spark=True,
     ),
     Kill(
         "step",
-        "kill -9 of the step, with all its processes",
+        "kill -9 of the step, with all its processes, while pages are read",
+        "the next try reads the pages that are not safe yet",
+        on_spark=True,
+    ),
+    Kill(
+        "driver",
+        "kill -9 of the driver while pages are read",
         "as above",
+    ),
+    Kill(
+        "driver_at_a_job",
+        "kill -9 of the driver while a query job runs",
+        "the next try finds the job, and watches it on",
+        at="job",
+        again={"create_job": 0, "page": PAGES},
+    ),
+    Kill(
+        "cancelled_at_a_job",
+        "the step is cancelled (SIGTERM) while a query job runs",
+        "the job is aborted and deleted, and the step ends with what happened in one line; the next try makes it anew",
+        at="job",
+        sign=signal.SIGTERM,
+        again={"create_job": 1, "page": PAGES},
     ),
 )
 

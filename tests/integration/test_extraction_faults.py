@@ -10,10 +10,11 @@ import gzip
 import hashlib
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import idiscover.salesforce.session
 import psutil
@@ -174,30 +175,34 @@ def start_step(org: FaultyOrg, request: ExtractionRequest, kill: Kill) -> subpro
     """The step, as a process."""
     if kill.on_spark:
         return org.spark.start(request, "local[2,4]")  # a task may fail as often as on YARN
-    code = f"from tests.integration.faulty_stack import run_step; run_step({org.spark.put(request)!r})"
+    uri = org.spark.put(request)
+    code = f"import sys; from tests.integration.faulty_stack import run_step; sys.exit(run_step({uri!r}))"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
     out = subprocess.PIPE
     return subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=out, stderr=out, text=True)
 
 
-def processes_of(step: psutil.Process, kill: Kill) -> list[psutil.Process]:
-    """What is killed: all there is of the step, or the workers alone, which a daemon of Spark's has forked."""
-    below = step.children(recursive=True)
-    if kill.name != "worker":
-        return [step, *below]
-    living = [process for process in below if process.status() != psutil.STATUS_ZOMBIE]
-    daemons = [process for process in living if "pyspark.daemon" in process.cmdline()]
-    return [process for process in daemons if process.parent() in daemons]
+def end_processes(step: psutil.Process, kill: Kill) -> None:
+    """The whole step; or the workers alone, which a daemon of Spark's has forked."""
+    ended = [step, *step.children(recursive=True)]
+    if kill.name == "worker":
+        living = [process for process in ended if process.status() != psutil.STATUS_ZOMBIE]
+        daemons = [process for process in living if "pyspark.daemon" in process.cmdline()]
+        ended = [process for process in daemons if process.parent() in daemons]
+        assert ended
+    for process in ended:
+        process.send_signal(kill.sign)
 
 
-def wait_for_last_page(org: FaultyOrg, step: subprocess.Popen[str], bucket: Store, prefix: str, before: int) -> None:
-    """Until the step has asked for all pages, and all but the one that stands still are safe."""
+def wait_until_there(
+    step: subprocess.Popen[str], asked: Callable[[], Outcome], safe: Callable[[], int], at: str
+) -> None:
+    """Until the job is asked after; or until all pages but the one that stands still are safe."""
     deadline = time.monotonic() + 120
     while True:
-        safe = sum(key.endswith(".page.json") for key in bucket.list(prefix))
-        if org.pages_asked_for() - before == PAGES and safe == PAGES - 1:
+        if asked().number(at) >= (1 if at == "job" else PAGES) and (at == "job" or safe() == PAGES - 1):
             return
-        assert step.poll() is None and time.monotonic() < deadline, (safe, org.pages_asked_for() - before)
+        assert step.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
 
 
@@ -205,25 +210,32 @@ def wait_for_last_page(org: FaultyOrg, step: subprocess.Popen[str], bucket: Stor
 def test_a_kill(org: FaultyOrg, truth: Rows, kill: Kill) -> None:
     """A process of its own; the second try is made in this one."""
     request, bucket = request_for(OBJECT, START, END, f"{OBJECT}-kill-{kill.name}"), data_bucket()
+    org.plan(on="run_job", effect="delay", seconds=6.0 if kill.at == "job" else 0.0)
     org.plan(on="page", effect="stall", nth=PAGES, after_bytes=1000, seconds=100)
-    before = org.pages_asked_for()
+    before = len(org.requests())
+
+    def asked() -> Outcome:
+        return Outcome(asked=org.requests()[before:])
+
     step = start_step(org, request, kill)
     try:
-        wait_for_last_page(org, step, bucket, request.target_prefix, before)
-        killed = processes_of(psutil.Process(step.pid), kill)
-        assert killed
-        for process in killed:
-            process.kill()
+        wait_until_there(step, asked, lambda: safe_pages(bucket, request), kill.at)
+        end_processes(psutil.Process(step.pid), kill)
         out, err = step.communicate(timeout=120)
     finally:
         step.kill()
+    first = asked()
     if kill.name == "worker":
-        assert step.returncode == 0, err
-        manifest = BatchManifest.model_validate_json(bucket.read_text(f"{request.target_prefix}manifest.json"))
-        assert org.pages_asked_for() - before == PAGES + 1
-        assert_whole(org, bucket, request, Outcome(manifest), truth)
+        assert (step.returncode, first.number("page")) == (0, PAGES + 1), err
+        first.manifest = BatchManifest.model_validate_json(bucket.read_text(f"{request.target_prefix}manifest.json"))
+        assert_whole(org, bucket, request, first, truth)
         return
     assert step.returncode != 0, out
+    if kill.sign == signal.SIGTERM:
+        assert err.strip().splitlines()[-1] == "SystemExit: the step was cancelled"
+        assert first.numbers("abort_job", "delete_job") == {"abort_job": 1, "delete_job": 1}
+        assert not org.states_of_jobs() & OPEN_STATES
+    org.forget()
     again = org.extract(request, bucket)
-    assert again.numbers("create_job", "page") == {"create_job": 0, "page": 1}
+    assert again.numbers(*kill.again) == dict(kill.again)
     assert_whole(org, bucket, request, again, truth)
