@@ -33,7 +33,7 @@ class Fault:
     logins: int | None = 0  # more than one of each process; None: as many as there happen to be
     resumes: int = 0
     settings: Mapping[str, object] = field(default_factory=dict)  # of `request.salesforce`
-    read_seconds: float | None = None  # how long a silent connection is listened to; None: as it is
+    patience: Mapping[str, float] = field(default_factory=dict)  # constants of the client, in seconds
 
 
 def _page(effect: str, **more: object) -> Plan:
@@ -101,8 +101,17 @@ CONNECTION_FAULTS = (
     Fault(
         "page_slow",
         "a page comes slowly, but comes",
-        "it is waited for",
+        "it is waited for, as long as it brings 64 KiB in three minutes",
         [_page("slow", nth=2, bytes_per_second=30_000)],
+    ),
+    Fault(
+        "page_trickles",
+        "a page trickles, so that no read ever times out",
+        "less than 64 KiB in three minutes is taken for cut; five times, and the try ends",
+        [_page("slow", nth=2, bytes_per_second=800)],
+        requests={"page": 4},
+        resumes=1,
+        patience={"page_stream._SLOW_SECONDS": 3.0},
     ),
     Fault(
         "page_silent",
@@ -111,7 +120,7 @@ CONNECTION_FAULTS = (
         [_page("stall", nth=2, after_bytes=3000, seconds=20)],
         requests={"page": 4},
         resumes=1,
-        read_seconds=2.0,
+        patience={"session._READ_SECONDS": 2.0},
     ),
 )
 

@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-import idiscover.salesforce.session
 import psutil
 import pytest
 from idiscover.errors import IdiscoverError
@@ -125,8 +124,8 @@ def safe_pages(bucket: Store, request: ExtractionRequest) -> int:
 def test_a_fault_of_salesforce(org: FaultyOrg, truth: Rows, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
     request, bucket = request_of(f"{OBJECT}-{fault.name}", fault.settings), Memory()
     with monkeypatch.context() as patch:
-        if fault.read_seconds is not None:
-            patch.setattr(idiscover.salesforce.session, "_READ_SECONDS", fault.read_seconds)
+        for name, seconds in fault.patience.items():
+            patch.setattr(f"idiscover.salesforce.{name}", seconds)
         for plan in fault.plans:
             org.plan(**plan)
         outcome = org.extract(request, bucket)
