@@ -571,7 +571,7 @@ class Kill:
     outcome: str
     at: str = "page"
     sign: signal.Signals = signal.SIGKILL
-    on_spark: bool = False  # else the step's own code with threads in the place of Spark
+    on_spark: str | None = None  # its master; else the step's own code with threads in the place of Spark
     again: Mapping[str, int] = field(default_factory=lambda: {"create_job": 0, "page": 1})  # in the second try
 
 
@@ -580,13 +580,19 @@ KILLS = (
         "worker",
         "kill -9 of an executor's Python workers",
         "Spark runs their pages again, on other workers, and the step ends well",
-        on_spark=True,
+        on_spark="local[2,4]",  # a task is tried as often as on YARN
+    ),
+    Kill(
+        "worker_for_good",
+        "kill -9 of the Python workers, as often as Spark tries a task",
+        "the try ends and says so; the next one reads the pages that are not safe yet",
+        on_spark="local[2]",
     ),
     Kill(
         "step",
         "kill -9 of the step, with all its processes, while pages are read",
-        "the next try reads the pages that are not safe yet",
-        on_spark=True,
+        "as above",
+        on_spark="local[2]",
     ),
     Kill(
         "driver",
