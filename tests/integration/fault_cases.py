@@ -238,6 +238,17 @@ JOB_FAULTS = (
         requests={"create_job": 1, "page": 0},
     ),
     Fault(
+        "job_aborted_beside_another",
+        "somebody aborts one of several query jobs",
+        "as above; those that Salesforce still works on are aborted and deleted",
+        [{"on": "run_job", "effect": "abort"}, {"on": "run_job", "effect": "delay", "nth": 2, "seconds": 3.0}],
+        error="FatalError",
+        says="was aborted",
+        requests={"create_job": 2, "abort_job": 1, "delete_job": 1, "page": 0},
+        again={"create_job": 4},
+        settings={"rows_per_job": 200, "parallel_jobs": 2},
+    ),
+    Fault(
         "job_never_ends",
         "a query job stays InProgress",
         "after `salesforce.job_timeout_minutes` it is aborted and deleted, and the try ends",

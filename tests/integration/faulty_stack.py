@@ -23,6 +23,7 @@ from idiscover.aws.s3 import Bucket, Credentials
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.session import SalesforceSession, open_session
+from simple_salesforce import Salesforce
 
 import emr_jobs.pages
 from emr_jobs.extraction import extract
@@ -166,6 +167,10 @@ class FaultyOrg:
         outcome.asked = self.requests()[before:]
         outcome.processes += len(sessions)
         return outcome
+
+    def client(self) -> Salesforce:
+        """simple-salesforce with a token of its own: a second, independent reader."""
+        return Salesforce(instance_url=self.url, session_id=self.token(), session=self.http, version=API_VERSION)
 
     def token(self) -> str:
         """An access token of its own."""

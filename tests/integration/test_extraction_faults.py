@@ -14,16 +14,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import psutil
 import pytest
 from idiscover.errors import IdiscoverError
-from idiscover.lake.manifest import BatchManifest
-from idiscover.plan.model import ExtractionRequest
-from simple_salesforce import Salesforce
+from idiscover.lake.manifest import BatchFile, BatchManifest
+from idiscover.plan.model import ExtractionRequest, ReadMode
 
-from tests.integration.extraction_stack import API_VERSION, ROOT, request_for, utc
+from tests.integration.extraction_stack import ROOT, request_for, utc
 from tests.integration.fault_cases import KILLS, PAGES, S3_FAULTS, SALESFORCE_FAULTS, Fault, Kill, StoreFault
 from tests.integration.faulty_stack import (
     FaultyOrg,
@@ -63,39 +62,35 @@ def truth(running_org: FaultyOrg) -> Rows:
     names = [column.salesforce for column in request.columns]
     soql = f"SELECT {', '.join(names)} FROM {SOBJECT} WHERE SystemModstamp >= {START:%Y-%m-%dT%H:%M:%SZ}"
     soql += f" AND SystemModstamp < {END:%Y-%m-%dT%H:%M:%SZ}"
-    client = Salesforce(
-        instance_url=running_org.url, session_id=running_org.token(), session=running_org.http, version=API_VERSION
-    )
-    records = client.query_all(soql, include_deleted=True)["records"]
+    records = running_org.client().query_all(soql, include_deleted=True)["records"]
     rows = sorted(as_comparable(request, [as_bulk_text(record[name]) for name in names]) for record in records)
     assert len({row[0] for row in rows}) == len(rows) > 2 * PAGES
     return rows
 
 
-def request_of(batch: str, settings: Mapping[str, object]) -> ExtractionRequest:
+def request_of(batch: str, settings: Mapping[str, object], mode: ReadMode = ReadMode.WINDOW) -> ExtractionRequest:
     """The window of three pages; its settings need not be ones that a context may have."""
-    request = request_for(OBJECT, START, END, batch)
+    request = request_for(OBJECT, START, END, batch, mode)
     return request.model_copy(update={"salesforce": request.salesforce.model_copy(update=dict(settings))})
 
 
-def rows_of(bucket: Store, request: ExtractionRequest, manifest: BatchManifest) -> Rows:
-    """All rows of a batch's files, which are as its manifest says."""
-    rows: Rows = []
-    for file in manifest.files:
+def csv_rows(bucket: Store, files: Sequence[BatchFile]) -> Iterator[list[str]]:
+    """All rows of files, which are as their manifest says."""
+    for file in files:
         stored = bucket.read_bytes_version(file.key)[0]
         assert (len(stored), hashlib.sha256(stored).hexdigest()) == (file.bytes, file.sha256)
-        header, *found = csv.reader(io.StringIO(gzip.decompress(stored).decode(), newline=""))
-        assert (tuple(header), len(found)) == (manifest.columns, file.rows)
-        rows += [as_comparable(request, row[:-2]) for row in found]
-    return sorted(rows)
+        _, *found = csv.reader(io.StringIO(gzip.decompress(stored).decode(), newline=""))
+        assert len(found) == file.rows
+        yield from found
 
 
 def assert_whole(org: FaultyOrg, bucket: Store, request: ExtractionRequest, outcome: Outcome, truth: Rows) -> None:
     """Every row once, nothing beside the batch's files and manifest, and no job that still runs."""
     assert outcome.error is None, outcome.error
     assert outcome.manifest is not None
-    assert rows_of(bucket, request, outcome.manifest) == truth
-    kept = {file.key for file in outcome.manifest.files} | {f"{request.target_prefix}manifest.json"}
+    rows = sorted(as_comparable(request, row[:-2]) for row in csv_rows(bucket, outcome.manifest.files))
+    assert rows == truth
+    kept = {file.key for file in outcome.manifest.all_files} | {f"{request.target_prefix}manifest.json"}
     assert set(bucket.list(request.target_prefix)) == kept
     assert not org.states_of_jobs() & OPEN_STATES
 
@@ -142,6 +137,22 @@ def test_a_fault_of_salesforce(org: FaultyOrg, truth: Rows, monkeypatch: pytest.
     again = org.extract(request, bucket)
     assert_whole(org, bucket, request, again, truth)
     assert again.numbers(*expected) == dict(expected)
+
+
+def test_a_break_among_the_ids_leaves_the_rows_safe(org: FaultyOrg, truth: Rows) -> None:
+    request, bucket = request_of(f"{OBJECT}-ids", {"parallel_pages": 1}, ReadMode.WINDOW_AND_IDS), Memory()
+    org.plan(on="page", effect="error", error="total_requests", nth=PAGES + 5)
+    first = org.extract(request, bucket)
+    assert_named(org, bucket, request, first, "NextRunError", "The org's API calls are used up")
+    safe = sum(key.endswith(".page.json") for key in bucket.list(request.target_prefix))
+    assert safe >= PAGES + 4
+    again = org.extract(request, bucket)
+    assert_whole(org, bucket, request, again, truth)
+    assert again.manifest is not None and again.manifest.ids is not None
+    ids = again.manifest.ids
+    assert again.numbers("create_job", "page") == {"create_job": 0, "page": PAGES + len(ids.files) - safe}
+    every_id = org.client().query_all(f"SELECT Id FROM {SOBJECT}", include_deleted=True)["records"]
+    assert sorted(row[0] for row in csv_rows(bucket, ids.files)) == sorted(record["Id"] for record in every_id)
 
 
 def test_a_header_that_a_proxy_strips_is_told_in_the_batch(org: FaultyOrg) -> None:
