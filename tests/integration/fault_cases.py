@@ -120,7 +120,7 @@ CONNECTION_FAULTS = (
         [_page("stall", nth=2, after_bytes=3000, seconds=20)],
         requests={"page": 4},
         resumes=1,
-        patience={"session._READ_SECONDS": 2.0},
+        patience={"session._READ_SECONDS": 4.0},
     ),
 )
 

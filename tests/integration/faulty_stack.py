@@ -134,6 +134,11 @@ class FaultyOrg:
         answer = self.http.post(f"{self.url}/idiscover/faults", json=fault, timeout=30)
         assert answer.status_code == 200, answer.text
 
+    def change(self, *changes: Mapping[str, object]) -> None:
+        """Changes of testing volumes, committed now."""
+        body = {"object": "Testing_Volume__c", "on": "now", "changes": list(changes)}
+        self.http.post(f"{self.url}/idiscover/live", json=body, timeout=30).raise_for_status()
+
     def fired(self) -> list[int]:
         """How often each fault fired."""
         return [fault["fired"] for fault in self.http.get(f"{self.url}/idiscover/faults", timeout=30).json()["faults"]]
