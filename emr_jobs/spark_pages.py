@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
+from idiscover.errors import RetriableError
+from py4j.protocol import Py4JJavaError
 from pyspark import SparkConf, SparkContext
 
+from emr_jobs.archives import forget_archives
 from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
 from emr_jobs.reading import Submit
 
@@ -62,5 +65,24 @@ def _start(app_name: str) -> SparkContext:
 
 
 def _run_on_executor(context: SparkContext, order: PageOrder, task: PageTask) -> TaskOutcome:
-    outcomes = context.parallelize([task], 1).map(lambda one: run_task(order, one)).collect()
+    """One page as a Spark job.
+
+    Raises:
+        RetriableError: its workers died, as often as Spark tries a task; errors of the page itself are in the outcome.
+    """
+    try:
+        outcomes = context.parallelize([task], 1).map(lambda one: _run_in_worker(order, one)).collect()
+    except Py4JJavaError as error:
+        raise RetriableError(
+            "Spark has given a page up",
+            where=task.where,
+            got=str(error.java_exception.getMessage()).split("\n", 1)[0],
+            remedy="run it again; if it stays, read the executors' logs, and give them more memory",
+        ) from error
     return outcomes[0]
+
+
+def _run_in_worker(order: PageOrder, task: PageTask) -> TaskOutcome:
+    outcome = run_task(order, task)
+    forget_archives()
+    return outcome

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ _MEMORY_SIZES = (1_000_000, 10_000_000)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and report; 1 if somebody could not be measured, or brought another number of rows."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers end, and files go
     arguments = _arguments(argv)
     options = Options(arguments.page_rows, arguments.cores)
     runs = [one for number in range(arguments.repeat) for one in _runs(arguments, number)]

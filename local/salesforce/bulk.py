@@ -227,7 +227,7 @@ class BulkJobs:
         self._complete(job_id, int((time.monotonic() - started) * 1000))
 
     def _meets_its_end(self, job: sqlite3.Row, rows: int) -> bool:
-        """Whether a fault keeps the job from completing."""
+        """Whether a fault keeps the job from completing; one may only keep it waiting."""
         fault = self._faults.meet(Asked(Kind.RUN_JOB, "", job["object"], job["id"], rows))
         if fault is None:
             return False
@@ -235,6 +235,9 @@ class BulkJobs:
             self._fail(job["id"], str(fault.arguments["message"]))
         elif fault.effect is Effect.ABORT:
             self.abort(job["id"])
+        elif fault.effect is Effect.DELAY:
+            time.sleep(float(str(fault.arguments["seconds"])))
+            return False
         return True
 
     def _log_snapshot(self, job: sqlite3.Row, bound: BoundQuery, view: OrgView, rows: int) -> None:

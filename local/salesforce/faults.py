@@ -87,6 +87,7 @@ class Effect(Enum):
     FAIL = "fail"
     ABORT = "abort"
     NEVER_END = "never_end"
+    DELAY = "delay"
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,11 @@ EFFECTS: Mapping[Effect, Mapping[str, Argument]] = {
     Effect.FAIL: {"message": Argument(str)},
     Effect.ABORT: {},
     Effect.NEVER_END: {},
+    # InProgress for so long, and the jobs after it wait.
+    Effect.DELAY: {"seconds": Argument(float)},
 }
-JOB_EFFECTS = frozenset({Effect.FAIL, Effect.ABORT, Effect.NEVER_END})
+JOB_EFFECTS = frozenset({Effect.FAIL, Effect.ABORT, Effect.NEVER_END, Effect.DELAY})
+_OF_PAGES = (Effect.TRUNCATE, Effect.DROP_ROW, Effect.OTHER_ROWS, Effect.OTHER_PAGE, Effect.LOCATOR)
 # What an effect is of, where it is not of any answer.
 ONLY_OF: Mapping[Effect, Kind] = {
     **dict.fromkeys(JOB_EFFECTS, Kind.RUN_JOB),

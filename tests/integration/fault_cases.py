@@ -5,6 +5,7 @@ Pure: the test of the documentation reads it, too.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ class Fault:
     logins: int | None = 0  # more than one of each process; None: as many as there happen to be
     resumes: int = 0
     settings: Mapping[str, object] = field(default_factory=dict)  # of `request.salesforce`
-    read_seconds: float | None = None  # how long a silent connection is listened to; None: as it is
+    patience: Mapping[str, float] = field(default_factory=dict)  # constants of the client, in seconds
 
 
 def _page(effect: str, **more: object) -> Plan:
@@ -100,8 +101,17 @@ CONNECTION_FAULTS = (
     Fault(
         "page_slow",
         "a page comes slowly, but comes",
-        "it is waited for",
+        "it is waited for, as long as it brings 64 KiB in three minutes",
         [_page("slow", nth=2, bytes_per_second=30_000)],
+    ),
+    Fault(
+        "page_trickles",
+        "a page trickles, so that no read ever times out",
+        "less than 64 KiB in three minutes is taken for cut; five times, and the try ends",
+        [_page("slow", nth=2, bytes_per_second=800)],
+        requests={"page": 4},
+        resumes=1,
+        patience={"page_stream._SLOW_SECONDS": 3.0},
     ),
     Fault(
         "page_silent",
@@ -110,7 +120,7 @@ CONNECTION_FAULTS = (
         [_page("stall", nth=2, after_bytes=3000, seconds=20)],
         requests={"page": 4},
         resumes=1,
-        read_seconds=2.0,
+        patience={"session._READ_SECONDS": 4.0},
     ),
 )
 
@@ -226,6 +236,17 @@ JOB_FAULTS = (
         error="FatalError",
         says="was aborted",
         requests={"create_job": 1, "page": 0},
+    ),
+    Fault(
+        "job_aborted_beside_another",
+        "somebody aborts one of several query jobs",
+        "as above; those that Salesforce still works on are aborted and deleted",
+        [{"on": "run_job", "effect": "abort"}, {"on": "run_job", "effect": "delay", "nth": 2, "seconds": 3.0}],
+        error="FatalError",
+        says="was aborted",
+        requests={"create_job": 2, "abort_job": 1, "delete_job": 1, "page": 0},
+        again={"create_job": 4},
+        settings={"rows_per_job": 200, "parallel_jobs": 2},
     ),
     Fault(
         "job_never_ends",
@@ -554,30 +575,55 @@ S3_FAULTS = (
 
 @dataclass(frozen=True)
 class Kill:
-    """What is killed while the last page is on its way."""
+    """What is ended, and when: while the query job runs, or while the last page is on its way."""
 
     name: str
     fault: str
     outcome: str
-    on_spark: bool = True  # else the step's own code with threads in the place of Spark
+    at: str = "page"
+    sign: signal.Signals = signal.SIGKILL
+    on_spark: str | None = None  # its master; else the step's own code with threads in the place of Spark
+    again: Mapping[str, int] = field(default_factory=lambda: {"create_job": 0, "page": 1})  # in the second try
 
 
 KILLS = (
     Kill(
         "worker",
         "kill -9 of an executor's Python workers",
-        "Spark runs their pages again, on other workers",
+        "Spark runs their pages again, on other workers, and the step ends well",
+        on_spark="local[2,4]",  # a task is tried as often as on YARN
     ),
     Kill(
-        "driver",
-        "kill -9 of the driver",
-        "the step fails; the next try reads the pages that are not safe yet",
-        on_spark=False,
+        "worker_for_good",
+        "kill -9 of the Python workers, as often as Spark tries a task",
+        "the try ends and says so; the next one reads the pages that are not safe yet",
+        on_spark="local[2]",
     ),
     Kill(
         "step",
-        "kill -9 of the step, with all its processes",
+        "kill -9 of the step, with all its processes, while pages are read",
         "as above",
+        on_spark="local[2]",
+    ),
+    Kill(
+        "driver",
+        "kill -9 of the driver while pages are read",
+        "as above",
+    ),
+    Kill(
+        "driver_at_a_job",
+        "kill -9 of the driver while a query job runs",
+        "the next try finds the job, and watches it on",
+        at="job",
+        again={"create_job": 0, "page": PAGES},
+    ),
+    Kill(
+        "cancelled_at_a_job",
+        "the step is cancelled (SIGTERM) while a query job runs",
+        "the job is aborted and deleted, and the step ends with what happened in one line; the next try makes it anew",
+        at="job",
+        sign=signal.SIGTERM,
+        again={"create_job": 1, "page": PAGES},
     ),
 )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -21,13 +23,13 @@ from idiscover.aws.s3 import Bucket, Credentials
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ExtractionRequest
 from idiscover.salesforce.session import SalesforceSession, open_session
+from simple_salesforce import Salesforce
 
 import emr_jobs.pages
 from emr_jobs.extraction import extract
 from emr_jobs.pages import run_task
 from emr_jobs.progress import Progress
 from emr_jobs.reading import Submit
-from emr_jobs.step import run
 from tests.integration.extraction_stack import API_VERSION, BUCKET, REGION, Spark, moto, simulator
 from tests.unit.emr_jobs.fakes import FakeBucket
 from tests.unit.salesforce.fake_org import quick_retry
@@ -132,9 +134,10 @@ class FaultyOrg:
         answer = self.http.post(f"{self.url}/idiscover/faults", json=fault, timeout=30)
         assert answer.status_code == 200, answer.text
 
-    def pages_asked_for(self) -> int:
-        """How many pages of any job."""
-        return sum(asked["kind"] == "page" for asked in self.requests())
+    def change(self, *changes: Mapping[str, object]) -> None:
+        """Changes of testing volumes, committed now."""
+        body = {"object": "Testing_Volume__c", "on": "now", "changes": list(changes)}
+        self.http.post(f"{self.url}/idiscover/live", json=body, timeout=30).raise_for_status()
 
     def fired(self) -> list[int]:
         """How often each fault fired."""
@@ -169,6 +172,10 @@ class FaultyOrg:
         outcome.asked = self.requests()[before:]
         outcome.processes += len(sessions)
         return outcome
+
+    def client(self) -> Salesforce:
+        """simple-salesforce with a token of its own: a second, independent reader."""
+        return Salesforce(instance_url=self.url, session_id=self.token(), session=self.http, version=API_VERSION)
 
     def token(self) -> str:
         """An access token of its own."""
@@ -207,10 +214,26 @@ def data_bucket() -> Bucket:
     return Bucket(BUCKET, REGION, Credentials("testing", "testing"))
 
 
-def run_step(request_uri: str) -> None:
-    """The step as a process of its own, its pages on threads: its driver, without Spark."""
+def run_step(request_uri: str) -> int:
+    """The step's entry point as EMR starts it, threads in the place of Spark; its exit status."""
     emr_jobs.pages._sessions = SessionOfThread()
-    run(request_uri, Threads())
+    in_place = ModuleType("emr_jobs.spark_pages")
+    in_place.SparkPages = _StepThreads  # type: ignore[attr-defined]
+    sys.modules[in_place.__name__] = in_place
+    from emr_jobs.extract import main
+
+    return main(["--request", request_uri])
+
+
+class _StepThreads(Threads):
+    """As `emr_jobs.spark_pages.SparkPages` is made and ended."""
+
+    def __init__(self, app_name: str) -> None:
+        self.app_name = app_name
+
+    def stop(self, last_words: str = "") -> None:
+        if last_words:
+            print(last_words, file=sys.stderr, flush=True)
 
 
 def _open_quickly(secret: Mapping[str, str], api_version: str) -> SalesforceSession:

@@ -10,20 +10,19 @@ import gzip
 import hashlib
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import idiscover.salesforce.session
 import psutil
 import pytest
 from idiscover.errors import IdiscoverError
-from idiscover.lake.manifest import BatchManifest
-from idiscover.plan.model import ExtractionRequest
-from simple_salesforce import Salesforce
+from idiscover.lake.manifest import BatchFile, BatchManifest
+from idiscover.plan.model import ExtractionRequest, ReadMode
 
-from tests.integration.extraction_stack import API_VERSION, ROOT, request_for, utc
+from tests.integration.extraction_stack import ROOT, request_for, utc
 from tests.integration.fault_cases import KILLS, PAGES, S3_FAULTS, SALESFORCE_FAULTS, Fault, Kill, StoreFault
 from tests.integration.faulty_stack import (
     FaultyOrg,
@@ -58,44 +57,45 @@ def org(running_org: FaultyOrg) -> Iterator[FaultyOrg]:
 
 @pytest.fixture(scope="module")
 def truth(running_org: FaultyOrg) -> Rows:
+    """What the window holds; no test but the last changes it."""
+    return rows_by_rest(running_org)
+
+
+def rows_by_rest(org: FaultyOrg) -> Rows:
     """The window's rows by REST, read by simple-salesforce."""
     request = request_for(OBJECT, START, END, "truth")
     names = [column.salesforce for column in request.columns]
     soql = f"SELECT {', '.join(names)} FROM {SOBJECT} WHERE SystemModstamp >= {START:%Y-%m-%dT%H:%M:%SZ}"
     soql += f" AND SystemModstamp < {END:%Y-%m-%dT%H:%M:%SZ}"
-    client = Salesforce(
-        instance_url=running_org.url, session_id=running_org.token(), session=running_org.http, version=API_VERSION
-    )
-    records = client.query_all(soql, include_deleted=True)["records"]
+    records = org.client().query_all(soql, include_deleted=True)["records"]
     rows = sorted(as_comparable(request, [as_bulk_text(record[name]) for name in names]) for record in records)
     assert len({row[0] for row in rows}) == len(rows) > 2 * PAGES
     return rows
 
 
-def request_of(batch: str, settings: Mapping[str, object]) -> ExtractionRequest:
+def request_of(batch: str, settings: Mapping[str, object], mode: ReadMode = ReadMode.WINDOW) -> ExtractionRequest:
     """The window of three pages; its settings need not be ones that a context may have."""
-    request = request_for(OBJECT, START, END, batch)
+    request = request_for(OBJECT, START, END, batch, mode)
     return request.model_copy(update={"salesforce": request.salesforce.model_copy(update=dict(settings))})
 
 
-def rows_of(bucket: Store, request: ExtractionRequest, manifest: BatchManifest) -> Rows:
-    """All rows of a batch's files, which are as its manifest says."""
-    rows: Rows = []
-    for file in manifest.files:
+def csv_rows(bucket: Store, files: Sequence[BatchFile]) -> Iterator[list[str]]:
+    """All rows of files, which are as their manifest says."""
+    for file in files:
         stored = bucket.read_bytes_version(file.key)[0]
         assert (len(stored), hashlib.sha256(stored).hexdigest()) == (file.bytes, file.sha256)
-        header, *found = csv.reader(io.StringIO(gzip.decompress(stored).decode(), newline=""))
-        assert (tuple(header), len(found)) == (manifest.columns, file.rows)
-        rows += [as_comparable(request, row[:-2]) for row in found]
-    return sorted(rows)
+        _, *found = csv.reader(io.StringIO(gzip.decompress(stored).decode(), newline=""))
+        assert len(found) == file.rows
+        yield from found
 
 
 def assert_whole(org: FaultyOrg, bucket: Store, request: ExtractionRequest, outcome: Outcome, truth: Rows) -> None:
     """Every row once, nothing beside the batch's files and manifest, and no job that still runs."""
     assert outcome.error is None, outcome.error
     assert outcome.manifest is not None
-    assert rows_of(bucket, request, outcome.manifest) == truth
-    kept = {file.key for file in outcome.manifest.files} | {f"{request.target_prefix}manifest.json"}
+    rows = sorted(as_comparable(request, row[:-2]) for row in csv_rows(bucket, outcome.manifest.files))
+    assert rows == truth
+    kept = {file.key for file in outcome.manifest.all_files} | {f"{request.target_prefix}manifest.json"}
     assert set(bucket.list(request.target_prefix)) == kept
     assert not org.states_of_jobs() & OPEN_STATES
 
@@ -124,8 +124,8 @@ def safe_pages(bucket: Store, request: ExtractionRequest) -> int:
 def test_a_fault_of_salesforce(org: FaultyOrg, truth: Rows, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
     request, bucket = request_of(f"{OBJECT}-{fault.name}", fault.settings), Memory()
     with monkeypatch.context() as patch:
-        if fault.read_seconds is not None:
-            patch.setattr(idiscover.salesforce.session, "_READ_SECONDS", fault.read_seconds)
+        for name, seconds in fault.patience.items():
+            patch.setattr(f"idiscover.salesforce.{name}", seconds)
         for plan in fault.plans:
             org.plan(**plan)
         outcome = org.extract(request, bucket)
@@ -142,6 +142,22 @@ def test_a_fault_of_salesforce(org: FaultyOrg, truth: Rows, monkeypatch: pytest.
     again = org.extract(request, bucket)
     assert_whole(org, bucket, request, again, truth)
     assert again.numbers(*expected) == dict(expected)
+
+
+def test_a_break_among_the_ids_leaves_the_rows_safe(org: FaultyOrg, truth: Rows) -> None:
+    request, bucket = request_of(f"{OBJECT}-ids", {"parallel_pages": 1}, ReadMode.WINDOW_AND_IDS), Memory()
+    org.plan(on="page", effect="error", error="total_requests", nth=PAGES + 5)
+    first = org.extract(request, bucket)
+    assert_named(org, bucket, request, first, "NextRunError", "The org's API calls are used up")
+    safe = sum(key.endswith(".page.json") for key in bucket.list(request.target_prefix))
+    assert safe >= PAGES + 4
+    again = org.extract(request, bucket)
+    assert_whole(org, bucket, request, again, truth)
+    assert again.manifest is not None and again.manifest.ids is not None
+    ids = again.manifest.ids
+    assert again.numbers("create_job", "page") == {"create_job": 0, "page": PAGES + len(ids.files) - safe}
+    every_id = org.client().query_all(f"SELECT Id FROM {SOBJECT}", include_deleted=True)["records"]
+    assert sorted(row[0] for row in csv_rows(bucket, ids.files)) == sorted(record["Id"] for record in every_id)
 
 
 def test_a_header_that_a_proxy_strips_is_told_in_the_batch(org: FaultyOrg) -> None:
@@ -173,31 +189,35 @@ def test_a_fault_of_s3(org: FaultyOrg, truth: Rows, fault: StoreFault) -> None:
 def start_step(org: FaultyOrg, request: ExtractionRequest, kill: Kill) -> subprocess.Popen[str]:
     """The step, as a process."""
     if kill.on_spark:
-        return org.spark.start(request, "local[2,4]")  # a task may fail as often as on YARN
-    code = f"from tests.integration.faulty_stack import run_step; run_step({org.spark.put(request)!r})"
+        return org.spark.start(request, kill.on_spark)
+    uri = org.spark.put(request)
+    code = f"import sys; from tests.integration.faulty_stack import run_step; sys.exit(run_step({uri!r}))"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
     out = subprocess.PIPE
     return subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=out, stderr=out, text=True)
 
 
-def processes_of(step: psutil.Process, kill: Kill) -> list[psutil.Process]:
-    """What is killed: all there is of the step, or the workers alone, which a daemon of Spark's has forked."""
-    below = step.children(recursive=True)
-    if kill.name != "worker":
-        return [step, *below]
-    living = [process for process in below if process.status() != psutil.STATUS_ZOMBIE]
-    daemons = [process for process in living if "pyspark.daemon" in process.cmdline()]
-    return [process for process in daemons if process.parent() in daemons]
+def end_processes(step: psutil.Process, kill: Kill) -> None:
+    """The whole step; or the workers alone, which a daemon of Spark's has forked."""
+    ended = [step, *step.children(recursive=True)]
+    if kill.name.startswith("worker"):
+        living = [process for process in ended if process.status() != psutil.STATUS_ZOMBIE]
+        daemons = [process for process in living if "pyspark.daemon" in process.cmdline()]
+        ended = [process for process in daemons if process.parent() in daemons]
+        assert ended
+    for process in ended:
+        process.send_signal(kill.sign)
 
 
-def wait_for_last_page(org: FaultyOrg, step: subprocess.Popen[str], bucket: Store, prefix: str, before: int) -> None:
-    """Until the step has asked for all pages, and all but the one that stands still are safe."""
+def wait_until_there(
+    step: subprocess.Popen[str], asked: Callable[[], Outcome], safe: Callable[[], int], at: str
+) -> None:
+    """Until the job is asked after; or until all pages but the one that stands still are safe."""
     deadline = time.monotonic() + 120
     while True:
-        safe = sum(key.endswith(".page.json") for key in bucket.list(prefix))
-        if org.pages_asked_for() - before == PAGES and safe == PAGES - 1:
+        if asked().number(at) >= (1 if at == "job" else PAGES) and (at == "job" or safe() == PAGES - 1):
             return
-        assert step.poll() is None and time.monotonic() < deadline, (safe, org.pages_asked_for() - before)
+        assert step.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
 
 
@@ -205,25 +225,48 @@ def wait_for_last_page(org: FaultyOrg, step: subprocess.Popen[str], bucket: Stor
 def test_a_kill(org: FaultyOrg, truth: Rows, kill: Kill) -> None:
     """A process of its own; the second try is made in this one."""
     request, bucket = request_for(OBJECT, START, END, f"{OBJECT}-kill-{kill.name}"), data_bucket()
+    org.plan(on="run_job", effect="delay", seconds=6.0 if kill.at == "job" else 0.0)
     org.plan(on="page", effect="stall", nth=PAGES, after_bytes=1000, seconds=100)
-    before = org.pages_asked_for()
+    before = len(org.requests())
+
+    def asked() -> Outcome:
+        return Outcome(asked=org.requests()[before:])
+
     step = start_step(org, request, kill)
     try:
-        wait_for_last_page(org, step, bucket, request.target_prefix, before)
-        killed = processes_of(psutil.Process(step.pid), kill)
-        assert killed
-        for process in killed:
-            process.kill()
+        wait_until_there(step, asked, lambda: safe_pages(bucket, request), kill.at)
+        end_processes(psutil.Process(step.pid), kill)
         out, err = step.communicate(timeout=120)
     finally:
         step.kill()
+    first = asked()
     if kill.name == "worker":
-        assert step.returncode == 0, err
-        manifest = BatchManifest.model_validate_json(bucket.read_text(f"{request.target_prefix}manifest.json"))
-        assert org.pages_asked_for() - before == PAGES + 1
-        assert_whole(org, bucket, request, Outcome(manifest), truth)
+        assert (step.returncode, first.number("page")) == (0, PAGES + 1), err
+        first.manifest = BatchManifest.model_validate_json(bucket.read_text(f"{request.target_prefix}manifest.json"))
+        assert_whole(org, bucket, request, first, truth)
         return
     assert step.returncode != 0, out
+    last = err.strip().splitlines()[-1] if err.strip() else ""
+    assert kill.name != "worker_for_good" or last.startswith("RetriableError: Spark has given a page up"), err
+    if kill.sign == signal.SIGTERM:
+        assert last == "SystemExit: the step was cancelled"
+        assert first.numbers("abort_job", "delete_job") == {"abort_job": 1, "delete_job": 1}
+        assert not org.states_of_jobs() & OPEN_STATES
+    org.forget()
     again = org.extract(request, bucket)
-    assert again.numbers("create_job", "page") == {"create_job": 0, "page": 1}
+    assert again.numbers(*kill.again) == dict(kill.again)
     assert_whole(org, bucket, request, again, truth)
+
+
+def test_an_org_that_moves_between_two_tries_is_read_anew(org: FaultyOrg, truth: Rows) -> None:
+    request, bucket = request_of(f"{OBJECT}-moved", {"parallel_pages": 1}), Memory()
+    org.plan(on="page", effect="error", error="total_requests", nth=PAGES)
+    assert_named(org, bucket, request, org.extract(request, bucket), "NextRunError", "used up")
+    assert safe_pages(bucket, request) == PAGES - 1
+    org.change({"kind": "update", "records": 3, "modified": [START.isoformat(), END.isoformat()]})
+    moved = rows_by_rest(org)
+    assert len(moved) == len(truth) - 3
+    again = org.extract(request, bucket)
+    assert_whole(org, bucket, request, again, moved)
+    assert again.manifest is not None and again.manifest.reads == 2
+    assert again.numbers("create_job", "page") == {"create_job": 1, "page": 1 + PAGES}

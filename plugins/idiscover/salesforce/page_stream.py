@@ -8,6 +8,7 @@ page, byte for byte and once, or an error.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 
 import requests
@@ -18,12 +19,18 @@ from idiscover.errors import RetriableError
 from idiscover.salesforce.session import SalesforceSession
 
 CHUNK_BYTES = 64 * 1024
-_MOST_STALLS = 5  # cuts in a row that brought nothing new
+_MOST_STALLS = 5  # cuts in a row that brought nothing new, or too little
+_SLOW_SECONDS = 180.0  # of waiting, in which so many bytes have to come
+_LEAST_BYTES = 64 * 1024
 _NO_MORE_PAGES = "null"
 
 
 class PageChanged(RetriableError):
     """A page that was asked for again did not begin with the bytes it had before."""
+
+
+class TooSlow(requests.Timeout):
+    """A connection that still brings something, but would take for ever."""
 
 
 class PageStream:
@@ -50,7 +57,7 @@ class PageStream:
 
         Raises:
             PageChanged: the page is not what it was before the cut; start it over.
-            RetriableError: the page is cut again and again at the same place.
+            RetriableError: the page is cut again and again at the same place, or comes too slowly each time.
         """
         stalls = 0
         while True:
@@ -59,7 +66,7 @@ class PageStream:
                 yield from self._attempt()
                 return
             except requests.RequestException as error:
-                stalls = stalls + 1 if self.bytes == before else 0
+                stalls = stalls + 1 if self.bytes == before or isinstance(error, TooSlow) else 0
                 if stalls >= _MOST_STALLS:
                     raise RetriableError(
                         f"A result page is cut {stalls} times at byte {self.bytes}",
@@ -74,7 +81,7 @@ class PageStream:
         answer = self._session.send("GET", self._path, stream=True)
         try:
             self._read_headers(answer)
-            body = _decoded(answer)
+            body = _paced(_decoded(answer))
             first = self._skip_taken(body)
             if first:
                 yield self._took(first)
@@ -118,6 +125,27 @@ class PageStream:
         self.announced_rows = int(rows) if rows.isdigit() else None
         locator = answer.headers.get("Sforce-Locator") or _NO_MORE_PAGES
         self.next_locator = None if locator == _NO_MORE_PAGES else locator
+
+
+def _paced(body: Iterator[bytes]) -> Iterator[bytes]:
+    """`body`, as long as it keeps a pace; only the time that is waited for it counts.
+
+    Raises:
+        TooSlow: a read timeout would never notice, as it begins anew with each byte.
+    """
+    waited, arrived = 0.0, 0
+    while True:
+        started = time.monotonic()
+        chunk = next(body, None)
+        waited += time.monotonic() - started
+        if chunk is None:
+            return
+        arrived += len(chunk)
+        if waited >= _SLOW_SECONDS:
+            if arrived < _LEAST_BYTES:
+                raise TooSlow(f"{arrived} bytes in {waited:.0f} seconds")
+            waited, arrived = 0.0, 0
+        yield chunk
 
 
 def _decoded(answer: requests.Response) -> Iterator[bytes]:

@@ -215,11 +215,14 @@ def test_jobs_that_do_not_complete(org: Simulator) -> None:
     plan(org, "run_job", "fail", message=message, object=VOLUME)
     plan(org, "run_job", "abort", nth=2)
     plan(org, "run_job", "never_end", nth=3)
+    plan(org, "run_job", "delay", nth=4, seconds=0.5)
     failed, aborted = [org.finished_job(SOQL) for _ in range(2)]
     assert (failed["state"], failed["errorMessage"], failed["numberRecordsProcessed"]) == ("Failed", message, 0)
     assert (aborted["state"], aborted.get("errorMessage")) == ("Aborted", None)
     open_job = org.create_job(SOQL).json()["id"]
+    started = time.monotonic()
     assert org.finished_job(SOQL)["state"] == "JobComplete"  # after it in the queue: it is at its end already
+    assert time.monotonic() - started > 0.5
     assert org.get(f"/jobs/query/{open_job}").json()["state"] == "InProgress"
     base = f"{org.url}{API}/jobs/query/{open_job}"
     assert org.session.patch(base, json={"state": "Aborted"}).json()["state"] == "Aborted"

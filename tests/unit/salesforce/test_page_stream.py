@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from idiscover.errors import RetriableError
-from idiscover.salesforce.page_stream import CHUNK_BYTES, PageChanged, PageStream
+from idiscover.salesforce.page_stream import CHUNK_BYTES, PageChanged, PageStream, TooSlow, _paced
 
 from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, fault, zipped
 
@@ -56,6 +56,22 @@ def test_a_page_cut_for_ever_at_one_place_is_given_up(org: FakeOrg) -> None:
     with pytest.raises(RetriableError, match="cut 5 times"):
         list(PageStream(org.open(), PAGE).chunks())
     assert len(org.asked(PAGE)) == 6
+
+
+def test_a_page_has_to_keep_a_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def half_a_minute_on() -> float:
+        nonlocal now
+        now += 30.0
+        return now
+
+    monkeypatch.setattr("idiscover.salesforce.page_stream.time.monotonic", half_a_minute_on)
+    assert list(_paced(iter([b"x" * CHUNK_BYTES] * 20))) == [b"x" * CHUNK_BYTES] * 20
+    few = _paced(iter([b"x"] * 20))
+    assert [next(few) for _ in range(5)] == [b"x"] * 5
+    with pytest.raises(TooSlow, match="6 bytes in 180 seconds"):
+        next(few)
 
 
 def test_a_token_may_lapse_between_two_tries(org: FakeOrg) -> None:

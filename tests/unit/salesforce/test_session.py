@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.salesforce.counting import count_records
-from idiscover.salesforce.faults import NotFound, NotInBulk, QueryTimeout, connection_fault
+from idiscover.salesforce.faults import LocatorFault, NotFound, NotInBulk, QueryTimeout, connection_fault
 from idiscover.salesforce.retry import RetryPolicy
 from idiscover.salesforce.session import SalesforceSession
 
@@ -77,6 +77,18 @@ def test_a_broken_connection_is_tried_again(org: FakeOrg) -> None:
     assert org.open().count("SELECT COUNT() FROM Account") == 7
 
 
+def test_an_answer_that_is_no_json_is_asked_for_again(org: FakeOrg) -> None:
+    html = Reply(200, b"<html>We will be back soon</html>")
+    session = org.open()
+    org.queue(QUERY, html, COUNTED)
+    assert session.count("SELECT COUNT() FROM Account") == 7
+    org.queue(QUERY, html, COUNTED)
+    assert session.send("GET", QUERY).json()["totalSize"] == 7
+    org.queue(QUERY, *[html] * 4)
+    with pytest.raises(RetriableError, match="is no JSON"):
+        session.send("GET", QUERY)
+
+
 def test_too_many_calls_at_once_pass_but_the_days_limit_does_not(org: FakeOrg) -> None:
     code = "REQUEST_LIMIT_EXCEEDED"
     concurrent = fault(403, code, "ConcurrentRequests (Concurrent API Requests) Limit exceeded.")
@@ -98,6 +110,7 @@ def test_too_many_calls_at_once_pass_but_the_days_limit_does_not(org: FakeOrg) -
         (fault(404, "NOT_FOUND"), NotFound, "NOT_FOUND"),
         (fault(409, "API_ERROR", "version"), FatalError, "API version"),
         (fault(400, "QUERY_TIMEOUT", "too long"), QueryTimeout, "window smaller"),
+        (fault(400, "INVALID_QUERY_LOCATOR", "invalid query locator"), LocatorFault, "from the beginning"),
     ],
 )
 def test_other_faults_are_told_at_once(org: FakeOrg, reply: Reply, kind: type[IdiscoverError], says: str) -> None:
