@@ -124,7 +124,7 @@ class BatchManifest(BaseModel):
         """How many Ids the object had; None where not all were read."""
         if self.ids is not None:
             return self.ids.rows
-        return self.rows if self.read_mode is ReadMode.WHOLE and self.absence_at_utc is not None else None
+        return self.rows if self.read_mode is ReadMode.WHOLE and not self.counts.quarantined else None
 
     @property
     def id_files(self) -> tuple[BatchFile, ...]:
