@@ -57,7 +57,7 @@ class BlockValues:
         return BlockValues(self.block, self.starts[columns], self.lengths[columns])
 
     def instead(self, of: Flags) -> Integers:
-        """Where values start, or an example of a date and time (and of the number 2) instead. Shape: (values,)."""
+        """Where values start, or for some an example of a date and time instead. Shape: (values,)."""
         return np.where(of, len(self.block) - len(TAIL), self.starts).ravel()
 
     def octets(self, starts: Integers, size: int) -> Octets:
@@ -98,7 +98,6 @@ class BlockChecks:
         starts[1:] = ends[:-1]
         starts[0, 1:], starts[0, 0] = ends[-1, :-1], -1
         starts += 2
-        starts[0, 0] = 1
         lengths = ends - starts
         lengths -= 1
         values = BlockValues(block, starts, lengths)

@@ -13,20 +13,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 
 from idiscover.lake.protection import Protect
 from idiscover.metadata.models import DECIMAL_TYPES, TEXT_TYPES, VARCHAR_MAX_BYTES, FieldType
 from idiscover.plan.model import ColumnPlan
 
 ID_LENGTHS = (15, 18)
+_MISSING = "is missing"
 BOOLEANS = ("true", "false")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(E-?[0-9]{1,2})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DATETIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|\+00:?00)")
+_DATETIME = re.compile(r"(.{10})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|\+00:?00)")
 _BIGINT = range(-(1 << 63), 1 << 63)
 
 Check = Callable[[str], str | None]  # a value that is not null → what is wrong with it
@@ -73,12 +74,19 @@ class Contract:
         if value:
             reason = self._checks[position](value)
             return reason and Breach(self.columns[position].column, reason)
-        return Breach(self.columns[position].column, "is missing") if position in self.required else None
+        return Breach(self.columns[position].column, _MISSING) if position in self.required else None
 
     def breaches(self, row: Sequence[str]) -> list[Breach]:
         """All that is wrong with a row."""
-        found = [self.breach_of(position, value) for position, value in enumerate(row)]
-        return [breach for breach in found if breach is not None]
+        if self.trimmed:
+            row = [value.strip() if at in self.trimmed else value for at, value in enumerate(row)]
+        reasons = [check(value) if value else None for check, value in zip(self._checks, row, strict=True)]
+        for position in self.required:
+            if not row[position]:
+                reasons[position] = _MISSING
+        if not any(reasons):  # mostly
+            return []
+        return [Breach(column.column, why) for column, why in zip(self.columns, reasons, strict=True) if why]
 
     def has_exponent(self, position: int, value: str) -> bool:
         """Whether a value is a number that Redshift does not read as Salesforce prints it."""
@@ -112,6 +120,8 @@ def _text(length: int | None, most_bytes: int | None, value: str) -> str | None:
 
 
 def _id(value: str) -> str | None:
+    if len(value) in ID_LENGTHS and value.isascii():
+        return None
     size = len(value.encode())
     return None if size in ID_LENGTHS else f"is no Id: {size} bytes instead of 15 or 18"
 
@@ -149,18 +159,20 @@ def _digits_after_point(number: Decimal) -> int:
 
 
 def _date(value: str) -> str | None:
-    return None if _DATE.fullmatch(value) and _is(date.fromisoformat, value) else "is no date such as 2026-01-05"
+    return None if _is_day(value) else "is no date such as 2026-01-05"
 
 
 def _datetime(value: str) -> str | None:
-    if _DATETIME.fullmatch(value) and _is(datetime.fromisoformat, value[:19]):
-        return None
-    return "is no time in UTC such as 2026-01-05T10:00:00.000Z"
+    found = _DATETIME.fullmatch(value)
+    return None if found and _is_day(found[1]) else "is no time in UTC such as 2026-01-05T10:00:00.000Z"
 
 
-def _is(parse: Callable[[str], object], value: str) -> bool:
+@lru_cache(maxsize=1 << 14)  # there are few days, and many times of one
+def _is_day(value: str) -> bool:
+    if not _DATE.fullmatch(value):
+        return False
     try:
-        parse(value)
+        date.fromisoformat(value)
     except ValueError:
         return False
     return True
