@@ -66,6 +66,7 @@ class Contract:
         self.decimals = tuple(position for position, item in enumerate(columns) if item.type in DECIMAL_TYPES)
         self.changed = tuple(sorted(self.trimmed | self.protected.keys()))  # not written as they came
         self._checks = [check_of(column) for column in columns]
+        self._plain = [re.compile(_plain_pattern(column), re.DOTALL).fullmatch for column in columns]
 
     def breach_of(self, position: int, value: str) -> Breach | None:
         """What is wrong with a value as Salesforce sent it."""
@@ -80,7 +81,10 @@ class Contract:
         """All that is wrong with a row."""
         if self.trimmed:
             row = [value.strip() if at in self.trimmed else value for at, value in enumerate(row)]
-        reasons = [check(value) if value else None for check, value in zip(self._checks, row, strict=True)]
+        reasons = [
+            None if not value or is_plain(value) else check(value)
+            for is_plain, check, value in zip(self._plain, self._checks, row, strict=True)
+        ]
         for position in self.required:
             if not row[position]:
                 reasons[position] = _MISSING
@@ -100,6 +104,19 @@ class Contract:
             return format(Decimal(value), "f")
         protect = self.protected.get(position)
         return value if protect is None else protect(value)
+
+
+def _plain_pattern(column: ColumnPlan) -> str:
+    """What is known to be right by a pattern alone, which is quicker; whatever else is checked."""
+    if column.type in TEXT_TYPES:
+        most = VARCHAR_MAX_BYTES // 4
+        return f".{{0,{min(column.length or most, most)}}}"
+    if column.type not in DECIMAL_TYPES:
+        return _PLAIN_PATTERNS[column.type]
+    if column.precision is None or column.scale is None:
+        return r"-?[0-9]+(?:\.[0-9]+)?"
+    fraction = f"[0-9]{{1,{column.scale}}}0*" if column.scale else "0+"
+    return rf"-?[0-9]{{0,{column.precision - column.scale}}}(?<=[0-9])(?:\.{fraction})?"
 
 
 def check_of(column: ColumnPlan) -> Check:
@@ -185,4 +202,14 @@ _CHECKS: dict[FieldType, Check] = {
     FieldType.INT: _int,
     FieldType.DATE: _date,
     FieldType.DATETIME: _datetime,
+}
+_PLAIN_DATE = "[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+_PLAIN_ID = "[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?"
+_PLAIN_PATTERNS = {
+    FieldType.ID: _PLAIN_ID,
+    FieldType.REFERENCE: _PLAIN_ID,
+    FieldType.BOOLEAN: "|".join(BOOLEANS),
+    FieldType.INT: "-?[0-9]{1,18}",
+    FieldType.DATE: _PLAIN_DATE,
+    FieldType.DATETIME: rf"{_PLAIN_DATE}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{3}}Z",
 }

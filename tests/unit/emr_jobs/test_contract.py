@@ -78,6 +78,8 @@ CASES: tuple[tuple[ColumnPlan, str, str | None], ...] = (
 @pytest.mark.parametrize(("of", "value", "reason"), CASES)
 def test_a_value(of: ColumnPlan, value: str, reason: str | None) -> None:
     assert check_of(of)(value) == reason
+    breaches = Contract([of]).breaches([value])  # of whole rows, by patterns first
+    assert [breach.reason for breach in breaches] == ([] if reason is None else [reason])
 
 
 def test_null_is_nothing_of_the_kind_unless_it_is_required() -> None:
@@ -249,6 +251,7 @@ def test_what_is_not_doubted_keeps_the_contract(kind: FieldType, rng: random.Ran
     separators = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
     doubted = doubted_values(held, block, separators)
     good = [at for at, value in enumerate(values) if held.breach_of(0, value) is None]
+    assert good == [at for at, value in enumerate(values) if not held.breaches([value])]
     assert set(range(len(values))) - set(good) <= doubted
     assert len(doubted & set(good)) < len(values) / 10, "what is good is seldom doubted"
     assert 200 < len(good) < len(values) - 200
