@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from idiscover.errors import IdiscoverError
 from idiscover.lake.manifest import BatchFile, BatchManifest
 from idiscover.plan.model import ExtractionRequest, ReadMode
 
+from local.salesforce.faults import ERRORS
 from tests.integration.extraction_stack import ROOT, request_for, utc
 from tests.integration.fault_cases import KILLS, PAGES, S3_FAULTS, SALESFORCE_FAULTS, Fault, Kill, StoreFault
 from tests.integration.faulty_stack import (
@@ -256,6 +258,52 @@ def test_a_kill(org: FaultyOrg, truth: Rows, kill: Kill) -> None:
     again = org.extract(request, bucket)
     assert again.numbers(*kill.again) == dict(kill.again)
     assert_whole(org, bucket, request, again, truth)
+
+
+def random_plans(rng: random.Random) -> list[dict[str, object]]:
+    """Up to five faults, of any kind that passes."""
+    kinds = ("login", "limits", "count", "create_job", "job", "result_pages", "page", "rest_query")
+    errors = sorted(set(ERRORS) - {"wrong_client", "not_found"})
+    of_pages = (
+        {"effect": "cut", "after_bytes": rng.randrange(9000), "how": rng.choice(["close", "reset"])},
+        {"effect": "truncate", "bytes": rng.randrange(1, 9000)},
+        {"effect": "drop_row", "announced": rng.random() < 0.5},
+        {"effect": "other_rows", "again": True},
+        {"effect": "locator", "locator": rng.choice(["repeated", "further", "unknown", "null"])},
+    )
+    plans: list[dict[str, object]] = []
+    for _ in range(rng.randrange(1, 6)):
+        place = {"nth": rng.randrange(1, 6), "times": rng.randrange(1, 4)}
+        choice = rng.randrange(5)
+        if choice == 0:
+            plans.append({"on": "page", **place, **rng.choice(of_pages)})
+        elif choice == 1:
+            ends = ({"effect": "fail", "message": "QUERY_TIMEOUT: too long"}, {"effect": "abort"})
+            plans.append({"on": "run_job", **place, **rng.choice(ends)})
+        elif choice == 2:
+            plans.append({"on": "result_pages", **place, "effect": rng.choice(["html", "unknown_shape"])})
+        else:
+            error = {"effect": "error", "error": rng.choice(errors)}
+            plans.append({"on": rng.choice(kinds), **place, **error})
+    return plans
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_comes_together_the_tries_end_with_every_row_once(org: FaultyOrg, truth: Rows, seed: int) -> None:
+    rng = random.Random(f"faults {seed}")
+    settings = {"rows_per_job": rng.choice([150, 2_000_000]), "page_rows": rng.choice([90, 300])}
+    request, bucket = request_of(f"{OBJECT}-random-{seed}", settings), Memory()
+    plans = random_plans(rng)
+    for plan in plans:
+        org.plan(**plan)
+    for _ in range(20):
+        outcome = org.extract(request, bucket)
+        if outcome.error is None:
+            break
+        assert isinstance(outcome.error, IdiscoverError), (plans, outcome.error)
+        assert f"{request.target_prefix}manifest.json" not in bucket.objects
+    org.forget()
+    assert_whole(org, bucket, request, outcome, truth)
 
 
 def test_an_org_that_moves_between_two_tries_is_read_anew(org: FaultyOrg, truth: Rows) -> None:
