@@ -97,21 +97,15 @@ class Kill:
 
 KILLS = (
     Kill(
-        "worker",
-        "kill -9 of an executor's Python workers",
-        "Spark runs their pages again, on other workers, and the step ends well",
+        "worker_then_step",
+        "kill -9 of an executor's Python workers; then of the step, with all its processes",
+        "Spark runs the workers' pages again, on others; the next try reads the pages that are not safe yet",
         on_spark="local[2,4]",  # a task is tried as often as on YARN
     ),
     Kill(
         "worker_for_good",
         "kill -9 of the Python workers, as often as Spark tries a task",
         "the try ends and says so; the next one reads the pages that are not safe yet",
-        on_spark="local[2]",
-    ),
-    Kill(
-        "step",
-        "kill -9 of the step, with all its processes, while pages are read",
-        "as above",
         on_spark="local[2]",
     ),
     Kill(
