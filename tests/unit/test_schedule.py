@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -59,6 +61,31 @@ def test_one_job_and_one_reader_take_one_after_the_other() -> None:
 def test_more_jobs_at_once_shorten_what_waits_for_jobs() -> None:
     few, many = (schedule(replace(SETTINGS, parallel_jobs=number)) for number in (1, 8))
     assert many.seconds < few.seconds and many.api_calls == few.api_calls
+
+
+def test_the_page_tells_what_the_simulation_says() -> None:
+    """docs/scale.md: rows, jobs at once, cores, rows/s of a job, hours, waiting, jobs, calls, share of result bytes."""
+    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if re.match(r"\| 1(00)? (m|b)illion \|", line)]
+    assert len(lines) == 7
+    for rows, jobs, cores, speed, hours, waiting, made, calls, _ in lines:
+        number, unit = rows.split()
+        settings = replace(
+            SETTINGS,
+            rows=int(number) * {"million": 10**6, "billion": 10**9}[unit],
+            bytes_per_row=410,
+            cores=int(cores),
+            rows_per_core=68_000,
+            parallel_jobs=int(jobs),
+            parallel_pages=20,
+            rows_per_job=2_000_000,
+            page_rows=100_000,
+            job_rows_per_second=int(speed.replace(",", "")),
+        )
+        done = schedule(settings)
+        told = (f"{done.seconds / 3600:.2f}", f"{done.waited_for_jobs / done.seconds:.0%}".replace("%", " %"))
+        assert told == (hours, waiting)
+        assert (f"{done.jobs:,}", f"{done.api_calls:,}") == (made, calls)
 
 
 def test_it_is_told_what_it_takes_of_each_limit(capsys: pytest.CaptureFixture[str]) -> None:
