@@ -166,5 +166,5 @@ def test_a_refused_query_ends_in_one_clear_line(stack: Stack) -> None:
     last = done.stderr.rstrip().splitlines()[-1]
     assert last.startswith("ConfigError: ")
     assert "No such column 'No_Such__c'" in last
-    assert stack.aws.keys(good.target_prefix) == []
+    assert stack.aws.keys(good.target_prefix) == [f"{good.target_prefix}read-rows.json"], "what was to be read, no rows"
     assert json.loads(stack.aws.read(good.status_key))["state"] == "failed"
