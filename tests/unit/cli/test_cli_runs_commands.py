@@ -108,7 +108,7 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> FakeAirflow:
 
 
 def test_a_run_is_created_followed_and_told(airflow: FakeAirflow, capsys: pytest.CaptureFixture[str]) -> None:
-    airflow.documents["end.json"] = {"rows": 12, "bytes": 1}
+    airflow.documents["end.json"] = {"rows": 12, "bytes": 1, "counts": {"quarantined": 0}}
     assert run_target("c", "lab", Asked(reason="because"), HowToFollow()) == 0
     [(dag_id, body)] = airflow.created
     assert dag_id == EXTRACTION and body["conf"] == {"reason": "because"}
