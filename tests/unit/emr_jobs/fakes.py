@@ -10,9 +10,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+import pytest
+from idiscover.salesforce.session import SalesforceSession
+
+import emr_jobs.pages
+import emr_jobs.step
 from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
 from emr_jobs.reading import Submit
-from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, Seen, as_json, fault
+from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, Seen, as_json, fault, quick_retry
 
 JOBS = f"{DATA}/jobs/query"
 
@@ -157,3 +162,17 @@ class OrgTable:
 
 def _next(values: list[object]) -> object:
     return values.pop(0) if len(values) > 1 else values[0]
+
+
+def outside_world(org: FakeOrg, monkeypatch: pytest.MonkeyPatch, **secret: str) -> FakeBucket:
+    """All that a step meets: one bucket, one secret (the org's login, and what `secret` adds), one org."""
+    found = FakeBucket()
+    for module in (emr_jobs.step, emr_jobs.pages):
+        monkeypatch.setattr(module, "read_secret", lambda _name, _region: {**org.secret, **secret})
+        monkeypatch.setattr(
+            module, "open_session", lambda login, version: SalesforceSession(login, version, quick_retry())
+        )
+        monkeypatch.setattr(module, "source_bucket", lambda _request: found)
+        monkeypatch.setattr(module, "Bucket", lambda _name, _region: found)
+    emr_jobs.pages._sessions.clear()
+    return found

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import pickle
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -19,14 +18,13 @@ from idiscover.lake.suppression import SUPPRESSION_KEY, SuppressionList, key_che
 from idiscover.notify.failures import Failure
 from idiscover.plan.model import ExtractionRequest, ReadMode
 from idiscover.salesforce import soql
-from idiscover.salesforce.session import SalesforceSession
 
 import emr_jobs.pages
 import emr_jobs.step
 from emr_jobs.pages import TaskOutcome
 from emr_jobs.step import attempt, one_line, run
-from tests.unit.emr_jobs.fakes import JOBS, FakeBucket, InProcess, OrgTable
-from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, Seen, as_json, fake_org, quick_retry
+from tests.unit.emr_jobs.fakes import JOBS, FakeBucket, InProcess, OrgTable, outside_world
+from tests.unit.salesforce.fake_org import DATA, FakeOrg, Reply, Seen, as_json
 from tests.unit.salesforce.samples import sample_request
 
 URI = "s3://data/status/request.json"
@@ -38,32 +36,10 @@ def rows(number: int, first: int = 0) -> list[tuple[str, ...]]:
     return [(f"001{first + i:015d}", f"Lab {first + i}", "2026-01-05T00:00:00.000Z") for i in range(number)]
 
 
-@pytest.fixture(scope="module")
-def running_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeOrg]:
-    with fake_org(tmp_path_factory.mktemp("org")) as org:
-        yield org
-
-
-@pytest.fixture
-def org(running_org: FakeOrg) -> FakeOrg:
-    running_org.reset()
-    return running_org
-
-
 @pytest.fixture
 def bucket(org: FakeOrg, monkeypatch: pytest.MonkeyPatch) -> FakeBucket:
     """The step's outside world: one bucket, one secret, one org."""
-    found = FakeBucket()
-
-    def open_session(secret: dict[str, str], version: str) -> SalesforceSession:
-        return SalesforceSession(secret, version, quick_retry())
-
-    for module in (emr_jobs.step, emr_jobs.pages):
-        monkeypatch.setattr(module, "read_secret", lambda _name, _region: org.secret)
-        monkeypatch.setattr(module, "open_session", open_session)
-        monkeypatch.setattr(module, "source_bucket", lambda _request: found)
-        monkeypatch.setattr(module, "Bucket", lambda _name, _region: found)
-    emr_jobs.pages._sessions.clear()
+    found = outside_world(org, monkeypatch)
     found.objects["status/request.json"] = REQUEST.model_dump_json().encode()
     return found
 

@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import pickle
-from collections.abc import Iterator
 
 import pytest
 from idiscover.aws.extraction_run import check_manifest
@@ -17,15 +16,14 @@ from idiscover.lake.protection import MASK, hashing
 from idiscover.metadata.models import ExtractionSettings, FieldType
 from idiscover.plan.model import ColumnPlan, ExtractionRequest, ReadMode
 from idiscover.salesforce.bulk import JobWatch
-from idiscover.salesforce.session import SalesforceSession
 
 import emr_jobs.pages
 import emr_jobs.step
 from emr_jobs import quarantine
 from emr_jobs.quarantine import BrokenRows, TooManyBroken, require_few, too_many
 from emr_jobs.step import run
-from tests.unit.emr_jobs.fakes import FakeBucket, InProcess, OrgTable
-from tests.unit.salesforce.fake_org import FakeOrg, fake_org, quick_retry
+from tests.unit.emr_jobs.fakes import FakeBucket, InProcess, OrgTable, outside_world
+from tests.unit.salesforce.fake_org import FakeOrg
 from tests.unit.salesforce.samples import sample_request
 
 URI = "s3://data/status/request.json"
@@ -51,31 +49,11 @@ def request(limit: int = 0, mode: ReadMode = ReadMode.WINDOW, **changes: object)
     return sample_request(columns=COLUMNS, extraction=settings, read_mode=mode, **changes)
 
 
-@pytest.fixture(scope="module")
-def running_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeOrg]:
-    with fake_org(tmp_path_factory.mktemp("org")) as org:
-        yield org
-
-
-@pytest.fixture
-def org(running_org: FakeOrg) -> FakeOrg:
-    running_org.reset()
-    return running_org
-
-
 @pytest.fixture
 def bucket(org: FakeOrg, monkeypatch: pytest.MonkeyPatch) -> FakeBucket:
     """The step's outside world; the secret of hashes is in it."""
-    found = FakeBucket()
-    for module in (emr_jobs.step, emr_jobs.pages):
-        monkeypatch.setattr(module, "read_secret", lambda _name, _region: {**org.secret, "hmac_key": KEY})
-        monkeypatch.setattr(
-            module, "open_session", lambda secret, version: SalesforceSession(secret, version, quick_retry())
-        )
-        monkeypatch.setattr(module, "source_bucket", lambda _request: found)
-        monkeypatch.setattr(module, "Bucket", lambda _name, _region: found)
+    found = outside_world(org, monkeypatch, hmac_key=KEY)
     monkeypatch.setattr(JobWatch, "seconds_to_look", 0.0)
-    emr_jobs.pages._sessions.clear()
     emr_jobs.pages.protection_key.cache_clear()
     return found
 

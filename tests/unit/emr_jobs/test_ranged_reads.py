@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,13 +16,10 @@ from idiscover.salesforce.bulk import JobWatch
 from idiscover.salesforce.faults import QueryTimeout
 from idiscover.salesforce.session import SalesforceSession
 
-import emr_jobs.pages
-import emr_jobs.reading
-import emr_jobs.step
 from emr_jobs.step import run
-from tests.unit.emr_jobs.fakes import FakeBucket, InProcess
+from tests.unit.emr_jobs.fakes import FakeBucket, InProcess, outside_world
 from tests.unit.emr_jobs.ranged_org import RangedOrg, methods
-from tests.unit.salesforce.fake_org import FakeOrg, Reply, Seen, fake_org, fault, quick_retry
+from tests.unit.salesforce.fake_org import FakeOrg, Reply, Seen, fault
 from tests.unit.salesforce.samples import sample_request
 
 URI = "s3://data/status/request.json"
@@ -36,31 +32,11 @@ def request(**settings: int) -> ExtractionRequest:
     return sample_request(read_mode=ReadMode.WHOLE, salesforce={**SETTINGS, **settings})
 
 
-@pytest.fixture(scope="module")
-def running_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeOrg]:
-    with fake_org(tmp_path_factory.mktemp("org")) as org:
-        yield org
-
-
-@pytest.fixture
-def org(running_org: FakeOrg) -> FakeOrg:
-    running_org.reset()
-    return running_org
-
-
 @pytest.fixture
 def bucket(org: FakeOrg, monkeypatch: pytest.MonkeyPatch) -> FakeBucket:
     """The step's outside world, in which nobody waits."""
-    found = FakeBucket()
-    for module in (emr_jobs.step, emr_jobs.pages):
-        monkeypatch.setattr(module, "read_secret", lambda _name, _region: org.secret)
-        monkeypatch.setattr(
-            module, "open_session", lambda secret, version: SalesforceSession(secret, version, quick_retry())
-        )
-        monkeypatch.setattr(module, "source_bucket", lambda _request: found)
-        monkeypatch.setattr(module, "Bucket", lambda _name, _region: found)
+    found = outside_world(org, monkeypatch)
     monkeypatch.setattr(JobWatch, "seconds_to_look", 0.0)
-    emr_jobs.pages._sessions.clear()
     return found
 
 

@@ -1,4 +1,4 @@
-"""One scripted org for all tests of the client; each test finds it empty."""
+"""One scripted org for all tests of a module; each test finds it empty."""
 
 from __future__ import annotations
 
