@@ -16,13 +16,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from idiscover.salesforce.bulk import FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS, POLL_GROWTH
+
 LONG_REQUESTS = 25  # of 20 seconds or more, at once
 QUERY_JOBS_A_DAY = 10_000
 RESULT_BYTES_A_DAY = 1_000_000_000_000
 URLS_PER_CALL = 5  # of resultPages
 LONG_SECONDS = 20.0
 _DAY = 86_400.0
-_FIRST_POLL, _POLL_GROWTH, _LONGEST_POLL = 0.25, 1.5, 15.0
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,10 @@ def _complete_at(settings: Settings, jobs: Sequence[int]) -> list[tuple[float, i
 
 def _calls_of_job(settings: Settings, rows: int) -> int:
     """Created, asked after as `bulk.JobWatch` does, and the calls that tell its pages."""
-    left, pause, polls = rows / settings.job_rows_per_second, _FIRST_POLL, 1
+    left, pause, polls = rows / settings.job_rows_per_second, FIRST_POLL_SECONDS, 1
     while left > 0:
         left -= pause
-        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL)
+        pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
         polls += 1
     return 1 + polls + math.ceil(math.ceil(rows / settings.page_rows) / URLS_PER_CALL)
 

@@ -18,9 +18,9 @@ Operation = Literal["query", "queryAll"]
 
 COMPLETE = "JobComplete"
 OPEN_STATES = frozenset({"UploadComplete", "InProgress"})
-_FIRST_POLL_SECONDS = 0.25
-_LONGEST_POLL_SECONDS = 15.0
-_POLL_GROWTH = 1.5
+FIRST_POLL_SECONDS = 0.25
+LONGEST_POLL_SECONDS = 15.0
+POLL_GROWTH = 1.5
 _MOST_RESULT_PAGE_CALLS = 100_000  # five pages each; a chain longer than that goes in a circle
 
 
@@ -90,7 +90,7 @@ class JobWatch:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._deadline = clock() + timeout_seconds
-        self._pause = _FIRST_POLL_SECONDS
+        self._pause = FIRST_POLL_SECONDS
         self._next_look = clock()
 
     @property
@@ -120,7 +120,7 @@ class JobWatch:
                 remedy="raise salesforce.job_timeout_minutes in the context, or lower salesforce.rows_per_job",
             )
         self._next_look = self._clock() + self._pause
-        self._pause = min(self._pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+        self._pause = min(self._pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
         return False
 
 
