@@ -16,12 +16,15 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from idiscover.lake.suppression import SECRET_KEY, erased_by, redacting
 from idiscover.metadata.models import FieldType
 from idiscover.plan.model import ColumnPlan
 from isal import isal_zlib
 
 from emr_jobs.contract import Contract
 from emr_jobs.csv_rewriter import CsvRewriter
+from emr_jobs.erased_blocks import ErasedInBlocks
+from tests.unit.emr_jobs.fakes import ByValues
 
 CHUNK_BYTES = 64 * 1024
 WIDTH = 25
@@ -50,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ways: dict[str, tuple[int, Callable[[], object]]] = {
         "rewritten value by value": (len(page), lambda: _drain(_by_values().rewrite(_chunks(page)))),
         "rewritten by blocks": (len(page), lambda: _drain(_rewriter().rewrite(_chunks(page)))),
+        "by blocks, somebody erased": (len(page), lambda: _drain(_guarded().rewrite(_chunks(page)))),
         "limit: SHA-256 and UTF-8": (len(page), lambda: (hashlib.sha256(page).digest(), page.decode())),
         "packed by zlib, level 1": (len(written), lambda: _pack(written, zlib.compressobj(1, zlib.DEFLATED, GZIP))),
         "packed by isal, level 1": (
@@ -113,8 +117,14 @@ def _rewriter() -> CsvRewriter:
 
 
 def _by_values() -> CsvRewriter:
-    """One that has to look at every row."""
-    return CsvRewriter(_contract(), CONSTANTS, where="benchmark", keeps=lambda _row: True)
+    return ByValues(_contract(), CONSTANTS, where="benchmark")
+
+
+def _guarded() -> CsvRewriter:
+    """One that has to know the Ids of erased records."""
+    is_erased = erased_by({SECRET_KEY: "k" * 64}, {"0" * 64})
+    erased = ErasedInBlocks(is_erased, 0, range(WIDTH), redacting(is_erased))
+    return CsvRewriter(_contract(), CONSTANTS, where="benchmark", keeps=erased)
 
 
 def _chunks(page: bytes) -> Iterator[bytes]:

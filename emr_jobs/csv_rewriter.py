@@ -10,8 +10,8 @@ A row that breaks its contract is left out, and handed on with what is wrong wit
 trimmed and protected as the contract says.
 
 Blocks of rows as Salesforce writes them go through `csv_blocks`, thousands of values at once. A block in which a row
-breaks its contract is read value by value, strictly; so is, from the first block on that is not as Salesforce writes
-it, the rest of the page: what is wrong with it is found there.
+breaks its contract, or may not be kept as it is, is read value by value, strictly; so is, from the first block on that
+is not as Salesforce writes it, the rest of the page: what is wrong with it is found there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import codecs
 import csv
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain
+from typing import Protocol
 
 from idiscover.errors import DataQualityError
 from idiscover.lake.csv_lines import MAX_VALUE_CHARACTERS, csv_line, csv_values
@@ -35,6 +36,18 @@ _BLOCK_BYTES = 256 * 1024  # of less, numpy's calls would cost more than their w
 TakeBroken = Callable[[Sequence[str], Sequence[Breach]], None]
 
 
+class KeepsRows(Protocol):
+    """Leaves out rows, or changes them."""
+
+    def __call__(self, row: list[str]) -> bool:
+        """Change the values of a row in place; whether the row is kept."""
+        ...
+
+    def touches(self, block: bytes) -> bool:
+        """Whether there may be a row in a block that is not kept as it is."""
+        ...
+
+
 class CsvRewriter:
     """Rewrites one page. `rows`, `suppressed`, `quarantined` and `nul_characters` count what went through so far.
 
@@ -43,8 +56,7 @@ class CsvRewriter:
             write for them.
         constants: (column, value) pairs added at the end of every row.
         where: named in errors.
-        keeps: may change the values of a row in place; a row that it does not keep is left out, and counted in
-            `suppressed`, not in `rows`.
+        keeps: a row that it does not keep is left out, and counted in `suppressed`, not in `rows`.
         quarantine: is given the rows that break the contract, their protected values protected; they are counted in
             `quarantined`. Without it, the first of them is an error.
     """
@@ -54,7 +66,7 @@ class CsvRewriter:
         contract: Contract,
         constants: Sequence[tuple[str, str]],
         where: str,
-        keeps: Callable[[list[str]], bool] | None = None,
+        keeps: KeepsRows | None = None,
         quarantine: TakeBroken | None = None,
     ) -> None:
         self._contract = contract
@@ -93,8 +105,6 @@ class CsvRewriter:
 
     def _by_blocks(self, pieces: Iterator[bytes]) -> Generator[bytes, None, bytes]:
         """Rewrites rows as long as blocks of them are plain; returns what was taken from `pieces` and not rewritten."""
-        if self._keeps is not None:
-            return b""
         block = b""
         while True:
             more = b"".join(_at_least(_BLOCK_BYTES, pieces))
@@ -110,7 +120,7 @@ class CsvRewriter:
             rewritten = self._plain.rewrite(block)
             if rewritten is None:
                 return block
-            if rewritten.text is None:
+            if rewritten.text is None or self._touches(block[: rewritten.used]):
                 yield from self._blocks(csv.reader(self._lines([block[: rewritten.used]]), strict=True))
             elif rewritten.rows:
                 self.rows += rewritten.rows
@@ -118,6 +128,9 @@ class CsvRewriter:
             block = block[rewritten.used :]
             if not more:
                 return block
+
+    def _touches(self, block: bytes) -> bool:
+        return self._keeps is not None and self._keeps.touches(block)
 
     def _by_values(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         reader = csv.reader(self._lines(pieces), strict=True)

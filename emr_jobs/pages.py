@@ -20,7 +20,7 @@ from idiscover.errors import ConfigError, DataQualityError, IdiscoverError, Retr
 from idiscover.lake.keys import quarantine_prefix
 from idiscover.lake.manifest import BatchFile
 from idiscover.lake.protection import protector, require_key, without_secret
-from idiscover.lake.suppression import ErasedRows, erased_by, redacting
+from idiscover.lake.suppression import erased_by, redacting
 from idiscover.plan.model import BatchContent, ColumnPlan, ExtractionRequest
 from idiscover.salesforce.bulk import chained_page
 from idiscover.salesforce.faults import LocatorFault
@@ -32,6 +32,7 @@ from pydantic import TypeAdapter
 
 from emr_jobs.contract import Contract
 from emr_jobs.csv_rewriter import CsvRewriter, TakeBroken
+from emr_jobs.erased_blocks import ErasedInBlocks
 from emr_jobs.gzip_into import GzipInto
 from emr_jobs.quarantine import BrokenRows, Quarantine, TooManyBroken
 
@@ -296,12 +297,12 @@ def protection_key(name: str | None, region: str) -> str:
     return require_key(read_secret(name, region))
 
 
-def erased_rows(order: PageOrder, columns: Sequence[str]) -> ErasedRows:
+def erased_rows(order: PageOrder, columns: Sequence[str]) -> ErasedInBlocks:
     """What takes erased records out of the rows of a page."""
     request = order.request
     secret = erasure_secret(request.secrets.erasure, request.region)
     is_erased = erased_by(secret, order.erased)
-    return ErasedRows(is_erased, columns.index(request.key), range(len(columns)), redacting(is_erased))
+    return ErasedInBlocks(is_erased, columns.index(request.key), range(len(columns)), redacting(is_erased))
 
 
 @lru_cache(maxsize=1)

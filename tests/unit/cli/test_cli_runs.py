@@ -231,6 +231,23 @@ def test_a_wake_up_that_a_known_run_took_along_is_not_waited_for(airflow: FakeAi
     assert found(result) == [(*EXTRACTION, "success")] and result.has_succeeded
 
 
+@pytest.mark.parametrize("how", ["taken along by a known run", "nothing left to do", "lost"])
+def test_two_wake_ups_without_runs_do_not_wait_for_ever(airflow: FakeAirflow, how: str) -> None:
+    """Whoever looks for one reads the events of all again, which name no run as before."""
+    airflow.events[LOAD] = [
+        event(READY),
+        event("x-idiscover://ready/itg.kit"),
+        event("x-idiscover://ready/dm.fact_test"),
+    ]
+    made = [REFRESH, ("stg_to_itg__kit", "k"), ("itg_to_dm__fact_test", "f")] if how.startswith("taken along") else []
+    airflow.events[REFRESH] = []
+    for run in made:
+        airflow.states[run], airflow.newest[run[0]] = ["success"], [run[1]]
+    result = followed(airflow, seconds_per_look=60, is_due=lambda _dag_id: how == "lost")
+    assert len(found(result)) == 2 + len(made)
+    assert len(result.lost) == (3 if how == "lost" else 0)
+
+
 def test_a_failure_ends_its_branch(airflow: FakeAirflow) -> None:
     airflow.states[LOAD] = ["failed"]
     result = followed(airflow)

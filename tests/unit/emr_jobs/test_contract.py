@@ -20,6 +20,7 @@ from emr_jobs import csv_rewriter
 from emr_jobs.block_checks import TAIL, BlockChecks, Integers
 from emr_jobs.contract import Breach, Contract, check_of
 from emr_jobs.csv_rewriter import CsvRewriter
+from tests.unit.emr_jobs.fakes import ByValues
 
 
 def column(kind: FieldType, name: str = "X__c", **more: object) -> ColumnPlan:
@@ -169,8 +170,8 @@ def page(of: Sequence[Sequence[str]]) -> bytes:
 def rewritten(of: bytes, one_by_one: bool) -> tuple[list[list[str]], list[tuple[list[str], list[Breach]]], CsvRewriter]:
     """Rows that were written, rows that were not and why, and the rewriter with its counts."""
     broken: list[tuple[list[str], list[Breach]]] = []
-    keeps = (lambda _row: True) if one_by_one else None
-    made = CsvRewriter(contract(), (), "page", keeps, lambda row, breaches: broken.append((list(row), list(breaches))))
+    kind = ByValues if one_by_one else CsvRewriter
+    made = kind(contract(), (), "page", quarantine=lambda row, breaches: broken.append((list(row), list(breaches))))
     text = b"".join(made.rewrite([of])).decode()
     _, *found = csv.reader(io.StringIO(text, newline=""), strict=True)
     return found, broken, made

@@ -18,6 +18,7 @@ from idiscover.plan.model import ColumnPlan
 from emr_jobs import csv_rewriter
 from emr_jobs.contract import Breach, Contract
 from emr_jobs.csv_rewriter import CsvRewriter
+from tests.unit.emr_jobs.fakes import ByValues
 
 SOURCE, TARGET = ("Id", "Name", "Notes__c"), ("id", "name", "notes")
 CONSTANTS = (("_read_at_utc", "2026-01-05 02:00:07.000000"), ("_batch_id", 'lab-"1"'))
@@ -82,7 +83,7 @@ def outcome(made: CsvRewriter, chunks: Iterator[bytes]) -> tuple[int, int, int, 
 
 def value_by_value() -> CsvRewriter:
     """A rewriter that must look at every row, and so never takes a block at once."""
-    return CsvRewriter(WITH_NUMBER, CONSTANTS, where="part-00000", keeps=lambda _row: True, quarantine=ignore)
+    return ByValues(WITH_NUMBER, CONSTANTS, where="part-00000", quarantine=ignore)
 
 
 def by_blocks() -> CsvRewriter:

@@ -100,6 +100,7 @@ class Follower:
         self._airflow, self._wakes, self._more_roots = airflow, wakes, more_roots
         self._is_due, self._sleep, self._now = is_due, sleep, now
         self.followed = Followed()
+        self._settled: set[tuple[str, datetime]] = set()  # (DAG, time) of events whose own run is not waited for
         for dag_id, run_id in roots:
             self._add(dag_id, run_id)
 
@@ -159,8 +160,9 @@ class Follower:
             if made:
                 for run_id in made:
                     self._take(dag_id, run_id)
-            elif self._waiting(dag_id) is None:
-                at = datetime.fromisoformat(event["timestamp"])
+                continue
+            at = datetime.fromisoformat(event["timestamp"])
+            if (dag_id, at) not in self._settled and self._waiting(dag_id) is None:
                 self.followed.runs.append(FollowedRun(dag_id, None, woken_at_utc=at))
         return events is not None
 
@@ -185,18 +187,20 @@ class Follower:
         if run.run_id is not None or run not in self.followed.runs:
             return
         assert run.woken_at_utc is not None
-        waited = self._now() - run.woken_at_utc
-        if waited > _ADOPT_AFTER:
-            since = self._airflow.runs(run.dag_id, run_after_gte=run.woken_at_utc.isoformat())
-            if since:
-                self._take(run.dag_id, since[-1]["dag_run_id"])  # the oldest: newest first is their order
-                return
-            if not self._is_due(run.dag_id):
-                self.followed.runs.remove(run)
-                return
-        if waited > _GIVE_UP_AFTER:
+        woken, waited = (run.dag_id, run.woken_at_utc), self._now() - run.woken_at_utc
+        if waited <= _ADOPT_AFTER:
+            return
+        since = self._airflow.runs(run.dag_id, run_after_gte=run.woken_at_utc.isoformat())
+        if since:
+            self._take(run.dag_id, since[-1]["dag_run_id"])  # the oldest: newest first is their order
+        elif not self._is_due(run.dag_id):
+            self.followed.runs.remove(run)
+        elif waited > _GIVE_UP_AFTER:
             self.followed.lost.append(run.dag_id)
             self.followed.runs.remove(run)
+        else:
+            return
+        self._settled.add(woken)  # Airflow tells of the event as before, and it would be waited for again
 
 
 def _fill(run: FollowedRun, found: Mapping[str, Any] | None) -> None:
