@@ -40,6 +40,7 @@ _FILE_NAMES = {BatchContent.ROWS: "part", BatchContent.IDS: "ids"}
 _FILE_ENDING = ".csv.gz"
 RECORD_ENDING = ".page.json"
 _TRIES_PER_PAGE = 3
+_RIGHTS_SECONDS = 600.0  # of the hour that rights last: a page that begins then has most of it for itself
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def run_task(order: PageOrder, task: PageTask) -> TaskOutcome:
 
 
 def _failed(error: IdiscoverError, session: SalesforceSession | None, calls_before: int) -> TaskOutcome:
+    _buckets.clear()  # whatever it was, rights that somebody took back are not kept
     calls = session.api_calls - calls_before if session else 0
     return TaskOutcome((), calls, error, traceback.format_exc())
 
@@ -151,8 +153,19 @@ def _worker_session(request: ExtractionRequest) -> SalesforceSession:
     return _sessions[key]
 
 
+_buckets: dict[tuple[str, str, str], tuple[Bucket, float]] = {}  # and since when, by the monotonic clock
+
+
+def _worker_bucket(request: ExtractionRequest) -> Bucket:
+    """The bucket of this worker process; its rights are asked for anew in time, and after an error."""
+    key = (request.secrets.s3_target, request.region, request.data_bucket)
+    if key not in _buckets or time.monotonic() - _buckets[key][1] > _RIGHTS_SECONDS:
+        _buckets[key] = source_bucket(request), time.monotonic()
+    return _buckets[key][0]
+
+
 def source_bucket(request: ExtractionRequest) -> Bucket:
-    """The bucket with the rights to write source/; asked for anew for each file, as such rights lapse."""
+    """The bucket with the rights to write source/, which may lapse after an hour."""
     secret = read_secret(request.secrets.s3_target, request.region)
     return Bucket(request.data_bucket, request.region, assume_target_role(secret, request.region))
 
@@ -165,7 +178,7 @@ def _pages(session: SalesforceSession, order: PageOrder, task: PageTask) -> Iter
     """
     followed: set[str] = set()
     while True:
-        result = write_page(session, order, task, source_bucket)
+        result = write_page(session, order, task, _worker_bucket)
         yield result
         if not task.follow or result.next_locator is None:
             return

@@ -161,6 +161,7 @@ class FaultyOrg:
     def extract(self, request: ExtractionRequest, bucket: Store) -> Outcome:
         """One try of the step's own code, with sessions that are new and wait for nothing."""
         self.patch.setattr(emr_jobs.pages, "source_bucket", lambda _request: bucket)
+        self.patch.setattr(emr_jobs.pages, "_buckets", {})
         sessions = SessionOfThread()
         self.patch.setattr(emr_jobs.pages, "_sessions", sessions)
         outcome, before = Outcome(), len(self.requests())

@@ -120,7 +120,8 @@ def org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveOrg]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("REQUESTS_CA_BUNDLE", str(state / "tls" / "ca.pem"))
-        patch.setattr(emr_jobs.pages, "_sessions", {})  # of workers; another test's would lead to another org
+        for kept in ("_sessions", "_buckets"):  # of workers; another test's would lead to another org
+            patch.setattr(emr_jobs.pages, kept, {})
         yield LiveOrg(url, state, aws, open_session(secret, API_VERSION))
 
 

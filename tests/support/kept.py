@@ -92,6 +92,7 @@ def keep(monkeypatch: pytest.MonkeyPatch) -> KeptConnections:
     for module in (extraction_run, step, pages):
         monkeypatch.setattr(module, "open_session", session)
     monkeypatch.setattr(pages, "_sessions", {})
+    monkeypatch.setattr(pages, "_buckets", {})
     source = _remembering_one(pages.source_bucket)
     monkeypatch.setattr(pages, "source_bucket", source)
     monkeypatch.setattr(step, "source_bucket", source)

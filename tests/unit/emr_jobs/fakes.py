@@ -184,4 +184,5 @@ def outside_world(org: FakeOrg, monkeypatch: pytest.MonkeyPatch, **secret: str) 
         monkeypatch.setattr(module, "source_bucket", lambda _request: found)
         monkeypatch.setattr(module, "Bucket", lambda _name, _region: found)
     emr_jobs.pages._sessions.clear()
+    emr_jobs.pages._buckets.clear()
     return found

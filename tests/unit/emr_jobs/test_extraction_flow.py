@@ -313,6 +313,39 @@ def test_any_error_of_a_worker_reaches_the_driver(
         run(URI, InProcess())
 
 
+def test_a_worker_asks_for_its_rights_once_in_a_while_and_again_after_an_error(
+    org: FakeOrg, bucket: FakeBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    clock = [1000.0]
+
+    def grant(request: ExtractionRequest) -> FakeBucket:
+        asked.append(request.data_bucket)
+        if len(asked) == 3:
+            raise OSError("disk of the worker is full")
+        return bucket
+
+    monkeypatch.setattr(emr_jobs.pages, "source_bucket", grant)
+    monkeypatch.setattr(emr_jobs.pages.time, "monotonic", lambda: clock[0])
+    OrgTable([7], [rows(7)]).serve(org)
+    run(URI, InProcess())
+    assert len(asked) == 1, "for three pages"
+    clock[0] += 599
+    emr_jobs.pages._worker_bucket(REQUEST)
+    assert len(asked) == 1
+    clock[0] += 2
+    emr_jobs.pages._worker_bucket(REQUEST)
+    assert len(asked) == 2, "rights lapse"
+
+    clock[0] += 601
+    bucket.objects.pop(MANIFEST)
+    with pytest.raises(UnforeseenError, match="disk of the worker is full"):
+        run(URI, InProcess())
+    run(URI, InProcess())
+    assert len(asked) == 4, "anew after the error, and once"
+    assert len(rows_in(bucket)) == 7
+
+
 def test_an_outcome_survives_the_way_from_worker_to_driver() -> None:
     error = DataQualityError("Rows are missing", where="part-00000", got=4, expected=5, remedy="run it again")
     outcome = TaskOutcome((), 3, error, "trace")
