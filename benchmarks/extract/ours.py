@@ -9,7 +9,7 @@ from pathlib import Path
 
 from idiscover.lake.keys import source_prefix, status_key
 from idiscover.metadata.models import FieldType, SalesforceSettings
-from idiscover.plan.model import ColumnPlan, ExtractionRequest
+from idiscover.plan.model import ColumnPlan, ExtractionRequest, ReadMode
 
 from benchmarks.extract.stage import BUCKET, REGION, ROOT, Stage, object_name
 from emr_jobs.package import build_zip
@@ -22,8 +22,15 @@ _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UT
 _JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
-def request(rows: int, batch: str, page_rows: int, parallel: int) -> ExtractionRequest:
-    """A window that all rows of the large object lie in."""
+def request(
+    rows: int,
+    batch: str,
+    page_rows: int,
+    parallel: int,
+    start: datetime = _FIRST,
+    read_mode: ReadMode = ReadMode.WINDOW,
+) -> ExtractionRequest:
+    """A read of the large object; by default a window that all its rows lie in."""
     columns = tuple(
         ColumnPlan(
             salesforce=field.name, type=FieldType(field.type.value), column=field.name.removesuffix("__c").lower()
@@ -35,9 +42,10 @@ def request(rows: int, batch: str, page_rows: int, parallel: int) -> ExtractionR
     )
     return request_for(
         "testing_volume",
-        _FIRST,
+        start,
         _LAST,
         batch,
+        read_mode,
         object="test_record",
         salesforce_object=object_name(rows),
         columns=columns,
