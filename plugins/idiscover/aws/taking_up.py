@@ -20,7 +20,13 @@ from idiscover.aws.job_metadata_batches import FILES
 from idiscover.aws.mailing import send_or_warn
 from idiscover.aws.new_fields import asked_for, forget, is_news
 from idiscover.aws.redshift import transaction
-from idiscover.aws.release_record import TEMPLATE_KEY, record_statements, recorded_statements, recorded_template
+from idiscover.aws.release_record import (
+    STATEMENTS_KEY,
+    TEMPLATE_KEY,
+    record_statements,
+    recorded_statements,
+    recorded_template,
+)
 from idiscover.aws.s3 import Bucket, StoredText
 from idiscover.aws.secrets import read_secret
 from idiscover.errors import ConfigError, IdiscoverError, RetriableError
@@ -42,6 +48,7 @@ from idiscover.warehouse.types import column_type, quoted
 log = logging.getLogger(__name__)
 
 _LONGEST_STATEMENT_SECONDS = 120  # an ALTER waits for whoever is at the table, and others wait behind it
+_RELEASE = "release once more: idiscover deploy"
 _ONE_WORD = {"timestamp without time zone": "timestamp"}
 
 Standing = Mapping[str, Mapping[str, str]]  # table → column → type, as `column_type` writes it
@@ -161,6 +168,7 @@ class _TakingUp:
         text: str | None = None
         specs = before
         if found.taken:
+            self._recorded()
             _, text = with_new_fields(self.spec, stored.text, org, found.taken, datetime.now(UTC).date())
             specs = {item.salesforce: item for item in parse_object(text, self._key).fields}
         lines = [f"{name} → {specs[name].column} {column_type(specs[name])}" for name in (*done, *found.taken)]
@@ -210,7 +218,7 @@ class _TakingUp:
         return None
 
     def _clashes(self, after: ObjectSpec) -> dict[str, str]:
-        """Fields whose column stands already with another type, or with values: those of a field that was there once."""
+        """Fields whose column stands already, with another type or with values: of a field that was there once."""
         clashes: dict[str, str] = {}
         with self._transaction() as cursor:
             standing = self._standing(cursor)
@@ -274,26 +282,26 @@ class _TakingUp:
         if not self._has_itg_table:
             return []
         template = recorded_template(self.bucket)
-        if template is None:
-            raise ConfigError(
-                "no release has recorded what the procedures of itg are made from",
-                where=self.bucket.uri(TEMPLATE_KEY),
-                remedy=_RELEASE,
-            )
+        assert template is not None  # see _recorded
         return [ReleaseStatement(f"procedure itg.load_{after.object}", itg_procedure(after, template))]
 
     def _record(self, after: ObjectSpec) -> None:
         """As a release of the file would have recorded it: `publish_dags` finds that the edit needs no other SQL."""
-        recorded = recorded_statements(self.bucket)
-        if recorded is None:
-            raise ConfigError("no release has recorded its SQL", where=self.bucket.uri(""), remedy=_RELEASE)
-        texts = {statement.name: statement for statement in recorded}
+        texts = {statement.name: statement for statement in self._recorded()}
         for statement in [*tables_of(after, has_itg_table=self._has_itg_table), *self._procedure(after)]:
             texts[statement.name] = statement
         record_statements(self.bucket, texts.values())
 
-
-_RELEASE = "release once more, which brings both: idiscover deploy"
+    def _recorded(self) -> list[ReleaseStatement]:
+        recorded = recorded_statements(self.bucket)
+        if recorded is None or recorded_template(self.bucket) is None:
+            raise ConfigError(
+                "no release has recorded its SQL",
+                where=self.bucket.uri(STATEMENTS_KEY),
+                expected=f"that, and {TEMPLATE_KEY} beside it",
+                remedy=_RELEASE,
+            )
+        return recorded
 
 
 def _forget(bucket: Bucket, name: str, fields: Collection[str], dry_run: bool) -> None:

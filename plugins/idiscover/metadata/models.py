@@ -140,9 +140,9 @@ class FieldSpec(Model):
     )
     since: date | None = Field(
         default=None,
-        description='Day on which a running object took the field up, as `"2026-02-28"`. A batch that was read without'
-        " it is loaded all the same, with null in its column; `new_fields: take` writes it. Not for the key and the"
-        " version column.",
+        description="Day on which a running object took the field up, such as 2026-02-28. A batch that was read without"
+        " it is loaded all the same, with null in its column; `new_fields: take` writes it. Not for the key, the"
+        " version column, the country's column and `is_deleted`.",
     )
     trim: bool = Field(
         default=False,

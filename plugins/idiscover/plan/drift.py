@@ -84,9 +84,8 @@ def compare(columns: Sequence[ColumnPlan], org: OrgObject, known: Shapes | None)
         elif not _can_hold(column, field):
             unfit.append(f"{column.salesforce} is {_shape(field)} now, and its column holds {column.type.value}")
         else:
-            changed += [
-                f"{column.salesforce}: {text}" for text in (_grown(column, field), _formula(column, field)) if text
-            ]
+            told = (_grown(column, field), _formula(column, field))
+            changed += [f"{column.salesforce}: {text}" for text in told if text]
     return SchemaDrift(
         missing=tuple(missing),
         unfit=tuple(unfit),
