@@ -42,7 +42,7 @@ def is_news(bucket: Bucket, object_name: str, fields: Collection[str], why: str)
     news = False
     for field in fields:
         key = new_field_key(object_name, field)
-        document = json.loads(bucket.read_text(key))
+        document = json.loads(bucket.read_text(key)) if bucket.exists(key) else {"waits_for": why}
         if document.get("waits_for") != why:
             bucket.write_text(key, json.dumps({**document, "waits_for": why}))
             news = True

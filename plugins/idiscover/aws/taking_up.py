@@ -103,7 +103,7 @@ def take_up_new_fields(context: Context, catalog: Callable[[], Catalog], *, dry_
             log.info("%s takes no new fields any more: %s stay as they are", name, ", ".join(fields))
             _forget(bucket, name, fields, dry_run)
             continue
-        one = _TakingUp(context, bucket, in_force, spec, fields)
+        one = _TakingUp(context, bucket, in_force, spec, fields, catalog)
         found.append(_told(one, dry_run))
     return found
 
@@ -118,10 +118,12 @@ def _told(one: _TakingUp, dry_run: bool) -> TakenUp:
         log.warning("new fields of %s wait: %s", spec.object, error)
         if dry_run or is_passing or not is_news(one.bucket, spec.object, one.fields, str(error)):
             return done
-    if dry_run or not (done.taken or done.refused or done.waits_for):
+    if dry_run:
         return done
-    mail = new_fields_mail(spec, done.taken, done.refused, done.waits_for, context.environment)
-    warning = send_or_warn(mail, context, [spec.owner.email])
+    warning: str | None = None
+    if done.taken or done.refused or done.waits_for:
+        mail = new_fields_mail(spec, done.taken, done.refused, done.waits_for, context.environment)
+        warning = send_or_warn(mail, context, [spec.owner.email])
     if not done.waits_for:
         forget(one.bucket, spec.object, one.fields)  # after the mail: killed between the two, it is sent once more
     return TakenUp(done.object, done.taken, done.refused, done.waits_for, (warning,) if warning else ())
@@ -131,10 +133,16 @@ class _TakingUp:
     """The new fields of one object, from what was asked to what stands."""
 
     def __init__(
-        self, context: Context, bucket: Bucket, catalog: Catalog, spec: ObjectSpec, fields: Sequence[str]
+        self,
+        context: Context,
+        bucket: Bucket,
+        catalog: Catalog,
+        spec: ObjectSpec,
+        fields: Sequence[str],
+        in_force: Callable[[], Catalog],
     ) -> None:
         self.context, self.bucket, self.spec, self.fields = context, bucket, spec, fields
-        self._catalog = catalog
+        self._catalog, self._in_force = catalog, in_force
         self._has_itg_table = f"itg.{spec.object}" in catalog.tables
         self._key = metadata_key(object_path(spec.object))
 
@@ -150,6 +158,8 @@ class _TakingUp:
             return self._prepared()[0]
         # beside no load, replay or rebuild: they name the columns of stg
         with open_job_metadata(self.context) as metadata, metadata.exclusive(FILES, self.spec.object):
+            self._catalog = self._in_force()  # another may have taken them up while this one waited for the lock
+            self.spec = self._catalog.objects.get(self.spec.object, self.spec)
             done, stored, text = self._prepared()
             if text is not None:
                 after = parse_object(text, self._key)

@@ -18,6 +18,7 @@ import requests
 from idiscover.aws import taking_up
 from idiscover.aws.new_fields import ask_for, asked_for
 from idiscover.aws.publishing import PublishReport, catalog_in_force, publish
+from idiscover.aws.rebuild import rebuild
 from idiscover.aws.release_record import record_statements, record_template, recorded_statements
 from idiscover.aws.s3 import Bucket, S3Reader
 from idiscover.aws.schema_drift import check_schema
@@ -252,6 +253,8 @@ def test_a_field_appears_and_is_read(world: World) -> None:
     second.load("badge")
     second.settle()
     assert badge.scores() == {7.5}
+    rebuilt = rebuild(second.refresh_plan("itg.badge"), second.load_plan("badge"), lambda _line: None)
+    assert rebuilt["batches"] == 4 and badge.scores() == {7.5}, "of batches with the field and without"
 
 
 class Killed(BaseException):
@@ -333,6 +336,8 @@ def test_an_edit_at_the_same_moment_is_not_written_over(world: World, monkeypatc
     assert world.mails("sleeve") == [], "it passes by itself"
     [done] = world.publish().new_fields
     assert done.taken and "as somebody writes" in sleeve.text() and "Score__c" in sleeve.text()
+    ask_for(world.bucket, world.chain().extraction_plan("sleeve"), ["Label__c"])
+    assert (world.take_up(), asked_for(world.bucket)) == ([TakenUp("sleeve")], {}), "somebody was faster"
     sleeve.edit(sleeve.text().replace("new_fields: take", "new_fields: report"))
     ask_for(world.bucket, world.chain().extraction_plan("sleeve"), ["Other__c"])
     assert (world.take_up(), asked_for(world.bucket)) == ([], {}), "its policy has changed"
