@@ -1,6 +1,7 @@
 """A field appears in the org, is taken up without a person, and the next run has its values in itg.
 
-On a stack of its own, for it alters tables. The metadata in the bucket are those of the objects that a test adds.
+The metadata in the bucket are those of objects that the org did not have. Each test has one of its own, for tables keep
+their columns.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from tests.support.added_objects import Described, a_field, an_object, give, som
 from tests.support.aws_platform import aws_client
 from tests.support.chain_fixtures import SCALE, SEED, beginning
 from tests.support.direct_chain import DirectChain
-from tests.support.direct_stack import CONTEXT_FILE, DirectStack, running_stack
+from tests.support.direct_stack import CONTEXT_FILE, DirectStack
 from tests.support.warehouse_stack import REPOSITORY
 
 BASE = (
@@ -195,10 +196,9 @@ class Added:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("new fields")
-    with running_stack(folder) as started, beginning(started):
-        yield World(started, folder / "repository")
+def world(started_stack: DirectStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with beginning(started_stack):
+        yield World(started_stack, tmp_path_factory.mktemp("repository"))
 
 
 def test_a_field_appears_and_is_read(world: World) -> None:
