@@ -18,9 +18,8 @@ from idiscover.aws.job_metadata_claims import previewed_claim
 from idiscover.aws.job_metadata_windows import run_in_the_way, watermark
 from idiscover.aws.refresher import current_statements, find_units
 from idiscover.aws.s3 import Bucket
+from idiscover.aws.schema_drift import look_at_org
 from idiscover.lake.keys import manifest_key, status_key
-from idiscover.metadata.org_describe import read_describe
-from idiscover.plan.drift import compare
 from idiscover.plan.model import (
     BatchContent,
     ExtractionPlan,
@@ -54,7 +53,7 @@ def preview_extraction(plan: ExtractionPlan, run: RunIdentity) -> Document:
         ConfigError: the parameters ask for what the object cannot give, or the org refuses the query.
     """
     session = org_session(plan)
-    drift = compare(plan.columns, read_describe(session.describe(plan.salesforce_object)), None)
+    drift = look_at_org(plan, session).drift
     drift.require_readable(plan)
     with open_job_metadata(plan.context) as metadata:
         mark = watermark(metadata, plan.object)
@@ -80,7 +79,8 @@ def preview_extraction(plan: ExtractionPlan, run: RunIdentity) -> Document:
         "keys": [f"{request.target_prefix}part-*.csv.gz", manifest_key(request.target_prefix)],
         "cluster": f"{emr.release_label}, {emr.instance_type}, 1 primary + {emr.core_instances} core",
         "waits_for": in_the_way,
-        "in_the_org": list(drift.changed),
+        "in_the_org": list(drift.news),
+        "would_be_taken_up": list(drift.taken),
     }
 
 

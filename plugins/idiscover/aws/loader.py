@@ -23,8 +23,9 @@ from idiscover.aws.step_log import logged_step
 from idiscover.aws.stg_copy import StgCopy, copy_files, refusing
 from idiscover.errors import DataQualityError, RetriableError
 from idiscover.lake.keys import status_key
-from idiscover.lake.manifest import BatchManifest
+from idiscover.lake.manifest import BatchFile, BatchManifest
 from idiscover.plan.model import LoadPlan, RunIdentity
+from idiscover.warehouse.queries import blanked_values_sql
 from idiscover.warehouse.types import quoted
 
 
@@ -145,19 +146,35 @@ def _copy(plan: LoadPlan, run: RunIdentity, bucket: Bucket, cursor: Cursor, mani
     for manifest in manifests:
         with refusing(bucket, plan.object, [manifest.batch_id]):
             _require_columns(plan, manifest)
-    rows = StgCopy(
-        plan.table,
-        plan.columns,
-        tuple(file for manifest in manifests for file in manifest.files),
-        status_key(run.dag_id, run.run_id, "copy_manifest"),
-    )
-    copied = copy_files(plan, bucket, cursor, rows)
+    copied = copy_rows(plan, run, bucket, cursor, manifests)
+    for manifest in manifests:
+        with refusing(bucket, plan.object, [manifest.batch_id]):
+            _require_nothing_blanked(plan, cursor, manifest)
     copied_ids = copy_ids(plan, run, bucket, cursor, manifests)
     _write_ledger(plan, run, bucket, cursor, manifests)
     total = {"COPY": copied, "manifests": sum(manifest.rows for manifest in manifests)}
     require_equal(f"COPY into {plan.table}", total, "see which rows carry another _batch_id than their file's batch")
     total = {"COPY": copied_ids, "manifests": sum(manifest.id_count or 0 for manifest in manifests)}
     require_equal(f"COPY into {plan.ids_table}", total, "see which Ids carry another _batch_id than their file's batch")
+
+
+def copy_rows(
+    plan: LoadPlan,
+    run: RunIdentity,
+    bucket: Bucket,
+    cursor: Cursor,
+    manifests: Sequence[BatchManifest],
+    in_source: bool = True,
+) -> int:
+    """The batches' rows, by one COPY; by one more for batches that were read before fields were taken up."""
+    by_columns: dict[tuple[str, ...], list[BatchFile]] = {}
+    for manifest in manifests:
+        by_columns.setdefault(manifest.columns, []).extend(manifest.files)
+    key = status_key(run.dag_id, run.run_id, "copy_manifest")  # the COPY role reads no other: each is written over
+    return sum(
+        copy_files(plan, bucket, cursor, StgCopy(plan.table, columns, tuple(files), key, in_source))
+        for columns, files in by_columns.items()
+    )
 
 
 def copy_ids(
@@ -244,7 +261,7 @@ def _require_columns(plan: LoadPlan, manifest: BatchManifest) -> None:
     expected = {plan.table: plan.columns, plan.ids_table: (plan.key, "_batch_id")}
     found = {plan.table: manifest.columns, plan.ids_table: manifest.ids.columns if manifest.ids else None}
     for table, columns in found.items():
-        if columns is None or columns == expected[table]:
+        if columns is None or columns == expected[table] or (table == plan.table and plan.can_load(columns)):
             continue
         raise DataQualityError(
             "a batch has other columns than stg",
@@ -252,6 +269,25 @@ def _require_columns(plan: LoadPlan, manifest: BatchManifest) -> None:
             got=", ".join(columns),
             expected=", ".join(expected[table]),
             remedy="the metadata changed between extraction and load: " + read_again(plan.object, manifest.run_id),
+        )
+
+
+def _require_nothing_blanked(plan: LoadPlan, cursor: Cursor, manifest: BatchManifest) -> None:
+    """What a batch lacks is null in its rows, and newer than what was read before it: a value may not be lost so."""
+    lacking = [name for name in plan.late_columns if name not in manifest.columns]
+    itg = f"itg.{plan.object}"
+    held = [itg] if itg in {consumer.table for consumer in plan.consumers} else []
+    if not lacking or not manifest.rows:
+        return
+    cursor.execute(blanked_values_sql(plan, lacking, held), {"batch_id": manifest.batch_id})
+    if (count := cursor.fetchone()[0]) > 0:
+        raise DataQualityError(
+            "a batch was read without fields that an earlier read has brought",
+            where=f"{manifest.batch_id}, {plan.table}",
+            got=f"{count} of its records have values of {', '.join(lacking)} from before it was read",
+            expected="a batch that no read with these fields went before",
+            remedy=f"clear run {manifest.run_id} of sfdc_to_s3__{plan.object} from send_email_cluster_start with"
+            " downstream: it asks anew, for all fields",
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -21,6 +21,7 @@ from idiscover.aws.mailing import send_or_warn
 from idiscover.aws.publish_state import PublishState, RefusedVersion, read_state, write_state
 from idiscover.aws.release_record import recorded_statements
 from idiscover.aws.s3 import Bucket, LatestVersion
+from idiscover.aws.taking_up import TakenUp, take_up_new_fields
 from idiscover.errors import ConfigError, FatalError
 from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY, metadata_key
 from idiscover.metadata.last_good import ContentReader, EditCheck, MetadataFile, RefusedEdit, SoundMetadata, soundest
@@ -65,7 +66,8 @@ class PublishReport:
     """What became of the edits since the last publication.
 
     `edits`: path → file before and file now, of all that differ; `refused`: those that are not in force, `news` and
-    `mended` the paths of those that were not refused before, and that no longer are.
+    `mended` the paths of those that were not refused before, and that no longer are; `new_fields`: what became of
+    fields of the org that waited to be taken up.
     """
 
     files: CompileReport
@@ -75,6 +77,7 @@ class PublishReport:
     news: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
     pools: Mapping[str, int] = field(default_factory=dict)
+    new_fields: Sequence[TakenUp] = ()
     warnings: list[str] = field(default_factory=list)
 
 
@@ -108,16 +111,19 @@ def publish(
     if not even_if_unchanged and _is_under_way(bucket, last):
         log.info("a deploy is under way: what it has not uploaded yet would be missed")
         return PublishReport(CompileReport(out=target.place), is_unchanged=True)
+    taken = take_up_new_fields(context, lambda: catalog_in_force(context), dry_run=dry_run)
     code_sha, sql = str(last["code_sha"]), str(last.get("recorded_sql", ""))
     latest = latest_metadata(bucket)
     now = fingerprint_of(context_version, code_sha, sql, {path: item.version for path, item in latest.items()})
     if now == state.fingerprint and not even_if_unchanged and not allow_deletions:
         if state.failure and not dry_run:
             write_state(bucket, state.model_copy(update={"failure": None}))
-        return PublishReport(CompileReport(out=target.place), is_unchanged=True)
+        return PublishReport(CompileReport(out=target.place), is_unchanged=True, new_fields=taken)
     inputs = Inputs(context, context_version, code_sha, sql, read_metadata(bucket, latest))
     publisher = Publisher(inputs, state, bucket, target, dry_run=dry_run)
     report = publisher.publish(ensure_pools(context), allow_deletions=allow_deletions)
+    report.new_fields = taken
+    report.warnings += [text for item in taken for text in item.warnings]
     publisher.tell(report)
     publisher.record(report)
     return report

@@ -20,15 +20,14 @@ from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_arrivals import EVERY_SLICE
 from idiscover.aws.job_metadata_batches import ARCHIVED, FILES, PENDING, BatchRow, batches
 from idiscover.aws.job_metadata_claims import record_calls, record_units
-from idiscover.aws.loader import copy_ids, insert_into_ledger, require_equal, staged
+from idiscover.aws.loader import copy_ids, copy_rows, insert_into_ledger, require_equal, staged
 from idiscover.aws.redshift import transaction
 from idiscover.aws.refresher import call_statements, finish_refresh
 from idiscover.aws.replay import require_todays_columns
 from idiscover.aws.s3 import Bucket
-from idiscover.aws.stg_copy import StgCopy, copy_files
 from idiscover.aws.table_alone import Alone, Tell, alone_with_table
 from idiscover.errors import ConfigError, DataQualityError, RetriableError
-from idiscover.lake.keys import archive_prefix, manifest_key, status_key
+from idiscover.lake.keys import archive_prefix, manifest_key
 from idiscover.lake.manifest import BatchManifest
 from idiscover.plan.model import ItgPlan, LoadPlan, RefreshPlan
 from idiscover.warehouse.queries import stale_slices_sql
@@ -175,10 +174,8 @@ def _stage(cursor: Cursor, work: Work, alone: Alone, tell: Tell) -> None:
     load, manifests = work.load, work.manifests
     bucket = Bucket(work.plan.context.buckets.data, work.plan.context.region)
     cursor.execute(f"delete from {load.table} where _batch_id in %s", [work.batch_ids])
-    files = tuple(file for manifest in manifests for file in manifest.files)
-    key = status_key(alone.run.dag_id, alone.run.run_id, "copy_manifest")
-    copied = copy_files(load, bucket, cursor, StgCopy(load.table, load.columns, files, key, in_source=False))
-    tell(f"{load.table}: {copied:,} rows copied from {len(files)} files")
+    copied = copy_rows(load, alone.run, bucket, cursor, manifests, in_source=False)
+    tell(f"{load.table}: {copied:,} rows copied from {sum(len(manifest.files) for manifest in manifests)} files")
     found = staged(cursor, load.table, work.batch_ids)
     for manifest in manifests:
         numbers = {"manifest": manifest.rows, "stg": found.get(manifest.batch_id, 0)}

@@ -15,6 +15,7 @@ from idiscover.metadata.statements import parse_call
 from idiscover.warehouse.release import ReleaseStatement
 
 STATEMENTS_KEY = "status/deploy/statements.json"  # name → SQL
+TEMPLATE_KEY = "status/deploy/load.sql.j2"  # what the procedures of itg were rendered from
 
 
 def record_statements(bucket: Bucket, statements: Iterable[ReleaseStatement]) -> None:
@@ -22,6 +23,20 @@ def record_statements(bucket: Bucket, statements: Iterable[ReleaseStatement]) ->
     text = json.dumps({statement.name: statement.sql for statement in statements}, indent=1, ensure_ascii=False)
     if not (bucket.exists(STATEMENTS_KEY) and bucket.read_text(STATEMENTS_KEY) == text):
         bucket.write_text(STATEMENTS_KEY, text)
+
+
+def record_template(bucket: Bucket, text: str) -> None:
+    """Writes down what the release has rendered the procedures of itg from, unless it stands there already.
+
+    Whoever takes new fields up has no repository at hand: MWAA is given plugins/ alone.
+    """
+    if recorded_template(bucket) != text:
+        bucket.write_text(TEMPLATE_KEY, text, "text/plain; charset=utf-8")
+
+
+def recorded_template(bucket: Bucket) -> str | None:
+    """The template of the last release; None where it has recorded none."""
+    return bucket.read_text(TEMPLATE_KEY) if bucket.exists(TEMPLATE_KEY) else None
 
 
 def recorded_statements(bucket: Bucket) -> list[ReleaseStatement] | None:

@@ -123,11 +123,11 @@ def require_todays_columns(plan: LoadPlan, manifests: Sequence[BatchManifest]) -
     Raises:
         ConfigError: names the batches.
     """
-    expected = (plan.columns, (plan.key, "_batch_id"))
+    ids = (plan.key, "_batch_id")
     other = [
         manifest.batch_id
         for manifest in manifests
-        if (manifest.columns, manifest.ids.columns if manifest.ids else expected[1]) != expected
+        if not plan.can_load(manifest.columns) or (manifest.ids is not None and manifest.ids.columns != ids)
     ]
     if other:
         raise ConfigError(

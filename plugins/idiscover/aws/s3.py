@@ -19,6 +19,7 @@ from idiscover.errors import ConfigError, FatalError, RetriableError
 log = logging.getLogger(__name__)
 
 PART_BYTES = 8 * 1024 * 1024  # S3 takes parts of 5 MiB and more, at most 10,000 of them
+_CHANGED_MEANWHILE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _DELETE_KEYS = 1000  # as many as one DeleteObjects takes
 
 
@@ -74,6 +75,15 @@ class LatestVersion:
     is_deleted: bool
 
 
+@dataclass(frozen=True)
+class StoredText:
+    """The newest version of an object: text, VersionId, and the ETag by which it is replaced only while it is that."""
+
+    text: str
+    version: str
+    etag: str
+
+
 class Bucket:
     """One bucket.
 
@@ -127,6 +137,36 @@ class Bucket:
         content = text.encode("utf-8")
         with aws_errors(self.uri(key)):
             return _version(self._client.put_object(Bucket=self.name, Key=key, Body=content, ContentType=content_type))
+
+    def read_stored(self, key: str) -> StoredText:
+        """The object's newest version as UTF-8 text, for `replace_text`.
+
+        Raises:
+            ConfigError: it is not UTF-8.
+        """
+        with aws_errors(self.uri(key)):
+            answer = self._client.get_object(Bucket=self.name, Key=key)
+            return StoredText(utf8(answer["Body"].read(), self.uri(key)), _version(answer), str(answer["ETag"]))
+
+    def replace_text(self, key: str, text: str, etag: str, content_type: str) -> None:
+        """Writes the object whole, if it still is as it was when its ETag was read.
+
+        Raises:
+            RetriableError: somebody else has written it meanwhile; nothing was written.
+        """
+        content = text.encode("utf-8")
+        with aws_errors(self.uri(key)):
+            try:
+                self._client.put_object(Bucket=self.name, Key=key, Body=content, ContentType=content_type, IfMatch=etag)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _CHANGED_MEANWHILE:
+                    raise
+                raise RetriableError(
+                    "an object was written by somebody else meanwhile",
+                    where=self.uri(key),
+                    expected=f"the version with ETag {etag}",
+                    remedy="nothing was written: the next try goes by the new version",
+                ) from error
 
     def write_bytes(self, key: str, content: bytes) -> None:
         """Writes the object whole."""

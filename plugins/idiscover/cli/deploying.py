@@ -20,7 +20,7 @@ from idiscover.aws.dag_files import BucketTarget
 from idiscover.aws.publish_state import read_state
 from idiscover.aws.publishing import EnsurePools, Inputs, Publisher, latest_metadata, read_metadata
 from idiscover.aws.redshift import transaction
-from idiscover.aws.release_record import record_statements
+from idiscover.aws.release_record import record_statements, record_template
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.secrets import read_secret
 from idiscover.cli.context_delta import compare_context
@@ -34,6 +34,7 @@ from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog,
 from idiscover.metadata.models import Context
 from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.warehouse.procedures import TEMPLATE
 from idiscover.warehouse.release import ReleaseStatement, release
 
 JOB_METADATA_DDL = "sql/job_metadata/ddl.sql"
@@ -94,6 +95,7 @@ def deploy(
         yield _apply_sql(context, statements, job_ddl, dry_run)
     if not dry_run:
         record_statements(bucket, statements)
+        record_template(bucket, (root / "sql" / TEMPLATE).read_text(encoding="utf-8"))
     publisher.sql = sql
     _record_uploading(bucket, last, {**delta.write, **settings.write}, delta.delete, dry_run)
     yield _upload_metadata(bucket, delta, dry_run)

@@ -37,6 +37,8 @@ def publish_from_shell(context_place: str, *, allow_deletions: bool, dry_run: bo
 
 def described(report: PublishReport, dry_run: bool) -> Iterator[str]:
     """Each edit as a diff from what was in force, then what became of it."""
+    for item in report.new_fields:
+        yield from item.lines(dry_run)
     for path, (before, now) in report.edits.items():
         yield differences(metadata_key(path), _text(before), _text(now), ("in force", "edited"))
     for edit in report.refused:

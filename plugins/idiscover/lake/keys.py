@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 RELEASE_KEY = "status/deploy/release.json"  # what the last deploy brought
+NEW_FIELDS_PREFIX = "status/new_fields/"  # <object>/<field>.json, until it is taken up
 PUBLISH_STATE_KEY = "status/publish/state.json"  # what was published last, and what was refused
 
 
@@ -41,6 +42,11 @@ def status_key(dag_id: str, run_id: str, step: str) -> str:
 def schema_key(object_name: str) -> str:
     """What an object of the org was like when it was read last."""
     return f"status/schema/{object_name}.json"
+
+
+def new_field_key(object_name: str, field: str) -> str:
+    """That a field appeared in the org, and waits to be taken up."""
+    return f"{NEW_FIELDS_PREFIX}{object_name}/{field}.json"
 
 
 def script_prefix(sha: str) -> str:

@@ -13,6 +13,7 @@ _LONGEST = 120  # characters of a value that a message shows
 
 _WHOLE = re.compile(r"-?[0-9]+")
 _TIME = "a time such as 2026-01-05T00:00:00Z"
+_DAY = "a day such as 2026-01-05"
 _BY_KIND: Mapping[str, str] = {
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
@@ -31,6 +32,10 @@ _BY_KIND: Mapping[str, str] = {
     "datetime_type": _TIME,
     "datetime_parsing": _TIME,
     "datetime_from_date_parsing": _TIME,
+    "date_type": _DAY,
+    "date_parsing": _DAY,
+    "date_from_datetime_parsing": _DAY,
+    "date_from_datetime_inexact": _DAY,
     "too_short": "at least one item",
 }
 _BY_LIMIT = {"ge": "at least {}", "le": "at most {}", "gt": "more than {}", "lt": "less than {}"}

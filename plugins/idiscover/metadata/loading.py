@@ -138,6 +138,15 @@ def parse_table(text: str, where: str) -> TableSpec:
     return _sound(*_parse(TableSpec, read_yaml(text, where)))
 
 
+def parse_object(text: str, where: str) -> ObjectSpec:
+    """One object's file, by itself: what spans several files is not looked at.
+
+    Raises:
+        CatalogError: it is not a valid object's file.
+    """
+    return _sound(*_parse(ObjectSpec, read_yaml(text, where)))
+
+
 def parse_context(text: str, where: str, is_named_so: bool = False, catalog: Catalog | None = None) -> Context:
     """The settings of one environment.
 

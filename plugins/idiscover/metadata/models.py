@@ -9,6 +9,7 @@ The description of a key is what editors show (`schemas.py`) and what docs/metad
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -137,6 +138,12 @@ class FieldSpec(Model):
     scale: int | None = Field(
         default=None, ge=0, le=37, description="Digits after the point; required for double, currency and percent."
     )
+    since: date | None = Field(
+        default=None,
+        description="Day on which a running object took the field up, such as 2026-02-28. A batch that was read without"
+        " it is loaded all the same, with null in its column; `new_fields: take` writes it. Not for the key, the"
+        " version column, the country's column and `is_deleted`.",
+    )
     trim: bool = Field(
         default=False,
         description="true: white space at both ends is left out, and what is nothing else becomes null. Text types"
@@ -198,6 +205,9 @@ class CountryNone(Model):
 CountryRule = Annotated[CountryColumn | CountryVia | CountryNone, Field(discriminator="rule")]
 
 
+NewFieldPolicy = Literal["report", "take"]
+
+
 class ObjectSpec(Model):
     """One Salesforce object: `metadata/objects/<object>.yaml`."""
 
@@ -233,6 +243,12 @@ class ObjectSpec(Model):
     )
     extraction: ExtractionSettings = Field(
         default=ExtractionSettings(), description="How it is extracted. May be left out, as may each key of it."
+    )
+    new_fields: NewFieldPolicy = Field(
+        default="report",
+        description="What becomes of a field that appears in the org. `report`: the next run's start mail names it."
+        " `take`: it is taken up by `publish_dags`, with its column in the tables, and read from then on; what a person"
+        " has to decide is only named, with the reason.",
     )
     fields: tuple[FieldSpec, ...] = Field(
         min_length=1,

@@ -213,6 +213,22 @@ def _key_and_version_fit(spec: ObjectSpec, _catalog: Catalog, _unread: Collectio
         yield from _column_is(spec, "version_column", spec.version_column, {FieldType.DATETIME})
 
 
+def _late_fields_may_be_null(spec: ObjectSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """What every batch needs has no since: key, version, country and is_deleted."""
+    country = None if isinstance(spec.country, CountryNone) else spec.country.column
+    needed = {spec.key, spec.version_column, country, "is_deleted"}
+    for position, field in enumerate(spec.fields):
+        if field.since is not None and field.column in needed:
+            yield ConfigError(
+                "a batch may not lack this column, and since says so",
+                where=object_path(spec.object),
+                key=f"fields.{position}.since",
+                got=field.column,
+                expected="since with columns that may be null",
+                remedy="remove since, and read the records anew once it is released: idiscover resync " + spec.object,
+            )
+
+
 def _country_rule_fits(spec: ObjectSpec, catalog: Catalog, unread: Collection[str]) -> Problems:
     """The country comes from a text column, or through a reference from an object that has one."""
     rule = spec.country
@@ -332,6 +348,7 @@ OBJECT_CHECKS: tuple[Callable[[ObjectSpec, Catalog, Collection[str]], Problems],
     _fields_fit_into_a_table,
     _is_deleted_is_is_deleted,
     _key_and_version_fit,
+    _late_fields_may_be_null,
     _country_rule_fits,
     _country_stays_readable,
     _country_ends_somewhere,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import date
 
 from idiscover.metadata.org_describe import OrgField
 from idiscover.metadata.paths import delta_filter_path, object_path, table_path
@@ -48,16 +49,17 @@ def object_text(proposal: Proposal) -> str:
     return "\n".join([*head, *(field_text(item) for item in proposal.fields), *left_out]) + "\n"
 
 
-def field_text(item: ProposedField, indent: str = "  ") -> str:
+def field_text(item: ProposedField, indent: str = "  ", since: date | None = None) -> str:
     """One entry of `fields`, as two lines; what was guessed is marked."""
     field, pii, mark = item.field, "", ""
     assert field.kind is not None
     if item.guess is not None:
         pii, mark = f", pii: {item.guess.pii.value}", f"  # to confirm: {item.guess.why}"
     calculated = ", calculated: true" if field.calculated else ""
+    day = f", since: {quoted(since.isoformat())}" if since is not None else ""
     head = f"salesforce: {field.name}, type: {field.kind.value}, column: {item.column}"
     return (
-        f"{indent}- {{{head}{sizes_text(field)}{calculated}{pii},\n"
+        f"{indent}- {{{head}{sizes_text(field)}{calculated}{pii}{day},\n"
         f"{indent}   description: {quoted(field.description)}}}{mark}"
     )
 

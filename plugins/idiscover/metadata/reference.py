@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -50,6 +50,7 @@ _PLAIN: Mapping[type, str] = {
     int: "whole number",
     float: "number",
     datetime: "time",
+    date: "day",
 }
 
 

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 
 from idiscover.metadata.models import DECIMAL_TYPES, TEXT_TYPES, DeltaFilter, FieldSpec, ObjectSpec
 from idiscover.metadata.naming import column_names, snake_case
@@ -105,14 +106,20 @@ def compare(
     )
 
 
-def refreshed_object(refresh: Refresh, text: str) -> str:
-    """The object's file with the new fields and the grown ones."""
+def refreshed_object(refresh: Refresh, text: str, since: date | None = None) -> str:
+    """The object's file with the new fields and the grown ones.
+
+    Args:
+        refresh: the differences.
+        text: the file.
+        since: the day to be noted with the new fields, where batches that were read without them are on their way.
+    """
     edit = YamlEdit(text)
     for change in refresh.changed:
         if change.grown is not None:
             _grow(edit, ("fields", change.position), change.spec, change.grown)
     if refresh.added:
-        edit.append(("fields",), [field_text(item).lstrip().removeprefix("- ") for item in refresh.added])
+        edit.append(("fields",), [field_text(item, since=since).lstrip().removeprefix("- ") for item in refresh.added])
     taken = {item.field.name.lower() for item in refresh.added}
     changed = _without_left_out(edit.text(), taken)
     lines = "".join(f"{line}\n" for line in left_out_lines(refresh.not_taken))

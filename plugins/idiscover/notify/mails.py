@@ -40,8 +40,17 @@ class Mail(_NotifyModel):
 Fact = tuple[str, str]
 
 
-def start_mail(request: ExtractionRequest, plan: ExtractionPlan, news: Sequence[str] = ()) -> Mail:
-    """What is about to run: object, window, kind, order date, planned cluster and step; and what is new in the org."""
+def start_mail(
+    request: ExtractionRequest, plan: ExtractionPlan, news: Sequence[str] = (), taken: Sequence[str] = ()
+) -> Mail:
+    """What is about to run: object, window, kind, order date, planned cluster and step; and what is new in the org.
+
+    Args:
+        request: of the run.
+        plan: of its DAG.
+        news: what differs in the org and waits for a person, a line each.
+        taken: new fields that are taken up without one.
+    """
     window, emr = request.window, plan.context.emr
     facts: list[Fact] = [
         ("Object", f"{plan.object} ({plan.salesforce_object})"),
@@ -63,8 +72,16 @@ def start_mail(request: ExtractionRequest, plan: ExtractionPlan, news: Sequence[
     if news:
         facts.append(("In the org", "; ".join(news)))
         facts.append(("To take it up", f"idiscover onboard {plan.salesforce_object}"))
+    if taken:
+        facts.append(("New fields", f"{', '.join(taken)}: publish_dags takes them up; this run does not read them yet"))
+        facts.append(("Rows before", null_until_they_change(plan.object)))
     subject = _subject(plan, f"{plan.object} {window.order_date.isoformat()}: extraction starts")
     return _mail(subject, f"Extraction of {plan.object} starts", facts, plan)
+
+
+def null_until_they_change(object_name: str) -> str:
+    """What rows have in a column that was taken up after they were read."""
+    return f"null there until they change in the org; to have them all at once: idiscover resync {object_name}"
 
 
 def success_mail(result: ExtractionResult, plan: ExtractionPlan) -> Mail:

@@ -101,10 +101,12 @@ class StartMailOperator(ExtractionMailOperator):
             request = open_extraction(self.plan, run)
         for line in drift.news:
             self.log.warning("in the org: %s", line)
+        for name in drift.taken:
+            self.log.info("new in the org, and taken up by publish_dags: %s", name)
         ti = context["ti"]
         ti.xcom_push(key=REQUEST_KEY, value=request.model_dump(mode="json"))
         ti.xcom_push(key=REQUEST_URI_KEY, value=request_uri(request, run))
-        return self.send_or_warn(start_mail(request, self.plan, drift.news), run)
+        return self.send_or_warn(start_mail(request, self.plan, drift.news, drift.taken), run)
 
 
 class ClosingMailOperator(ExtractionMailOperator):

@@ -102,6 +102,8 @@ def _ensure_pools(context: Environment) -> EnsurePools:
 
 
 def _told(report: PublishReport) -> dict[str, Any]:
+    for text in (line for item in report.new_fields for line in item.lines()):
+        log.info("%s", text)
     if report.is_unchanged:
         log.info("no version has changed: nothing to publish")
         return {"unchanged": True}
@@ -116,6 +118,7 @@ def _told(report: PublishReport) -> dict[str, Any]:
         "edits": list(report.edits),
         "refused": [edit.path for edit in report.refused],
         "mended": list(report.mended),
+        "taken_up": {item.object: list(item.taken) for item in report.new_fields},
         "written": report.files.written,
         "deleted": report.files.deleted,
         "warnings": report.warnings,

@@ -109,6 +109,7 @@ def _extraction(spec: ObjectSpec, catalog: Catalog, context: Context, code_sha: 
         filter=delta.filter,
         country_field=_country_field(spec),
         extraction=spec.extraction,
+        takes_new_fields=spec.new_fields == "take",
         code_sha=code_sha,
     )
 
@@ -142,6 +143,7 @@ def _load(spec: ObjectSpec, catalog: Catalog, context: Context) -> LoadPlan:
         object=spec.object,
         table=table,
         columns=(*(field.column for field in spec.fields), *BATCH_COLUMNS),
+        late_columns=tuple(field.column for field in spec.fields if field.since is not None),
         key=spec.key,
         consumers=consumers,
         wakes=_wakes(consumers, catalog),

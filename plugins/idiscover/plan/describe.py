@@ -92,7 +92,8 @@ def describe_values(column: ColumnPlan) -> str:
     sizes = [size for size in (column.length, column.precision, column.scale) if size is not None]
     size = f"({', '.join(map(str, sizes))})" if sizes else ""
     rules = [*(["trimmed"] if column.trim else []), *([_PROTECTED[column.protect]] if column.protect else [])]
-    return ", ".join([f"{column.type.value}{size}", *rules])
+    formula = ["formula"] if column.calculated else []
+    return ", ".join([f"{column.type.value}{size}", *formula, *rules])
 
 
 def describe_quarantine(settings: ExtractionSettings) -> str:

@@ -32,16 +32,20 @@ class SchemaDrift:
         unfit: fields of a type that their column cannot hold: nothing is read.
         changed: fields that differ and are still read; a value that does not fit breaks its row's contract.
         added: fields that were not there when the object was read last.
+        new: the API names of those.
+        taken: those that are taken up without a person, instead of standing in `added`.
     """
 
     missing: tuple[str, ...] = ()
     unfit: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
 
     @property
     def news(self) -> tuple[str, ...]:
-        """What does not stop a run, and should be known."""
+        """What does not stop a run, and waits for a person."""
         return (*self.changed, *self.added)
 
     def require_readable(self, plan: ExtractionPlan) -> None:
@@ -69,7 +73,8 @@ def compare(columns: Sequence[ColumnPlan], org: OrgObject, known: Shapes | None)
         known: its shapes when the object was read last; None: never.
     """
     extracted = {column.salesforce.lower() for column in columns}
-    new = [field for field in org.fields if known is not None and field.name not in known]
+    unknown = [field for field in org.fields if known is not None and field.name not in known]
+    new = [field for field in unknown if field.name.lower() not in extracted]
     candidates = [field for field in org.carried if field.name.lower() not in extracted]
     missing, unfit, changed = [], [], []
     for column in columns:
@@ -78,10 +83,16 @@ def compare(columns: Sequence[ColumnPlan], org: OrgObject, known: Shapes | None)
             missing.append(_missing(column, org, candidates))
         elif not _can_hold(column, field):
             unfit.append(f"{column.salesforce} is {_shape(field)} now, and its column holds {column.type.value}")
-        elif grown := _grown(column, field):
-            changed.append(f"{column.salesforce}: {grown}")
-    added = [f"{field.name} is new: {_shape(field)}" for field in new if field.name.lower() not in extracted]
-    return SchemaDrift(tuple(missing), tuple(unfit), tuple(changed), tuple(added))
+        else:
+            told = (_grown(column, field), _formula(column, field))
+            changed += [f"{column.salesforce}: {text}" for text in told if text]
+    return SchemaDrift(
+        missing=tuple(missing),
+        unfit=tuple(unfit),
+        changed=tuple(changed),
+        added=tuple(f"{field.name} is new: {_shape(field)}" for field in new),
+        new=tuple(field.name for field in new),
+    )
 
 
 def shapes(org: OrgObject) -> dict[str, str]:
@@ -114,6 +125,15 @@ def _can_hold(column: ColumnPlan, field: OrgField) -> bool:
     if column.type in DECIMAL_TYPES:
         return field.kind in DECIMAL_TYPES or field.kind is FieldType.INT
     return field.kind is column.type
+
+
+def _formula(column: ColumnPlan, field: OrgField) -> str | None:
+    """Whether the field has become a formula, or is none any more."""
+    if column.calculated == field.calculated:
+        return None
+    if field.calculated:
+        return "a formula now: it changes without a trace in SystemModstamp, and windows do not read such changes"
+    return "no formula any more: it changes with SystemModstamp, and windows read it"
 
 
 def _grown(column: ColumnPlan, field: OrgField) -> str | None:

@@ -89,6 +89,7 @@ class ColumnPlan(PlanModel):
     scale: int | None = None
     trim: bool = False
     protect: Protection | None = None
+    calculated: bool = False  # a formula: it changes without a trace
 
 
 class ConsumerPlan(PlanModel):
@@ -127,6 +128,7 @@ class ExtractionPlan(PlanModel):
     filter: tuple[FilterCondition, ...]
     country_field: str | None = None  # Salesforce name; None: a record's country is not known to Salesforce alone
     extraction: ExtractionSettings = ExtractionSettings()
+    takes_new_fields: bool = False  # what appears in the org is asked for, not only told
     code_sha: str
 
 
@@ -139,6 +141,7 @@ class LoadPlan(PlanModel):
     object: str
     table: str  # stg.<object>
     columns: tuple[str, ...]  # as in the files: target columns, _read_at_utc, _batch_id
+    late_columns: tuple[str, ...] = ()  # those that batches may lack: they were read before the field was taken up
     key: str  # target column of the record Id
     consumers: tuple[ConsumerPlan, ...]
     wakes: tuple[ReadinessPlan, ...]  # the consumers again: each is woken once something is ready for it
@@ -147,6 +150,10 @@ class LoadPlan(PlanModel):
     def ids_table(self) -> str:
         """Where the Ids of reads that tell absence go."""
         return f"{self.table}__ids"
+
+    def can_load(self, columns: tuple[str, ...]) -> bool:
+        """Whether a batch with these columns is one of ours: all of today's, but for some that came later."""
+        return columns == tuple(name for name in self.columns if name in columns or name not in self.late_columns)
 
 
 class ItgPlan(PlanModel):

@@ -15,6 +15,7 @@ class Alteration:
 
     sql: str | None
     note: str = ""
+    adds: tuple[str, str] | None = None  # table and column, of a statement that adds one
 
 
 def alterations(before: ObjectSpec, after: ObjectSpec) -> Iterator[Alteration]:
@@ -27,7 +28,8 @@ def alterations(before: ObjectSpec, after: ObjectSpec) -> Iterator[Alteration]:
         known = standing.get(field.column)
         if known is None:
             for table in tables:
-                yield Alteration(f"alter table {table} add column {quoted(field.column)} {column_type(field)};")
+                sql = f"alter table {table} add column {quoted(field.column)} {column_type(field)};"
+                yield Alteration(sql, adds=(table, field.column))
         elif column_type(known) != column_type(field):
             yield from _other_type(tables, known, field)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from jinja2.sandbox import SandboxedEnvironment
 
 from idiscover.metadata.models import Catalog, CountryColumn, CountryVia, Family, ObjectSpec
 from idiscover.plan.build import itg_plan
@@ -12,6 +14,13 @@ from idiscover.warehouse.types import quoted
 from idiscover.warehouse.winners import winner_ctes
 
 TEMPLATE = Path("procedures") / "stg_to_itg" / "load.sql.j2"
+_OPTIONS: dict[str, Any] = {
+    "undefined": jinja2.StrictUndefined,
+    "autoescape": False,  # SQL, not HTML
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+}
 
 
 def render_itg_procedure(spec: ObjectSpec, sql_root: Path) -> str:
@@ -21,8 +30,18 @@ def render_itg_procedure(spec: ObjectSpec, sql_root: Path) -> str:
         spec: the object; its names passed the models' patterns, and are quoted.
         sql_root: the folder `sql/`.
     """
-    template = _environment(sql_root).get_template(TEMPLATE.as_posix())
-    return template.render(
+    return itg_procedure(spec, (sql_root / TEMPLATE).read_text(encoding="utf-8"))
+
+
+def itg_procedure(spec: ObjectSpec, template: str) -> str:
+    """`itg.load_<object>` as text, where the folder `sql/` is not at hand.
+
+    Args:
+        spec: the object; its names passed the models' patterns, and are quoted.
+        template: text of `TEMPLATE`. One that comes from a bucket can fill in and repeat, and do nothing else.
+    """
+    environment = SandboxedEnvironment(loader=jinja2.BaseLoader(), **_OPTIONS)
+    return environment.from_string(template).render(
         object=spec.object,
         salesforce_object=spec.salesforce_object,
         country=_country(spec),
@@ -62,11 +81,4 @@ def _country(spec: ObjectSpec) -> str:
 
 
 def _environment(sql_root: Path) -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(sql_root),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # SQL, not HTML
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(sql_root), **_OPTIONS)

@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
-from idiscover.plan.model import ItgPlan
+from collections.abc import Sequence
+
+from idiscover.plan.model import ItgPlan, LoadPlan
+from idiscover.warehouse.types import quoted
 from idiscover.warehouse.winners import NEWEST_READ, names_of, winner_ctes
+
+
+def blanked_values_sql(load: LoadPlan, columns: Sequence[str], held: Sequence[str]) -> str:
+    """How many records of a batch in stg were read with these columns before, and have values there.
+
+    Args:
+        load: of the object.
+        columns: those that the batch lacks.
+        held: itg's table, if the object has one.
+
+    Returns:
+        A SELECT of one number, with the parameter `batch_id`.
+    """
+    key = quoted(load.key)
+    known = " or ".join(f"earlier.{quoted(column)} is not null" for column in columns)
+    found = "\n    union\n".join(
+        f"""    select staged.{key}
+    from {load.table} as staged
+    inner join {table} as earlier on staged.{key} = earlier.{key}
+    where
+        staged._batch_id = %(batch_id)s
+        and earlier._read_at_utc < staged._read_at_utc
+        and ({known})"""
+        for table in (load.table, *held)
+    )
+    return f"select count(*)\nfrom (\n{found}\n) as blanked"
 
 
 def stale_slices_sql(itg: ItgPlan) -> str:

@@ -194,6 +194,43 @@ def test_a_batch_with_other_columns(platform: Platform, org: Org) -> None:
     assert not batch_stands(old, extraction(0))
 
 
+def lacking(platform: Platform, org: Org, run: RunIdentity, column: str, rows: list[Row]) -> BatchManifest:
+    """A batch that was read without a column."""
+    plan = platform.extraction("lab")
+    request = open_extraction(plan, run)
+    narrow = request.model_copy(update={"columns": tuple(item for item in request.columns if item.column != column)})
+    manifest = manifest_of(narrow, write_files(narrow, rows, org.now), org.now)
+    write_manifest(narrow, manifest)
+    close_extraction(plan, run)
+    return manifest
+
+
+def test_batches_from_before_and_after_a_field_was_taken_up(platform: Platform, org: Org) -> None:
+    """One load brings both; what is read without the field after it was read with it would blank it, and is refused."""
+    plan = platform.load("lab").model_copy(update={"late_columns": ("order",)})
+    without = lacking(platform, org, extraction(0), "order", GOOD)
+    org.now += timedelta(days=1)
+    with_it = extract(platform, org, "lab", extraction(1), [lab("L1", "DE", version=9)])
+    assert loader.copy_pending(plan, LOAD)["copied"] == [without.batch_id, with_it.batch_id]
+    assert loader.reconcile(plan, LOAD)["batches"] == sorted([without.batch_id, with_it.batch_id])
+    values = platform.warehouse('select _batch_id, count(*), count("order") from stg.lab group by _batch_id')
+    assert {batch: counts for batch, *counts in values} == {without.batch_id: [3, 0], with_it.batch_id: [1, 1]}
+
+    org.now += timedelta(days=1)
+    late = lacking(platform, org, extraction(2), "order", GOOD)
+    with pytest.raises(DataQualityError, match="1 of its records have values of order") as refused:
+        loader.copy_pending(plan, woken_run("s3_to_redshift__lab", 2))
+    assert "send_email_cluster_start" in str(refused.value.remedy) and late.batch_id in str(refused.value)
+    assert not batch_stands(platform.extraction("lab"), extraction(2))
+
+
+def test_only_a_column_that_came_later_may_be_lacking(platform: Platform, org: Org) -> None:
+    lacking(platform, org, extraction(0), "name", GOOD)
+    plan = platform.load("lab").model_copy(update={"late_columns": ("order",)})
+    with pytest.raises(DataQualityError, match="other columns than stg"):
+        loader.copy_pending(plan, LOAD)
+
+
 def test_rows_under_another_batch_id(platform: Platform, org: Org) -> None:
     """As many rows as the manifest says, but one of them says it is another batch's."""
     request = open_extraction(platform.extraction("lab"), extraction(0))

@@ -52,7 +52,7 @@ def test_the_first_publication_brings_all_dags_and_the_second_does_nothing(world
     assert (world.files(), world.state(), world.pools, world.mails()) == (before, state, {}, [])
 
 
-def test_a_run_with_nothing_to_do_asks_for_five_things(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_with_nothing_to_do_asks_for_seven_things(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from botocore.client import BaseClient
 
     asked: list[str] = []
@@ -64,7 +64,7 @@ def test_a_run_with_nothing_to_do_asks_for_five_things(world: World, monkeypatch
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
     assert world.publish().is_unchanged
-    assert sorted(asked) == ["GetObject"] * 3 + ["HeadObject"] * 2 + ["ListObjectVersions"]
+    assert sorted(asked) == ["GetObject"] * 3 + ["HeadObject"] * 2 + ["ListObjectVersions", "ListObjectsV2"]
 
 
 def test_a_sound_edit_reaches_its_dags_and_no_others(world: World) -> None:

@@ -132,6 +132,12 @@ def consumer_mail(plan: LoadPlan | RefreshPlan, *tasks: FailedTask) -> Mail:
 
 MAILS: dict[str, Mail] = {
     "start": start_mail(REQUEST, EXTRACTION),
+    "start_news": start_mail(
+        REQUEST,
+        EXTRACTION,
+        news=("Mail__c is new: email(80); not taken up: it may be personal: type email",),
+        taken=("Rank__c", "Tier__c"),
+    ),
     "start_empty_window": start_mail(
         request(datetime(2026, 1, 6, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)), EXTRACTION
     ),

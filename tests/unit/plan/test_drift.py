@@ -81,6 +81,7 @@ def test_all_of_it_is_named_at_once() -> None:
         ({"Name": {"type": "string", "length": 255}}, "Name: up to 255 characters now, and its column takes 80"),
         ({"Price__c": {"type": "currency", "precision": 18, "scale": 4}}, "Price__c: currency(18,4) now"),
         ({"Price__c": {"type": "double", "precision": 20, "scale": 2}}, "Price__c: double(20,2) now"),
+        ({"Kits__c": {"type": "int", "calculated": True}}, "Kits__c: a formula now: it changes without a trace"),
     ],
 )
 def test_what_has_grown_is_told_and_read_all_the_same(changes: dict[str, Any], told: str) -> None:
@@ -108,6 +109,13 @@ def test_a_new_field_is_told_once() -> None:
     assert drift(**new).news == (), "what metadata leaves out from the beginning is a choice"
     assert drift(org(), **new).added == ("Score__c is new: double(5,1)", "Note__c is new: base64")
     assert drift(org(**new), **new).news == ()
+
+
+def test_a_formula_that_is_none_any_more_is_told() -> None:
+    formula = tuple(column.model_copy(update={"calculated": column.column == "kits"}) for column in COLUMNS)
+    assert [text.partition(":")[::2] for text in compare(formula, org(), None).news] == [
+        ("Kits__c", " no formula any more: it changes with SystemModstamp, and windows read it")
+    ]
 
 
 def test_names_are_compared_in_any_case() -> None:
