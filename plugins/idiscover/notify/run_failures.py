@@ -53,6 +53,8 @@ class ExtractionResult(BaseModel):
     manifest: BatchManifest | None
     failures: tuple[FailedTask, ...]
     cluster_id: str | None
+    is_shared: bool = False  # with other runs of its cluster_group
+    used_by: tuple[str, ...] = ()  # dag_ids of those that still need it
     duration_seconds: float | None
     log_uri: str
 
@@ -129,6 +131,8 @@ def _cluster(result: ExtractionResult, plan: ExtractionPlan) -> str:
     if any(task.is_cause and "terminat" in task.task_id for task in result.failures):
         seconds = plan.context.emr.idle_timeout_seconds
         return f"Cluster {result.cluster_id} may be alive still: EMR ends it after {seconds} seconds without a step."
+    if result.used_by:
+        return f"Cluster {result.cluster_id} is left to {', '.join(result.used_by)}; the last of them ends it."
     return f"Cluster {result.cluster_id} is terminated."
 
 

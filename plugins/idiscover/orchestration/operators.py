@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.emr import EmrHook
 from airflow.providers.amazon.aws.operators.emr import (
     EmrAddStepsOperator,
     EmrCreateJobFlowOperator,
@@ -26,9 +25,25 @@ from airflow.sdk.exceptions import AirflowSkipException
 from idiscover.errors import FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.notify.run_failures import CLEAR_REMEDY
 from idiscover.orchestration.dry_run import skip_in_dry_run
+from idiscover.orchestration.emr_calls import (
+    AdoptingEmrHook,
+    GroupClusters,
+    cancel_steps,
+    described,
+    end_steps,
+    newest_step,
+)
 from idiscover.orchestration.emr_faults import ENDED_STATES, LIVING_STATES, start_fault, step_fault
 from idiscover.orchestration.errors import airflow_errors, failure_recorded, tries_of
 from idiscover.orchestration.identity import plain_identity, run_identity
+from idiscover.orchestration.membership import (
+    MEMBER,
+    OTHERS_KEY,
+    has_place,
+    joined,
+    member_of,
+    require_place,
+)
 from idiscover.orchestration.patience import WaitsBeforeDeferring
 from idiscover.orchestration.run_states import ADD_STEPS, CREATE, TERMINATE, cluster_is_done, task_states
 from idiscover.plan.model import ExtractionPlan
@@ -42,8 +57,9 @@ _GRACE_SECONDS = 60  # the trigger gives up first, so that the task can say why
 
 # `return_value` is missing when the wait for the cluster fails; `emr_cluster` is pushed before it and survives.
 CLUSTER_ID = f"{{{{ (ti.xcom_pull(task_ids='{CREATE}', key='emr_cluster') or {{}}).get('job_flow_id', '') }}}}"
-# The cluster that was terminated: create_cluster, killed, may not have told of it. Failing that, the one it told of.
-GONE_CLUSTER_ID = f"{{{{ ti.xcom_pull(task_ids='{TERMINATE}') or {CLUSTER_ID[2:-2].strip()} }}}}"
+# The cluster that was terminated: create_cluster, killed, may not have told of it. Failing that, the one it told of,
+# unless others share it, who may be at work.
+GONE_CLUSTER_ID = f"{{{{ ti.xcom_pull(task_ids='{TERMINATE}') or ('' if {MEMBER} else {CLUSTER_ID[2:-2].strip()}) }}}}"
 STEP_ID = f"{{{{ (ti.xcom_pull(task_ids='{ADD_STEPS}') or [''])[0] }}}}"
 
 
@@ -98,20 +114,10 @@ def _emr_errors(task_id: str) -> AbstractContextManager[None]:
     return aws_errors(f"EMR, {task_id}")
 
 
-class AdoptingEmrHook(EmrHook):
-    """Creates a job flow unless one of that name lives: a second try goes on with the cluster of the first."""
-
-    def create_job_flow(self, job_flow_overrides: dict[str, Any]) -> dict[str, Any]:
-        """The answer of RunJobFlow, or one of the same form for the cluster that lives."""
-        living = self.get_cluster_id_by_name(job_flow_overrides["Name"], LIVING_STATES)
-        if living is None:
-            return super().create_job_flow(job_flow_overrides)
-        self.log.info("cluster %s of an earlier try lives: it is used", living)
-        return {"JobFlowId": living, "ResponseMetadata": {"HTTPStatusCode": 200}}
-
-
 class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOperator):
-    """Makes the run's cluster and waits, at length deferred, until it takes steps. Makes none if its batch stands.
+    """Makes the run's cluster, or joins its group's, and waits, at length deferred, until it takes steps.
+
+    Does neither if the run's batch stands.
 
     It may be tried again, because a try takes over the cluster that an earlier one made. That matters: Airflow fails a
     deferred task that is due again before its first process has been seen to end.
@@ -145,11 +151,14 @@ class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOpera
                 return None
             # A run that failed gave the object's lock back; cleared from here, it has to take it again.
             open_extraction(self.plan, run_identity(context))
+            if self.plan.cluster_group:
+                with _emr_errors(self.task_id):
+                    self.hook.joined = joined(self.plan, context, GroupClusters(self.hook, self.job_flow_overrides))
         return super().execute(context)
 
     def ended_well(self) -> bool | None:
         """Whether the cluster takes steps."""
-        state = _described(self.hook, str(self._job_flow_id))["Status"]["State"]
+        state = described(self.hook, str(self._job_flow_id))["Status"]["State"]
         return None if state in ("STARTING", "BOOTSTRAPPING") else state in LIVING_STATES
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
@@ -163,7 +172,7 @@ class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOpera
         cluster_id = str(told["job_flow_id"])
         if told["status"] == "success":
             return cluster_id
-        raise start_fault(_described(self.hook, cluster_id))
+        raise start_fault(described(self.hook, cluster_id))
 
 
 class AddSteps(_ReportsFailure, EmrAddStepsOperator):
@@ -179,7 +188,8 @@ class AddSteps(_ReportsFailure, EmrAddStepsOperator):
             if not self.job_flow_id or nothing_left_to_do(self.plan, context):
                 self.log.info("the batch of this run stands: no step is needed")
                 return []
-            standing = newest_step(self.hook, self.job_flow_id)
+            require_place(self.plan, context)
+            standing = newest_step(self.hook, self.job_flow_id, self.steps[0]["Name"])
         if standing:
             self.log.info("step %s of an earlier try stands: it is used", standing)
             return [standing]
@@ -191,7 +201,8 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
 
     A step that failed for a passing reason is followed by another on the same cluster, at this task's next try: the
     cluster is terminated downstream, however many steps it ran. A step whose answer was lost is the newest one too, and
-    a second step beside it would find the first one's manifest and end: the cluster runs one at a time.
+    a second step beside it would find the first one's manifest and end: a run's own cluster runs one at a time, and on
+    a shared one the older is cancelled.
     """
 
     template_fields = (*EmrStepSensor.template_fields, "steps")
@@ -218,7 +229,9 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
             if nothing_left_to_do(self.plan, context) or not self.step_id:
                 self.log.info("the batch of this run stands: no step to watch")
                 return
-            self.step_id = newest_step(self.hook, self.job_flow_id) or self.step_id
+            self.step_id = self._newest_step()
+            if has_place(self.plan, context):
+                cancel_steps(self.hook, self.job_flow_id, self.steps[0]["Name"], but=self.step_id)
             if tries_of(context["ti"]) > 1:
                 self._replace_failed_step(context)
             if self._has_completed(context):
@@ -245,7 +258,7 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Goes on with the newest step: what was rendered is the first one's id."""
         with self._recorded(context):
-            self.step_id = newest_step(self.hook, self.job_flow_id) or self.step_id
+            self.step_id = self._newest_step()
             return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
@@ -294,47 +307,60 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
             raise fault
         from idiscover.aws.extraction_run import open_extraction
 
+        require_place(self.plan, context)
         open_extraction(self.plan, run_identity(context))  # the object's lock was taken for one step
         failed, self.step_id = self.step_id, self.hook.add_job_flow_steps(self.job_flow_id, self.steps)[0]
         self.log.info("step %s failed (%s): step %s takes its place", failed, fault.what, self.step_id)
+
+    def _newest_step(self) -> str:
+        return newest_step(self.hook, self.job_flow_id, self.steps[0]["Name"]) or self.step_id
 
     def _step(self, context: Context) -> dict[str, Any]:
         return dict(self.get_emr_response(context)["Step"])
 
     def _fault(self, step: dict[str, Any], context: Context) -> IdiscoverError:
-        return step_fault(step, _described(self.hook, self.job_flow_id), self.plan, plain_identity(context))
-
-
-def _described(hook: EmrHook, cluster_id: str) -> dict[str, Any]:
-    return dict(hook.conn.describe_cluster(ClusterId=cluster_id)["Cluster"])
-
-
-def newest_step(hook: EmrHook, cluster_id: str) -> str | None:
-    """Id of the cluster's newest step; None if it has none. EMR lists the newest first."""
-    steps = hook.conn.list_steps(ClusterId=cluster_id)["Steps"]
-    return str(steps[0]["Id"]) if steps else None
+        return step_fault(step, described(self.hook, self.job_flow_id), self.plan, plain_identity(context))
 
 
 class TerminateCluster(_ReportsFailure, EmrTerminateJobFlowOperator):
     """Terminates the run's cluster, whatever happened; skips if there is none.
 
-    A create_cluster that was killed may have made one without telling: it is found by its name.
+    A create_cluster that was killed may have made one without telling: it is found by its name. A cluster that is
+    shared the run leaves, once its step has ended, by force if need be; the last one to leave terminates it.
     """
 
-    template_fields = (*EmrTerminateJobFlowOperator.template_fields, "cluster_name")
+    template_fields = (*EmrTerminateJobFlowOperator.template_fields, "cluster_name", "steps")
 
-    def __init__(self, *, plan: ExtractionPlan, cluster_name: str, **kwargs: Any) -> None:
+    def __init__(self, *, plan: ExtractionPlan, cluster_name: str, steps: list[dict[str, Any]], **kwargs: Any) -> None:
         super().__init__(job_flow_id=CLUSTER_ID, aws_conn_id=None, region_name=plan.context.region, **kwargs)
+        self.plan = plan
         self.cluster_name = cluster_name
+        self.steps = steps
 
-    def execute(self, context: Context) -> str:
-        """Returns the cluster's id once EMR has taken the order; `WatchTermination` waits."""
+    def execute(self, context: Context) -> str | None:
+        """Returns the cluster's id once EMR has taken the order, for `WatchTermination`; None if others need it."""
         with failure_recorded(context), _emr_errors(self.task_id):
-            found = self.job_flow_id or self.hook.get_cluster_id_by_name(self.cluster_name, LIVING_STATES)
-            _skip_without_cluster(found)
-            self.job_flow_id = str(found)
+            member = member_of(context)
+            if member is None:
+                found = self.job_flow_id or self.hook.get_cluster_id_by_name(self.cluster_name, LIVING_STATES)
+                self.job_flow_id = str(found or "")
+            if member is not None or (self.plan.cluster_group and not self.job_flow_id):
+                return self._leave(context, member.group if member else str(self.plan.cluster_group))
+            _skip_without_cluster(self.job_flow_id)
         super().execute(context)
         return self.job_flow_id
+
+    def _leave(self, context: Context, group: str) -> str | None:
+        from idiscover.aws.cluster_groups import leave
+
+        if self.job_flow_id:
+            end_steps(self.hook, self.job_flow_id, self.steps[0]["Name"], self.plan.context.emr.poll_seconds)
+        departure = leave(self.plan, plain_identity(context), group, GroupClusters(self.hook))
+        ended = [cluster.emr_id for cluster in departure.closing if cluster.emr_id]
+        if departure.others:
+            self.log.info("left to %s, the last of which ends the cluster", ", ".join(departure.others))
+            context["ti"].xcom_push(key=OTHERS_KEY, value=list(departure.others))
+        return ended[-1] if ended else None
 
 
 class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
@@ -371,7 +397,7 @@ class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
 
     def ended_well(self) -> bool | None:
         """Whether the cluster is gone."""
-        return _described(self.hook, str(self.job_flow_id))["Status"]["State"] in self.target_states or None
+        return described(self.hook, str(self.job_flow_id))["Status"]["State"] in self.target_states or None
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
         """TERMINATED_WITH_ERRORS is an error to the trigger, but the cluster is gone, which is all that counts here."""

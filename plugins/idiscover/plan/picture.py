@@ -37,7 +37,11 @@ def tasks_of(plan: Plan) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Node:
-    """A DAG of the picture. `starts` says what starts it; `waits_for`: tables outside the picture that it needs too."""
+    """A DAG of the picture.
+
+    `starts` says what starts it, and whose cluster it shares, if any; `waits_for`: tables outside the picture that it
+    needs too.
+    """
 
     dag_id: str
     family: Family
@@ -131,7 +135,8 @@ def _node(plan: Plan, wakes: Sequence[Wake], inside: Collection[str]) -> Node:
 def _starts(plan: Plan) -> str:
     if isinstance(plan, ExtractionPlan):
         by_itself = plan.context.airflow.schedules_start_runs
-        return f"schedule {plan.schedule} UTC" if by_itself else "started by hand or over REST"
+        starts = f"schedule {plan.schedule} UTC" if by_itself else "started by hand or over REST"
+        return f"{starts}; shares the cluster of {plan.cluster_group}" if plan.cluster_group else starts
     if isinstance(plan, LoadPlan):
         return "each batch in S3"
     return f"once its inputs have come, or {plan.cut_off_hours} h after the day's end"
