@@ -25,7 +25,7 @@ def rehearsed(
     dag_ids: tuple[str, ...],
     timeout_seconds: int,
     units_per_task: int | None = None,
-    changed: Mapping[str, object] | None = None,
+    changed: Mapping[str, Mapping[str, object]] | None = None,
 ) -> dict[str, Any]:
     """What `python -m <module> <dag_ids> <results>` has found; one process, because importing Airflow is what costs.
 
@@ -35,12 +35,12 @@ def rehearsed(
         dag_ids: the DAGs that there are.
         timeout_seconds: of the whole.
         units_per_task: instead of the environment's.
-        changed: keys of the DAGs' plans that are to be others.
+        changed: keys of plans that are to be others, by dag_id.
     """
     for name in ("dags", "home", "state"):
         (folder / name).mkdir()
     plans = repository_plans(units_per_task)
-    compile_into(folder / "dags", {dag_id: plans[dag_id].model_copy(update=changed) for dag_id in dag_ids})
+    compile_into(folder / "dags", {name: plans[name].model_copy(update=(changed or {}).get(name)) for name in dag_ids})
     environment = {
         **os.environ,
         "PYTHONPATH": f"{REPOSITORY / 'plugins'}{os.pathsep}{REPOSITORY}",
