@@ -110,6 +110,12 @@ EXTRACTIONS: dict[str, ExtractionResult] = {
         duration_seconds=None,
     ),
     "cluster_left": result(failures=(failed("emr_tasks.terminate_cluster", THROTTLED, 3),)),
+    "cluster_shared": result(
+        manifest=None,
+        failures=(failed(WATCH, UNAVAILABLE, 3, log_uri=LOGS),),
+        is_shared=True,
+        used_by=("sfdc_to_s3__biomarker", "sfdc_to_s3__product"),
+    ),
     "killed": result(manifest=None, failures=(failed(WATCH, None, None),)),
     "ended_by_hand": result(
         manifest=None,
