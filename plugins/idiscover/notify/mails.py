@@ -144,7 +144,7 @@ def _cluster(result: ExtractionResult) -> str:
         return "none was created"
     if not result.is_shared:
         return result.cluster_id
-    others = f"left to {', '.join(result.used_by)}" if result.used_by else "nobody else needs it"
+    others = f"left to {result.users}" if result.used_by else "nobody else needs it"
     return f"{result.cluster_id}, shared: {others}"
 
 

@@ -11,17 +11,12 @@ from airflow.sdk import DAG, BaseOperator, TaskGroup, chain
 from idiscover.emr.cluster import job_flow_overrides, own_cluster_name
 from idiscover.emr.steps import extraction_step
 from idiscover.orchestration.callbacks import after_extraction_failure
+from idiscover.orchestration.cluster_end import TerminateCluster, WatchTermination
 from idiscover.orchestration.dag_settings import dag_arguments
 from idiscover.orchestration.end_of_extraction import EndOfExtraction
 from idiscover.orchestration.mail import REQUEST_URI_KEY, ClosingMailOperator, StartMailOperator
 from idiscover.orchestration.membership import WHOSE_STEP
-from idiscover.orchestration.operators import (
-    AddSteps,
-    CreateCluster,
-    TerminateCluster,
-    WatchSteps,
-    WatchTermination,
-)
+from idiscover.orchestration.operators import AddSteps, CreateCluster, WatchSteps
 from idiscover.orchestration.parameters import extraction_parameters
 from idiscover.orchestration.run_states import CLOSING_MAIL, END, GROUP, START_MAIL
 from idiscover.orchestration.timetable import OrgDayTimetable

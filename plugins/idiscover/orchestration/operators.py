@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.operators.emr import (
     EmrAddStepsOperator,
     EmrCreateJobFlowOperator,
-    EmrTerminateJobFlowOperator,
 )
-from airflow.providers.amazon.aws.sensors.emr import EmrJobFlowSensor, EmrStepSensor
+from airflow.providers.amazon.aws.sensors.emr import EmrStepSensor
 from airflow.providers.amazon.aws.triggers.emr import EmrStepSensorTrigger
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
 from idiscover.errors import FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.notify.run_failures import CLEAR_REMEDY
@@ -30,36 +28,28 @@ from idiscover.orchestration.emr_calls import (
     GroupClusters,
     cancel_steps,
     described,
-    end_steps,
     newest_step,
 )
-from idiscover.orchestration.emr_faults import ENDED_STATES, LIVING_STATES, start_fault, step_fault
+from idiscover.orchestration.emr_faults import LIVING_STATES, start_fault, step_fault
 from idiscover.orchestration.errors import airflow_errors, failure_recorded, tries_of
 from idiscover.orchestration.identity import plain_identity, run_identity
 from idiscover.orchestration.membership import (
-    MEMBER,
-    OTHERS_KEY,
     has_place,
     joined,
-    member_of,
     require_place,
 )
 from idiscover.orchestration.patience import WaitsBeforeDeferring
-from idiscover.orchestration.run_states import ADD_STEPS, CREATE, TERMINATE, cluster_is_done, task_states
+from idiscover.orchestration.run_states import ADD_STEPS, CREATE, cluster_is_done, task_states
 from idiscover.plan.model import ExtractionPlan
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 CLUSTER_START_SECONDS = 45 * 60
-TERMINATION_SECONDS = 30 * 60
 _GRACE_SECONDS = 60  # the trigger gives up first, so that the task can say why
 
 # `return_value` is missing when the wait for the cluster fails; `emr_cluster` is pushed before it and survives.
 CLUSTER_ID = f"{{{{ (ti.xcom_pull(task_ids='{CREATE}', key='emr_cluster') or {{}}).get('job_flow_id', '') }}}}"
-# The cluster that was terminated: create_cluster, killed, may not have told of it. Failing that, the one it told of,
-# unless others share it, who may be at work.
-GONE_CLUSTER_ID = f"{{{{ ti.xcom_pull(task_ids='{TERMINATE}') or ('' if {MEMBER} else {CLUSTER_ID[2:-2].strip()}) }}}}"
 STEP_ID = f"{{{{ (ti.xcom_pull(task_ids='{ADD_STEPS}') or [''])[0] }}}}"
 
 
@@ -96,25 +86,25 @@ def nothing_left_to_do(plan: ExtractionPlan, context: Context) -> bool:
     )
 
 
-class _ReportsFailure(BaseOperator):
+class ReportsFailure(BaseOperator):
     """Leaves word of a failure, before and after a deferral; AWS's errors become the platform's."""
 
     def execute(self, context: Context) -> Any:
-        with failure_recorded(context), _emr_errors(self.task_id):
+        with failure_recorded(context), emr_errors(self.task_id):
             return super().execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        with failure_recorded(context), _emr_errors(self.task_id):
+        with failure_recorded(context), emr_errors(self.task_id):
             return super().resume_execution(next_method, next_kwargs, context)
 
 
-def _emr_errors(task_id: str) -> AbstractContextManager[None]:
+def emr_errors(task_id: str) -> AbstractContextManager[None]:
     from idiscover.aws.clients import aws_errors
 
     return aws_errors(f"EMR, {task_id}")
 
 
-class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOperator):
+class CreateCluster(WaitsBeforeDeferring, ReportsFailure, EmrCreateJobFlowOperator):
     """Makes the run's cluster, or joins its group's, and waits, at length deferred, until it takes steps.
 
     Does neither if the run's batch stands.
@@ -152,7 +142,7 @@ class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOpera
             # A run that failed gave the object's lock back; cleared from here, it has to take it again.
             open_extraction(self.plan, run_identity(context))
             if self.plan.cluster_group:
-                with _emr_errors(self.task_id):
+                with emr_errors(self.task_id):
                     self.hook.joined = joined(self.plan, context, GroupClusters(self.hook, self.job_flow_overrides))
         return super().execute(context)
 
@@ -175,7 +165,7 @@ class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOpera
         raise start_fault(described(self.hook, cluster_id))
 
 
-class AddSteps(_ReportsFailure, EmrAddStepsOperator):
+class AddSteps(ReportsFailure, EmrAddStepsOperator):
     """Gives the cluster the one step of the run, unless an earlier try did whose answer was lost."""
 
     def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
@@ -184,7 +174,7 @@ class AddSteps(_ReportsFailure, EmrAddStepsOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Returns the step's id in a list, which is empty if nothing is left to do."""
-        with failure_recorded(context), _emr_errors(self.task_id):
+        with failure_recorded(context), emr_errors(self.task_id):
             if not self.job_flow_id or nothing_left_to_do(self.plan, context):
                 self.log.info("the batch of this run stands: no step is needed")
                 return []
@@ -285,7 +275,7 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
         def step_log() -> str:
             return log_uri(self.plan, self.job_flow_id, self.step_id)
 
-        with failure_recorded(context, step_log), _emr_errors(self.task_id):
+        with failure_recorded(context, step_log), emr_errors(self.task_id):
             yield
 
     def _has_completed(self, context: Context) -> bool:
@@ -320,99 +310,6 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
 
     def _fault(self, step: dict[str, Any], context: Context) -> IdiscoverError:
         return step_fault(step, described(self.hook, self.job_flow_id), self.plan, plain_identity(context))
-
-
-class TerminateCluster(_ReportsFailure, EmrTerminateJobFlowOperator):
-    """Terminates the run's cluster, whatever happened; skips if there is none.
-
-    A create_cluster that was killed may have made one without telling: it is found by its name. A cluster that is
-    shared the run leaves, once its step has ended, by force if need be; the last one to leave terminates it.
-    """
-
-    template_fields = (*EmrTerminateJobFlowOperator.template_fields, "cluster_name", "steps")
-
-    def __init__(self, *, plan: ExtractionPlan, cluster_name: str, steps: list[dict[str, Any]], **kwargs: Any) -> None:
-        super().__init__(job_flow_id=CLUSTER_ID, aws_conn_id=None, region_name=plan.context.region, **kwargs)
-        self.plan = plan
-        self.cluster_name = cluster_name
-        self.steps = steps
-
-    def execute(self, context: Context) -> str | None:
-        """Returns the cluster's id once EMR has taken the order, for `WatchTermination`; None if others need it."""
-        with failure_recorded(context), _emr_errors(self.task_id):
-            member = member_of(context)
-            if member is None:
-                found = self.job_flow_id or self.hook.get_cluster_id_by_name(self.cluster_name, LIVING_STATES)
-                self.job_flow_id = str(found or "")
-            if member is not None or (self.plan.cluster_group and not self.job_flow_id):
-                return self._leave(context, member.group if member else str(self.plan.cluster_group))
-            _skip_without_cluster(self.job_flow_id)
-        super().execute(context)
-        return self.job_flow_id
-
-    def _leave(self, context: Context, group: str) -> str | None:
-        from idiscover.aws.cluster_groups import leave
-
-        if self.job_flow_id:
-            end_steps(self.hook, self.job_flow_id, self.steps[0]["Name"], self.plan.context.emr.poll_seconds)
-        departure = leave(self.plan, plain_identity(context), group, GroupClusters(self.hook))
-        ended = [cluster.emr_id for cluster in departure.closing if cluster.emr_id]
-        if departure.others:
-            self.log.info("left to %s, the last of which ends the cluster", ", ".join(departure.others))
-            context["ti"].xcom_push(key=OTHERS_KEY, value=list(departure.others))
-        return ended[-1] if ended else None
-
-
-class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
-    """Waits, at length deferred, until the cluster is gone, with or without errors; skips if there is none.
-
-    Where the order to end could not be given, nobody should wait for EMR's idle time to be told of it.
-    """
-
-    def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
-        emr = plan.context.emr
-        super().__init__(
-            job_flow_id=GONE_CLUSTER_ID,
-            aws_conn_id=None,
-            region_name=plan.context.region,
-            target_states=ENDED_STATES,
-            deferrable=True,
-            poke_interval=emr.poll_seconds,
-            max_attempts=attempts(TERMINATION_SECONDS, emr.poll_seconds),
-            **kwargs,
-        )
-        self.patience_seconds, self.patience_poll_seconds = emr.defer_after_seconds, emr.poll_seconds
-
-    def execute(self, context: Context) -> None:
-        """Ends at once if the cluster is gone, or was not told to go."""
-        _skip_without_cluster(self.job_flow_id)
-        with failure_recorded(context):
-            if task_states(context).get(TERMINATE) == "failed":
-                raise NextRunError(
-                    "the cluster was not told to end",
-                    where=f"cluster {self.job_flow_id}",
-                    remedy="terminate it in EMR, which else ends it when it has been idle for long enough",
-                )
-        super().execute(context)
-
-    def ended_well(self) -> bool | None:
-        """Whether the cluster is gone."""
-        return described(self.hook, str(self.job_flow_id))["Status"]["State"] in self.target_states or None
-
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
-        """TERMINATED_WITH_ERRORS is an error to the trigger, but the cluster is gone, which is all that counts here."""
-        if not self.poke(context):
-            raise RetriableError(
-                "the cluster is not gone in time",
-                where=f"cluster {self.job_flow_id}",
-                got=str((event or {}).get("message", "no event")),
-                remedy="look at it in EMR, and terminate it there",
-            )
-
-
-def _skip_without_cluster(job_flow_id: str | None) -> None:
-    if not job_flow_id:
-        raise AirflowSkipException("no cluster was made")
 
 
 def _timeline(timeline: dict[str, Any]) -> str:

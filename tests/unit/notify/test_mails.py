@@ -114,7 +114,9 @@ EXTRACTIONS: dict[str, ExtractionResult] = {
         manifest=None,
         failures=(failed(WATCH, UNAVAILABLE, 3, log_uri=LOGS),),
         is_shared=True,
-        used_by=("sfdc_to_s3__biomarker", "sfdc_to_s3__product"),
+        used_by=tuple(
+            f"sfdc_to_s3__{name}" for name in ("biomarker", "product", "territory", "sf_user", "lab_objective")
+        ),
     ),
     "killed": result(manifest=None, failures=(failed(WATCH, None, None),)),
     "ended_by_hand": result(
