@@ -39,8 +39,8 @@ def tasks_of(plan: Plan) -> tuple[str, ...]:
 class Node:
     """A DAG of the picture.
 
-    `starts` says what starts it, and whose cluster it shares, if any; `waits_for`: tables outside the picture that it
-    needs too.
+    `starts` says what starts it; `waits_for`: tables outside the picture that it needs too; `cluster_group`: with which
+    extractions it shares a cluster, if it does.
     """
 
     dag_id: str
@@ -48,6 +48,13 @@ class Node:
     tasks: tuple[str, ...]
     starts: str
     waits_for: tuple[str, ...]
+    cluster_group: str | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say of it: what starts it, what it waits for, whose cluster it shares."""
+        shares = [f"shares the cluster of {self.cluster_group}"] if self.cluster_group else []
+        return (self.starts, *([self.waits] if self.waits_for else []), *shares)
 
     @property
     def waits(self) -> str:
@@ -129,14 +136,15 @@ def _node(plan: Plan, wakes: Sequence[Wake], inside: Collection[str]) -> Node:
     name = plan.header.dag_id
     inputs = plan.inputs if isinstance(plan, RefreshPlan) else ()
     drawn = {wake.arrived for wake in wakes if wake.target == name and wake.source in inside}
-    return Node(name, plan.header.family, tasks_of(plan), _starts(plan), tuple(sorted(set(inputs) - drawn)))
+    outside = tuple(sorted(set(inputs) - drawn))
+    group = plan.cluster_group if isinstance(plan, ExtractionPlan) else None
+    return Node(name, plan.header.family, tasks_of(plan), _starts(plan), outside, group)
 
 
 def _starts(plan: Plan) -> str:
     if isinstance(plan, ExtractionPlan):
         by_itself = plan.context.airflow.schedules_start_runs
-        starts = f"schedule {plan.schedule} UTC" if by_itself else "started by hand or over REST"
-        return f"{starts}; shares the cluster of {plan.cluster_group}" if plan.cluster_group else starts
+        return f"schedule {plan.schedule} UTC" if by_itself else "started by hand or over REST"
     if isinstance(plan, LoadPlan):
         return "each batch in S3"
     return f"once its inputs have come, or {plan.cut_off_hours} h after the day's end"
@@ -170,9 +178,7 @@ def as_text(picture: Picture) -> str:
         node, wakes = nodes[name], picture.after(name)
         bar = "│ " if wakes else "  "
         lines.append(f"{head}{name}")
-        lines.append(f"{indent}{bar} {node.starts}")
-        if node.waits_for:
-            lines.append(f"{indent}{bar} {node.waits}")
+        lines.extend(f"{indent}{bar} {note}" for note in node.notes)
         lines.append(f"{indent}{bar} {_chain(node, ' → ')}")
         for number, wake in enumerate(wakes):
             is_last = number == len(wakes) - 1
