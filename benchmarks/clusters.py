@@ -21,14 +21,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from idiscover.aws.clients import client
 from idiscover.cli.publishing import publish_from_shell
 from idiscover.lake.keys import metadata_key
+from idiscover.metadata.models import Family
 from idiscover.metadata.paths import object_path
+from idiscover.plan.build import dag_id
 
 from local.demo.runs import all_dags, create_runs, explain, extraction_dags, run_id_of, wait_for_dags
 from local.demo.stand import Stand
@@ -68,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, group in _NAMES.items():
             with _stack(name, {"scale": str(arguments.scale), "seed": str(arguments.seed)}) as stand:
                 _share(stand, group)
-                found[name] = list(_days(stand, arguments.days))
+                found[name] = list(_days(stand, arguments.days, arguments.objects))
     _report(found, arguments.start_minutes)
     if arguments.json:
         told = {name: [asdict(day) for day in days] for name, days in found.items()}
@@ -82,21 +84,22 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=20260105, help="of the org")
     parser.add_argument("--days", type=int, default=1, help="after the first, which reads everything (default 1)")
     parser.add_argument("--start-minutes", type=float, default=6.0, help="that EMR takes for a cluster (default 6)")
+    parser.add_argument("--objects", nargs="*", default=(), help="only these (default: all)")
     parser.add_argument("--json", type=Path, help="write all days to this file too")
     return parser.parse_args(argv)
 
 
 @contextmanager
-def _stack(name: str, options: dict[str, str]) -> Iterator[Stand]:
+def _stack(stack: str, options: dict[str, str]) -> Iterator[Stand]:
     """A stack of its own, provisioned, with all but the extractions paused; forgotten in the end."""
-    layout = stack_layout(name)
+    layout = stack_layout(stack)
     try:
         stand = Stand(layout, start(layout, _say, options))
         for line in provision(layout, stand.settings, stand.api):
             _say(line)
         wait_for_dags(stand, set(all_dags(stand)))
-        for dag_id in sorted(stand.api.dag_ids() - set(extraction_dags(stand))):
-            stand.api.call("PATCH", f"/dags/{dag_id}", body={"is_paused": True}, update_mask=["is_paused"])
+        for name in sorted(stand.api.dag_ids() - set(extraction_dags(stand))):
+            stand.api.call("PATCH", f"/dags/{name}", body={"is_paused": True}, update_mask=["is_paused"])
         yield stand
     finally:
         forget(layout, _say)
@@ -112,47 +115,40 @@ def _share(stand: Stand, group: str | None) -> None:
         stand.bucket.write_text(key, text)
     publish_from_shell(str(CONTEXT), allow_deletions=False, dry_run=False)
     said, deadline = f"shared by the group {group}", time.monotonic() + _SETTLE_SECONDS
-    for dag_id in extraction_dags(stand):
-        while (said in str((stand.api.dag_details(dag_id) or {}).get("doc_md"))) is (group is None):
+    for name in extraction_dags(stand):
+        while (said in str((stand.api.dag_details(name) or {}).get("doc_md"))) is (group is None):
             if time.monotonic() > deadline:
-                raise SystemExit(f"{dag_id}: Airflow does not have the edit after {_SETTLE_SECONDS} s")
+                raise SystemExit(f"{name}: Airflow does not have the edit after {_SETTLE_SECONDS} s")
             time.sleep(1)
 
 
-def _days(stand: Stand, more: int) -> Iterator[Day]:
-    """The first day, and `more` after it."""
+def _days(stand: Stand, more: int, objects: Sequence[str]) -> Iterator[Day]:
+    """The first day, and `more` after it, of these objects, or of all."""
+    dag_ids = [dag_id(Family.SFDC_TO_S3, name) for name in objects] or extraction_dags(stand)
     for number in range(more + 1):
         if number:
             stand.advance_org()
-        day = _day(stand)
+        day = _day(stand, dag_ids)
         _say(f"{stand.layout.name}, day {number}: {day.clusters} clusters, {day.wall_seconds:.0f} s")
         yield day
 
 
-def _day(stand: Stand) -> Day:
+def _day(stand: Stand, dag_ids: Sequence[str]) -> Day:
     order_date = stand.org_clock()[0].date() - timedelta(days=1)
     org = stand.layout.state("salesforce")
     begun, used, calls = datetime.now(UTC), processor_time(stand.layout), total_calls(org)
-    create_runs(stand, order_date)
-    failed = [(dag_id, run_id_of(order_date)) for dag_id, state in _ended(stand, order_date) if state != "success"]
+    create_runs(stand, order_date, dag_ids)
+    run_id = run_id_of(order_date)
+    while any((state := stand.api.run_state(key, run_id)) is None or state in _ACTIVE for key in dag_ids):
+        time.sleep(_LOOK_SECONDS)
+    failed = [(key, run_id) for key in dag_ids if stand.api.run_state(key, run_id) != "success"]
     if failed:
         raise SystemExit(explain(stand, failed))
-    return _figures(
-        stand, begun, len(extraction_dags(stand)), spent(used, processor_time(stand.layout)), total_calls(org) - calls
-    )
+    processor_seconds = sum(spent(used, processor_time(stand.layout)).values())
+    return _figures(stand, begun, len(dag_ids), processor_seconds, total_calls(org) - calls)
 
 
-def _ended(stand: Stand, order_date: date) -> list[tuple[str, str]]:
-    """dag_id and state of each of the day's runs, once all have ended."""
-    while True:
-        states = [(dag_id, stand.api.run_state(dag_id, run_id_of(order_date))) for dag_id in extraction_dags(stand)]
-        ended = [(dag_id, state) for dag_id, state in states if state is not None and state not in _ACTIVE]
-        if len(ended) == len(states):
-            return ended
-        time.sleep(_LOOK_SECONDS)
-
-
-def _figures(stand: Stand, begun: datetime, objects: int, seconds: dict[str, float], calls: int) -> Day:
+def _figures(stand: Stand, begun: datetime, objects: int, processor_seconds: float, calls: int) -> Day:
     emr = client("emr", stand.context.region)
     ids = [
         item["Id"]
@@ -169,7 +165,7 @@ def _figures(stand: Stand, begun: datetime, objects: int, seconds: dict[str, flo
         wall_seconds=(max(end for _, end in lives) - min(start for start, _ in lives)).total_seconds(),
         cluster_seconds=sum((end - start).total_seconds() for start, end in lives),
         step_seconds=sum((item["EndDateTime"] - item["StartDateTime"]).total_seconds() for item in times),
-        processor_seconds=sum(seconds.values()),
+        processor_seconds=processor_seconds,
         api_calls=calls,
     )
 
