@@ -187,9 +187,8 @@ def _report(found: dict[str, list[Day]], start_minutes: float) -> None:
         _line("processor seconds", [f"{day.processor_seconds:.0f}" for day in days])
         _line("API calls", [f"{day.api_calls}" for day in days])
         minutes = [day.clusters * start_minutes + day.cluster_seconds / 60 for day in days]
-        _line(
-            f"reckoned: cluster-minutes on EMR at {start_minutes:g} min a start", [f"{value:.0f}" for value in minutes]
-        )
+        _line("reckoned: cluster-minutes of EMR", [f"{value:.0f}" for value in minutes])
+    print(f"\nreckoned: {start_minutes:g} minutes for each cluster to start, and the cluster-seconds above")
 
 
 def _line(name: str, values: Sequence[str]) -> None:
