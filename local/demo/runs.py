@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
@@ -66,8 +66,13 @@ def run_id_of(order_date: date) -> str:
     return f"order_date__{order_date.isoformat()}"
 
 
-def create_runs(stand: Stand, order_date: date) -> str:
+def create_runs(stand: Stand, order_date: date, dag_ids: Sequence[str] | None = None) -> str:
     """The extraction of every object for one day. A run that failed is run again, any other that stands is left alone.
+
+    Args:
+        stand: the stack.
+        order_date: the day.
+        dag_ids: of some extractions alone.
 
     Returns:
         What was done, in words.
@@ -81,7 +86,7 @@ def create_runs(stand: Stand, order_date: date) -> str:
         "conf": {"order_date": order_date.isoformat()},
     }
     done = Counter[str]()
-    for dag_id in extraction_dags(stand):
+    for dag_id in dag_ids or extraction_dags(stand):
         if stand.api.create_run(dag_id, body):
             done["created"] += 1
         elif stand.api.run_state(dag_id, run_id_of(order_date)) == "failed":

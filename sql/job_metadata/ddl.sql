@@ -192,3 +192,36 @@ create table if not exists job.step_log (
     written_at_utc timestamptz not null default now()
 );
 create index if not exists step_log_by_dag on job.step_log (dag_id, log_id);
+
+-- A cluster that the runs of a cluster_group share. grain: cluster_number.
+-- fingerprint: of all that RunJobFlow is given; runs with another one need another cluster. emr_id: null until EMR has
+-- answered. open: may be joined; closing: nobody needs it, EMR is to end it; gone: EMR was told to, or has lost it.
+create table if not exists job.shared_cluster (
+    cluster_number bigint generated always as identity primary key,
+    cluster_group text not null,
+    fingerprint text not null,
+    emr_id text,
+    state text not null check (state in ('open', 'closing', 'gone')),
+    recorded_at_utc timestamptz not null default now(),
+    changed_at_utc timestamptz not null default now()
+);
+create unique index if not exists shared_cluster_open on job.shared_cluster (cluster_group, fingerprint)
+where state = 'open';
+create index if not exists shared_cluster_closing on job.shared_cluster (cluster_group) where state = 'closing';
+
+-- A run that needs a cluster of its group, from its announcement to its end. grain: member_number.
+-- cluster_number is null until the run has joined a cluster. Past lease_expires_at_utc nothing is kept for it.
+create table if not exists job.cluster_member (
+    member_number bigint generated always as identity primary key,
+    cluster_group text not null,
+    fingerprint text not null,
+    dag_id text not null,
+    run_id text not null,
+    cluster_number bigint references job.shared_cluster,
+    announced_at_utc timestamptz not null default now(),
+    lease_expires_at_utc timestamptz not null,
+    left_at_utc timestamptz
+);
+create unique index if not exists cluster_member_present on job.cluster_member (dag_id, run_id)
+where left_at_utc is null;
+create index if not exists cluster_member_of_group on job.cluster_member (cluster_group) where left_at_utc is null;

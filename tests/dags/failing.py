@@ -2,7 +2,8 @@
 
 As real as `rehearsal.py`; the retries are Airflow's own, without their pauses.
 
-    python -m tests.dags.failing <dag_id of an extraction> <of a load> <of a refresh> <file for the results>
+    python -m tests.dags.failing <dag_id of an extraction> <of a load> <of a refresh>
+        <of an extraction that shares its cluster> <of another> <file for the results>
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from typing import Any
 import boto3
 from idiscover.errors import ConfigError, DataQualityError, FatalError, NextRunError, RetriableError
 
+from tests.dags.accidents import killed, nothing
 from tests.dags.played import Agent, AwsFaults, Played, StepEnd
 from tests.dags.rehearsal import DAY, _dag, _verify_sender, rehearse
+from tests.dags.sharing import scenes as sharing_scenes
 
 WORDS: dict[str, str] = {"where": "somewhere", "got": "3", "expected": "4", "remedy": "turn it off and on"}
 ERRORS: dict[str, Exception] = {
@@ -66,31 +69,6 @@ def _killed_after_create() -> Iterator[None]:
         emr.EmrClusterLink.persist = persist
 
 
-def _killed(task_id: str, map_index: int = -1) -> Callable[[], AbstractContextManager[None]]:
-    """Every try of the task ends without having said or done anything."""
-
-    @contextmanager
-    def around() -> Iterator[None]:
-        from airflow.sdk.execution_time import task_runner
-
-        plain = task_runner.run
-
-        def run(ti: Any, context: Any, log: Any) -> Any:
-            if (ti.task_id, ti.map_index) != (task_id, map_index):
-                return plain(ti, context, log)
-            message, ti.state = task_runner._finalize_task_failure(ti)
-            task_runner.SUPERVISOR_COMMS.send(message)
-            return ti.state, message, None
-
-        task_runner.run = run
-        try:
-            yield
-        finally:
-            task_runner.run = plain
-
-    return around
-
-
 EXTRACTIONS: dict[str, Scene] = {
     **{f"start {name}": Scene(faults={"open_extraction": [error]}) for name, error in ERRORS.items()},
     "start passes": Scene(faults={"open_extraction": [ERRORS["retriable"]] * 2}, lasting=False),
@@ -103,8 +81,8 @@ EXTRACTIONS: dict[str, Scene] = {
     **{f"step {name}": Scene(ends=[error]) for name, error in ERRORS.items()},
     "step killed": Scene(ends=[StepEnd.KILLED]),
     "step wordless": Scene(ends=[StepEnd.WORDLESS]),
-    "watch killed": Scene(around=_killed("emr_tasks.watch_steps")),
-    "closing mail killed": Scene(ends=[ERRORS["config"]], around=_killed("send_email_cluster_termination")),
+    "watch killed": Scene(around=killed("emr_tasks.watch_steps")),
+    "closing mail killed": Scene(ends=[ERRORS["config"]], around=killed("send_email_cluster_termination")),
     "cluster terminated": Scene(ends=[StepEnd.CANCELLED]),
     "terminate throttled": Scene(aws={"TerminateJobFlows": ["ThrottlingException"] * 2}),
     "terminate refused": Scene(aws={"TerminateJobFlows": ["AccessDeniedException"] * 9}),
@@ -118,18 +96,18 @@ LOADS: dict[str, Scene] = {
     for name, error in ERRORS.items()
 }
 _REFRESH_CALLS = {"slices": "claim_slices", "call": "call_unit DE+FR", "end": "finish_refresh"}
-LOADS["copy killed"] = Scene(around=_killed("copy"))
+LOADS["copy killed"] = Scene(around=killed("copy"))
 REFRESHES: dict[str, Scene] = {
     f"{task} {name}": Scene(faults={call: [error]})
     for task, call in _REFRESH_CALLS.items()
     for name, error in ERRORS.items()
 }
 REFRESHES["call passes"] = Scene(faults={"call_unit IT": [ERRORS["retriable"]] * 2}, lasting=False)
-REFRESHES["call killed"] = Scene(around=_killed("t1.call", 0))
+REFRESHES["call killed"] = Scene(around=killed("t1.call", 0))
 REFRESHES["call mixed"] = Scene(faults={"call_unit DE+FR": [ERRORS["retriable"]], "call_unit IT": [ERRORS["fatal"]]})
 
 
-def main(extraction: str, load: str, refresh: str, results: Path) -> None:
+def main(extraction: str, load: str, refresh: str, first: str, second: str, results: Path) -> None:
     """Writes a dictionary of family → scenario → facts."""
     played = Played()
     played.install()
@@ -142,6 +120,7 @@ def main(extraction: str, load: str, refresh: str, results: Path) -> None:
     for family, dag_id, scenes in (("load", load, LOADS), ("refresh", refresh, REFRESHES)):
         for name, scene in scenes.items():
             found[family][name] = _run(dag_id, scene, played)
+    found["sharing"] = sharing_scenes((first, second), played, _dag_without_pauses)
     results.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
@@ -160,15 +139,10 @@ def _run(dag_id: str, scene: Scene, played: Played, day: int | None = None) -> d
     played.units, played.faults, played.lasting = UNITS, dict(scene.faults), scene.lasting
     agent, aws = Agent(os.environ["AWS_ENDPOINT_URL"], played), AwsFaults()
     agent.ends, aws.codes = scene.ends, {operation: list(codes) for operation, codes in scene.aws.items()}
-    with agent.at_work(), aws.at_work(), (scene.around or _nothing)():
+    with agent.at_work(), aws.at_work(), (scene.around or nothing)():
         facts = rehearse(dag, None if day is None else DAY + timedelta(days=day), played)
     return {**facts, "steps": agent.steps}
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:4], Path(sys.argv[4]))
+    main(*sys.argv[1:6], Path(sys.argv[6]))

@@ -225,6 +225,7 @@ class StepEnd(StrEnum):
     KILLED = "killed"  # its status document says that it is at work
     WORDLESS = "wordless"  # it left no status document
     CANCELLED = "cancelled"  # somebody terminated the cluster
+    HANGING = "hanging"  # it does not end before it is cancelled
 
 
 class Agent:
@@ -238,6 +239,7 @@ class Agent:
         self.ends: list[StepEnd | Exception] = [StepEnd.COMPLETED]
         self.steps = 0
         self.arguments: list[str] = []
+        self._hanging: dict[str, dict[str, str]] = {}
         self._stop = threading.Event()
 
     @contextmanager
@@ -252,14 +254,20 @@ class Agent:
 
     def _loop(self) -> None:
         while not self._stop.wait(0.2):
-            for order in self._post("heartbeat", {"holding": []})["runnable"]:
+            told = self._post("heartbeat", {"holding": list(self._hanging)})
+            for order in told["runnable"]:
                 self.arguments = order["args"]
                 self._perform({"cluster_id": order["cluster_id"], "step_id": order["step_id"]})
+            for step_id in told["stop"]:
+                self._post("report", {**self._hanging.pop(step_id), "outcome": "CANCELLED", "details": {}})
 
     def _perform(self, step: dict[str, str]) -> None:
         self._post("claim", step)
         end = self.ends[min(self.steps, len(self.ends) - 1)]
         self.steps += 1
+        if end is StepEnd.HANGING:
+            self._hanging[step["step_id"]] = step
+            return
         if end is StepEnd.COMPLETED:
             self._write_manifest()
         elif end is StepEnd.CANCELLED:

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,27 @@ from tests.dags.conftest import REPOSITORY
 
 
 def rehearsed(
-    folder: Path, module: str, dag_ids: tuple[str, ...], timeout_seconds: int, units_per_task: int | None = None
+    folder: Path,
+    module: str,
+    dag_ids: tuple[str, ...],
+    timeout_seconds: int,
+    units_per_task: int | None = None,
+    changed: Mapping[str, Mapping[str, object]] | None = None,
 ) -> dict[str, Any]:
-    """What `python -m <module> <dag_ids> <results>` has found; one process, because importing Airflow is what costs."""
+    """What `python -m <module> <dag_ids> <results>` has found; one process, because importing Airflow is what costs.
+
+    Args:
+        folder: for everything that is written.
+        module: what is run.
+        dag_ids: the DAGs that there are.
+        timeout_seconds: of the whole.
+        units_per_task: instead of the environment's.
+        changed: keys of plans that are to be others, by dag_id.
+    """
     for name in ("dags", "home", "state"):
         (folder / name).mkdir()
     plans = repository_plans(units_per_task)
-    compile_into(folder / "dags", {dag_id: plans[dag_id] for dag_id in dag_ids})
+    compile_into(folder / "dags", {name: plans[name].model_copy(update=(changed or {}).get(name)) for name in dag_ids})
     environment = {
         **os.environ,
         "PYTHONPATH": f"{REPOSITORY / 'plugins'}{os.pathsep}{REPOSITORY}",

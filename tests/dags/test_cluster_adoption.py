@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import boto3
 import pytest
-from idiscover.orchestration.operators import AdoptingEmrHook
+from idiscover.orchestration.emr_calls import AdoptingEmrHook
 from moto import mock_aws
 
 REGION = "us-east-1"

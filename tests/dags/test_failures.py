@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from idiscover.errors import FailureKind, IdiscoverError, RetriableError
 
 from tests.dags.failing import ERRORS, LOADS, REFRESHES
 from tests.dags.rehearsals import rehearsed
+from tests.dags.sharing import JOB_METADATA
+from tests.support.aws_platform import create_job_metadata
+from tests.support.warehouse_stack import running_postgres
 
 EXTRACTION, LOAD, REFRESH = "sfdc_to_s3__biomarker", "s3_to_redshift__biomarker", "stg_to_itg__biomarker"
+FIRST, SECOND = "sfdc_to_s3__territory", "sfdc_to_s3__therapeutic_area"  # they share a cluster
 START, CREATE, ADD = "send_email_cluster_start", "emr_tasks.create_cluster", "emr_tasks.add_steps"
 WATCH, TERMINATE = "emr_tasks.watch_steps", "emr_tasks.terminate_cluster"
 WATCH_TERMINATION = "emr_tasks.watch_termination"
@@ -19,10 +24,13 @@ RETRIES = 2  # of context/local.yaml
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Any]]]:
     """What came of every scene of `failing.py`."""
-    folder = tmp_path_factory.mktemp("failing")
-    return rehearsed(folder, "tests.dags.failing", (EXTRACTION, LOAD, REFRESH), timeout_seconds=2400, units_per_task=1)
+    folder, module = tmp_path_factory.mktemp("failing"), "tests.dags.failing"
+    changed = {dag_id: {"cluster_group": "small"} for dag_id in (FIRST, SECOND)}
+    with running_postgres(folder) as cluster, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(JOB_METADATA, create_job_metadata(cluster))
+        yield rehearsed(folder, module, (EXTRACTION, LOAD, REFRESH, FIRST, SECOND), 2400, 1, changed)
 
 
 def is_retried(error: Exception) -> bool:
@@ -219,3 +227,56 @@ def test_units_that_fail_in_different_ways_are_told_in_one_mail(runs: dict[str, 
     assert (run["tries"]["t1.call[0]"], run["tries"]["t1.call[1]"]) == (3, 1)
     check_told(run, "needs a person", "t1.call (DE, FR): the line is down", "t1.call (IT): a table is missing")
     assert run["calls"].count("give back") == 1
+
+
+def test_two_runs_make_one_cluster_and_end_it_once(runs: dict[str, dict[str, Any]]) -> None:
+    first, cleared, second = (runs["sharing"]["shared"][name] for name in ("first", "cleared", "second"))
+    counts = {name: [run["emr"][name] for run in (first, cleared, second)] for name in first["emr"]}
+    assert counts == {
+        "RunJobFlow": [1, 0, 0],
+        "AddJobFlowSteps": [1, 1, 1],
+        "CancelSteps": [1, 0, 0],
+        "TerminateJobFlows": [0, 0, 1],
+    }
+    assert second["run_state"] == "success" and set(second["tasks"].values()) == {"success"}
+    assert second["all_clusters"] == ["ended"]
+
+
+def test_one_that_fails_cancels_its_step_and_leaves_the_cluster_to_the_other(
+    runs: dict[str, dict[str, Any]],
+) -> None:
+    first = runs["sharing"]["shared"]["first"]
+    assert first["run_state"] == "failed" and first["tasks"][WATCH] == "failed"
+    assert first["tasks"][TERMINATE] == "success" and first["tasks"][WATCH_TERMINATION] == "skipped"
+    assert [state for _, state in first["steps"]] == ["CANCELLED"] and first["all_clusters"] == ["alive"]
+
+
+def test_cleared_it_joins_again_and_its_old_step_is_not_taken_for_its_new_one(runs: dict[str, dict[str, Any]]) -> None:
+    cleared = runs["sharing"]["shared"]["cleared"]
+    assert cleared["run_state"] == "success" and cleared["new_clusters"] == 0
+    assert [state for _, state in cleared["steps"]] == ["CANCELLED", "COMPLETED"]
+    assert cleared["all_clusters"] == ["alive"]
+
+
+def test_steps_say_whose_they_are(runs: dict[str, dict[str, Any]]) -> None:
+    first, second = runs["sharing"]["shared"]["first"], runs["sharing"]["shared"]["second"]
+    old, new, other = (name for name, _ in second["steps"])
+    assert old.startswith(f"extract territory, {first['run_id']}, member ") and new.startswith(old[:-1])
+    assert other.startswith(f"extract therapeutic_area, {second['run_id']}, member ")
+    assert len({old, new, other}) == 3
+
+
+def test_mails_say_that_the_cluster_is_shared_and_to_whom_it_is_left(runs: dict[str, dict[str, Any]]) -> None:
+    first, second = runs["sharing"]["shared"]["first"]["mails"], runs["sharing"]["shared"]["second"]["mails"]
+    assert "shared by the group small" in first[0]["text"]
+    assert f"shared: left to {SECOND}" in first[1]["text"]
+    assert f"is left to {SECOND}; the last of them ends it" in first[1]["text"]
+    assert "shared: nobody else needs it" in second[1]["text"]
+
+
+def test_a_cluster_that_somebody_terminated_gives_way_to_one_other(runs: dict[str, dict[str, Any]]) -> None:
+    lost = runs["sharing"]["lost"]
+    gone, other, again = lost["joined"]
+    assert other == again != gone
+    assert lost["emr"]["RunJobFlow"] == 1 and lost["emr"]["TerminateJobFlows"] == 1
+    assert set(lost["all_clusters"]) == {"ended"}

@@ -20,6 +20,7 @@ from idiscover.aws.refresher import current_statements, find_units
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.schema_drift import look_at_org
 from idiscover.lake.keys import manifest_key, status_key
+from idiscover.plan.describe import describe_cluster
 from idiscover.plan.model import (
     BatchContent,
     ExtractionPlan,
@@ -63,7 +64,6 @@ def preview_extraction(plan: ExtractionPlan, run: RunIdentity) -> Document:
     request = extraction_request(plan, run, window)
     queries = [_query(session, request, content) for content in _contents(window)]
     rows = sum(query["count"] for query in queries if query["content"] == BatchContent.ROWS.value)
-    emr = plan.context.emr
     return {
         "summary": f"would read {rows:,} records of {plan.salesforce_object}: {describe_read(window.read_mode)}",
         "run_kind": window.run_kind.value,
@@ -77,7 +77,7 @@ def preview_extraction(plan: ExtractionPlan, run: RunIdentity) -> Document:
         "queries": queries,
         "batch_id": window.batch_id,
         "keys": [f"{request.target_prefix}part-*.csv.gz", manifest_key(request.target_prefix)],
-        "cluster": f"{emr.release_label}, {emr.instance_type}, 1 primary + {emr.core_instances} core",
+        "cluster": describe_cluster(plan),
         "waits_for": in_the_way,
         "in_the_org": list(drift.news),
         "would_be_taken_up": list(drift.taken),

@@ -37,7 +37,6 @@ from idiscover.plan.reads import is_due, read_filter, read_mode_of
 from idiscover.salesforce.session import SalesforceSession, open_session
 
 _FEW_GONE = 100  # so many records may go at once, whatever their share
-_LEASE_BESIDE_STEP = timedelta(minutes=90)  # for the cluster to come (45) and go (30)
 
 
 def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest:
@@ -51,7 +50,6 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
         RetriableError: another run reads an overlapping window, or a service did not answer.
     """
     _require_key_of_hashes(plan)
-    lease = timedelta(minutes=plan.context.emr.step_timeout_minutes) + _LEASE_BESIDE_STEP
     with open_job_metadata(plan.context) as metadata:
         standing = frozen_window(metadata, plan.object, run.run_id, run.run_type)
         last = order_date_of_every_id(metadata, plan.object) if plan.due_every_days > 1 else None
@@ -63,7 +61,7 @@ def open_extraction(plan: ExtractionPlan, run: RunIdentity) -> ExtractionRequest
             run.run_id,
             run.run_type,
             lambda watermark: new_window(plan, run, watermark, org_now, last),
-            lease,
+            plan.context.emr.lease,
         )
         registered = batch(metadata, window.batch_id)
     # Last, and from the frozen window alone: killed before this, the next try writes the very same request.

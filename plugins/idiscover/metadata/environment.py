@@ -5,11 +5,14 @@ The description of a key is what an editor shows (metadata/schemas.py) and what 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from idiscover.metadata.base import AIRFLOW_NAME_PATTERN, API_VERSION_PATTERN, Email, Model, Moment, Name, Text
+
+_LEASE_BESIDE_STEP = timedelta(minutes=90)  # for the cluster to come (45) and go (30)
 
 
 class Buckets(Model):
@@ -64,6 +67,13 @@ class EmrSettings(Model):
         " counted from when it was taken.",
     )
     poll_seconds: int = Field(ge=1, le=300, description="Between two questions to EMR.")
+    parallel_steps: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="How many steps a cluster that the objects of a `cluster_group` share runs at once. A step that"
+        " has to wait for another does so within its `step_timeout_minutes`.",
+    )
     defer_after_seconds: int = Field(
         default=0,
         ge=0,
@@ -71,6 +81,11 @@ class EmrSettings(Model):
         description="How long a task waits for EMR in its own process before it defers. Worth it only where clusters"
         " and steps take seconds.",
     )
+
+    @property
+    def lease(self) -> timedelta:
+        """How long what a run holds is kept for it without a sign of life."""
+        return timedelta(minutes=self.step_timeout_minutes) + _LEASE_BESIDE_STEP
 
 
 class SalesforceSettings(Model):

@@ -241,6 +241,11 @@ class ObjectSpec(Model):
         description="true: `itg.<object>__history` keeps every version that was read. Not for objects that are read"
         " whole: it would grow by all of them every day.",
     )
+    cluster_group: Name | None = Field(
+        default=None,
+        description="Objects of the same group share a cluster: the first run that needs one makes it, the last to end"
+        " ends it. Without it, each run has a cluster of its own. For objects that are read at the same time.",
+    )
     extraction: ExtractionSettings = Field(
         default=ExtractionSettings(), description="How it is extracted. May be left out, as may each key of it."
     )

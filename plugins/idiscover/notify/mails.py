@@ -18,6 +18,7 @@ from idiscover.lake.manifest import BatchManifest
 from idiscover.notify.failures import FailedTask, RunFailure, explained, tried
 from idiscover.notify.redaction import redact
 from idiscover.notify.run_failures import ExtractionResult
+from idiscover.plan.describe import describe_cluster
 from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, ReadMode, RefreshPlan, Window
 from idiscover.plan.reads import describe_read
 
@@ -51,7 +52,7 @@ def start_mail(
         news: what differs in the org and waits for a person, a line each.
         taken: new fields that are taken up without one.
     """
-    window, emr = request.window, plan.context.emr
+    window = request.window
     facts: list[Fact] = [
         ("Object", f"{plan.object} ({plan.salesforce_object})"),
         ("Run", window.run_id),
@@ -61,7 +62,7 @@ def start_mail(
         ("Reads", describe_read(window.read_mode)),
         *_asked_facts(window),
         ("Batch", window.batch_id),
-        ("Cluster", f"{emr.release_label}, {emr.instance_type}, 1 primary + {emr.core_instances} core"),
+        ("Cluster", describe_cluster(plan)),
         ("Step", f"extract.py ({request.operation}, {len(request.columns)} fields), code {request.code_sha}"),
         ("Target", f"s3://{request.data_bucket}/{request.target_prefix}"),
     ]
@@ -151,8 +152,17 @@ def _extraction_facts(result: ExtractionResult, plan: ExtractionPlan) -> list[Fa
 def _closing_facts(result: ExtractionResult) -> list[Fact]:
     return [
         ("Duration", _duration(result.duration_seconds)),
-        ("Cluster", result.cluster_id or "none was created"),
+        ("Cluster", _cluster(result)),
     ]
+
+
+def _cluster(result: ExtractionResult) -> str:
+    if result.cluster_id is None:
+        return "none was created"
+    if not result.is_shared:
+        return result.cluster_id
+    others = f"left to {result.users}" if result.used_by else "nobody else needs it"
+    return f"{result.cluster_id}, shared: {others}"
 
 
 def _order_date(result: ExtractionResult) -> str:

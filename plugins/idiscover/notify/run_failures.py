@@ -25,6 +25,7 @@ _NO_BATCH = FailedTask(
     ),
 )
 
+_NAMED_USERS = 3  # of a shared cluster
 _NEXT_WINDOW = {
     RunKind.SCHEDULED: "The watermark has not moved: the next scheduled run reads this window too.",
     RunKind.MANUAL: "The watermark has not moved: the next scheduled run reads from there. What lies before it, no "
@@ -53,8 +54,16 @@ class ExtractionResult(BaseModel):
     manifest: BatchManifest | None
     failures: tuple[FailedTask, ...]
     cluster_id: str | None
+    is_shared: bool = False  # with other runs of its cluster_group
+    used_by: tuple[str, ...] = ()  # dag_ids of those that still need it
     duration_seconds: float | None
     log_uri: str
+
+    @property
+    def users(self) -> str:
+        """Those that still need the cluster, a few of them by name; empty if there is none."""
+        more = len(self.used_by) - _NAMED_USERS
+        return ", ".join([*self.used_by[:_NAMED_USERS], *([f"{more} more"] if more > 0 else [])])
 
     @property
     def is_failure(self) -> bool:
@@ -129,6 +138,8 @@ def _cluster(result: ExtractionResult, plan: ExtractionPlan) -> str:
     if any(task.is_cause and "terminat" in task.task_id for task in result.failures):
         seconds = plan.context.emr.idle_timeout_seconds
         return f"Cluster {result.cluster_id} may be alive still: EMR ends it after {seconds} seconds without a step."
+    if result.used_by:
+        return f"Cluster {result.cluster_id} is left to {result.users}; the last of them ends it."
     return f"Cluster {result.cluster_id} is terminated."
 
 

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, BaseOperator, TaskGroup, chain
 
-from idiscover.emr.cluster import job_flow_overrides
+from idiscover.emr.cluster import job_flow_overrides, own_cluster_name
 from idiscover.emr.steps import extraction_step
 from idiscover.orchestration.callbacks import after_extraction_failure
+from idiscover.orchestration.cluster_end import TerminateCluster, WatchTermination
 from idiscover.orchestration.dag_settings import dag_arguments
 from idiscover.orchestration.end_of_extraction import EndOfExtraction
 from idiscover.orchestration.mail import REQUEST_URI_KEY, ClosingMailOperator, StartMailOperator
-from idiscover.orchestration.operators import (
-    AddSteps,
-    CreateCluster,
-    TerminateCluster,
-    WatchSteps,
-    WatchTermination,
-)
+from idiscover.orchestration.membership import WHOSE_STEP
+from idiscover.orchestration.operators import AddSteps, CreateCluster, WatchSteps
 from idiscover.orchestration.parameters import extraction_parameters
 from idiscover.orchestration.run_states import CLOSING_MAIL, END, GROUP, START_MAIL
 from idiscover.orchestration.timetable import OrgDayTimetable
@@ -56,8 +52,8 @@ def _emr_tasks(plan: ExtractionPlan) -> list[BaseOperator]:
     Later tasks go first when the pool is full: a cluster that stands is finished before another is made.
     """
     common = {"plan": plan, "pool": EMR_POOL, "weight_rule": "upstream"}
-    cluster_name = f"{plan.header.dag_id} {{{{ run_id }}}}"
-    steps = [extraction_step(plan, _REQUEST_URI)]
+    cluster_name = own_cluster_name(plan, "{{ run_id }}")
+    steps = [extraction_step(plan, _REQUEST_URI, WHOSE_STEP)]
     with TaskGroup(GROUP, tooltip="The cluster of this run, from its creation to its end"):
         return [
             CreateCluster(
@@ -67,6 +63,6 @@ def _emr_tasks(plan: ExtractionPlan) -> list[BaseOperator]:
             ),
             AddSteps(task_id="add_steps", steps=steps, **common),
             WatchSteps(task_id="watch_steps", steps=steps, **common),
-            TerminateCluster(task_id="terminate_cluster", cluster_name=cluster_name, **common),
+            TerminateCluster(task_id="terminate_cluster", cluster_name=cluster_name, steps=steps, **common),
             WatchTermination(task_id="watch_termination", **common),
         ]

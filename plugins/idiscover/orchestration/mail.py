@@ -18,6 +18,7 @@ from idiscover.notify.run_failures import ExtractionResult, extraction_failure
 from idiscover.orchestration.dry_run import skip_in_dry_run, tell
 from idiscover.orchestration.errors import failed_task, failure_recorded
 from idiscover.orchestration.identity import check_conf, plain_identity, run_identity
+from idiscover.orchestration.membership import member_of, others_of
 from idiscover.orchestration.run_states import ADD_STEPS, CHAIN, CREATE, START_MAIL, faults, task_states
 from idiscover.plan.model import ExtractionPlan, ExtractionRequest, LoadPlan, RefreshPlan, RunIdentity
 
@@ -88,6 +89,7 @@ class StartMailOperator(ExtractionMailOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Pushes the request and its address to XCom; returns what became of the mail."""
+        from idiscover.aws.cluster_groups import announce
         from idiscover.aws.extraction_run import open_extraction
         from idiscover.aws.schema_drift import check_schema
 
@@ -99,6 +101,7 @@ class StartMailOperator(ExtractionMailOperator):
                 raise DownstreamTasksSkipped(tasks=[task for task in CHAIN if task != self.task_id])
             drift = check_schema(self.plan)
             request = open_extraction(self.plan, run)
+            announce(self.plan, run)
         for line in drift.news:
             self.log.warning("in the org: %s", line)
         for name in drift.taken:
@@ -142,6 +145,8 @@ def extraction_result(plan: ExtractionPlan, context: Context) -> ExtractionResul
         manifest=None if request is None else _manifest(request),
         failures=tuple(failed_task(context, task, state) for task, state in faults(task_states(context)).items()),
         cluster_id=cluster_id,
+        is_shared=member_of(context) is not None,
+        used_by=others_of(context),
         duration_seconds=_seconds_since_start_mail(context),
         log_uri=log_uri(plan, cluster_id, _step_id(context)),
     )

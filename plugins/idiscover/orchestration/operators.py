@@ -12,38 +12,44 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.emr import EmrHook
 from airflow.providers.amazon.aws.operators.emr import (
     EmrAddStepsOperator,
     EmrCreateJobFlowOperator,
-    EmrTerminateJobFlowOperator,
 )
-from airflow.providers.amazon.aws.sensors.emr import EmrJobFlowSensor, EmrStepSensor
+from airflow.providers.amazon.aws.sensors.emr import EmrStepSensor
 from airflow.providers.amazon.aws.triggers.emr import EmrStepSensorTrigger
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
 from idiscover.errors import FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.notify.run_failures import CLEAR_REMEDY
 from idiscover.orchestration.dry_run import skip_in_dry_run
-from idiscover.orchestration.emr_faults import ENDED_STATES, LIVING_STATES, start_fault, step_fault
+from idiscover.orchestration.emr_calls import (
+    AdoptingEmrHook,
+    GroupClusters,
+    cancel_steps,
+    described,
+    newest_step,
+)
+from idiscover.orchestration.emr_faults import LIVING_STATES, start_fault, step_fault
 from idiscover.orchestration.errors import airflow_errors, failure_recorded, tries_of
 from idiscover.orchestration.identity import plain_identity, run_identity
+from idiscover.orchestration.membership import (
+    has_place,
+    joined,
+    require_place,
+)
 from idiscover.orchestration.patience import WaitsBeforeDeferring
-from idiscover.orchestration.run_states import ADD_STEPS, CREATE, TERMINATE, cluster_is_done, task_states
+from idiscover.orchestration.run_states import ADD_STEPS, CREATE, cluster_is_done, task_states
 from idiscover.plan.model import ExtractionPlan
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 CLUSTER_START_SECONDS = 45 * 60
-TERMINATION_SECONDS = 30 * 60
 _GRACE_SECONDS = 60  # the trigger gives up first, so that the task can say why
 
 # `return_value` is missing when the wait for the cluster fails; `emr_cluster` is pushed before it and survives.
 CLUSTER_ID = f"{{{{ (ti.xcom_pull(task_ids='{CREATE}', key='emr_cluster') or {{}}).get('job_flow_id', '') }}}}"
-# The cluster that was terminated: create_cluster, killed, may not have told of it. Failing that, the one it told of.
-GONE_CLUSTER_ID = f"{{{{ ti.xcom_pull(task_ids='{TERMINATE}') or {CLUSTER_ID[2:-2].strip()} }}}}"
 STEP_ID = f"{{{{ (ti.xcom_pull(task_ids='{ADD_STEPS}') or [''])[0] }}}}"
 
 
@@ -80,38 +86,28 @@ def nothing_left_to_do(plan: ExtractionPlan, context: Context) -> bool:
     )
 
 
-class _ReportsFailure(BaseOperator):
+class ReportsFailure(BaseOperator):
     """Leaves word of a failure, before and after a deferral; AWS's errors become the platform's."""
 
     def execute(self, context: Context) -> Any:
-        with failure_recorded(context), _emr_errors(self.task_id):
+        with failure_recorded(context), emr_errors(self.task_id):
             return super().execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        with failure_recorded(context), _emr_errors(self.task_id):
+        with failure_recorded(context), emr_errors(self.task_id):
             return super().resume_execution(next_method, next_kwargs, context)
 
 
-def _emr_errors(task_id: str) -> AbstractContextManager[None]:
+def emr_errors(task_id: str) -> AbstractContextManager[None]:
     from idiscover.aws.clients import aws_errors
 
     return aws_errors(f"EMR, {task_id}")
 
 
-class AdoptingEmrHook(EmrHook):
-    """Creates a job flow unless one of that name lives: a second try goes on with the cluster of the first."""
+class CreateCluster(WaitsBeforeDeferring, ReportsFailure, EmrCreateJobFlowOperator):
+    """Makes the run's cluster, or joins its group's, and waits, at length deferred, until it takes steps.
 
-    def create_job_flow(self, job_flow_overrides: dict[str, Any]) -> dict[str, Any]:
-        """The answer of RunJobFlow, or one of the same form for the cluster that lives."""
-        living = self.get_cluster_id_by_name(job_flow_overrides["Name"], LIVING_STATES)
-        if living is None:
-            return super().create_job_flow(job_flow_overrides)
-        self.log.info("cluster %s of an earlier try lives: it is used", living)
-        return {"JobFlowId": living, "ResponseMetadata": {"HTTPStatusCode": 200}}
-
-
-class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOperator):
-    """Makes the run's cluster and waits, at length deferred, until it takes steps. Makes none if its batch stands.
+    Does neither if the run's batch stands.
 
     It may be tried again, because a try takes over the cluster that an earlier one made. That matters: Airflow fails a
     deferred task that is due again before its first process has been seen to end.
@@ -145,11 +141,14 @@ class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOpera
                 return None
             # A run that failed gave the object's lock back; cleared from here, it has to take it again.
             open_extraction(self.plan, run_identity(context))
+            if self.plan.cluster_group:
+                with emr_errors(self.task_id):
+                    self.hook.joined = joined(self.plan, context, GroupClusters(self.hook, self.job_flow_overrides))
         return super().execute(context)
 
     def ended_well(self) -> bool | None:
         """Whether the cluster takes steps."""
-        state = _described(self.hook, str(self._job_flow_id))["Status"]["State"]
+        state = described(self.hook, str(self._job_flow_id))["Status"]["State"]
         return None if state in ("STARTING", "BOOTSTRAPPING") else state in LIVING_STATES
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
@@ -163,10 +162,10 @@ class CreateCluster(WaitsBeforeDeferring, _ReportsFailure, EmrCreateJobFlowOpera
         cluster_id = str(told["job_flow_id"])
         if told["status"] == "success":
             return cluster_id
-        raise start_fault(_described(self.hook, cluster_id))
+        raise start_fault(described(self.hook, cluster_id))
 
 
-class AddSteps(_ReportsFailure, EmrAddStepsOperator):
+class AddSteps(ReportsFailure, EmrAddStepsOperator):
     """Gives the cluster the one step of the run, unless an earlier try did whose answer was lost."""
 
     def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
@@ -175,11 +174,12 @@ class AddSteps(_ReportsFailure, EmrAddStepsOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Returns the step's id in a list, which is empty if nothing is left to do."""
-        with failure_recorded(context), _emr_errors(self.task_id):
+        with failure_recorded(context), emr_errors(self.task_id):
             if not self.job_flow_id or nothing_left_to_do(self.plan, context):
                 self.log.info("the batch of this run stands: no step is needed")
                 return []
-            standing = newest_step(self.hook, self.job_flow_id)
+            require_place(self.plan, context)
+            standing = newest_step(self.hook, self.job_flow_id, self.steps[0]["Name"])
         if standing:
             self.log.info("step %s of an earlier try stands: it is used", standing)
             return [standing]
@@ -191,7 +191,8 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
 
     A step that failed for a passing reason is followed by another on the same cluster, at this task's next try: the
     cluster is terminated downstream, however many steps it ran. A step whose answer was lost is the newest one too, and
-    a second step beside it would find the first one's manifest and end: the cluster runs one at a time.
+    a second step beside it would find the first one's manifest and end: a run's own cluster runs one at a time, and on
+    a shared one the older is cancelled.
     """
 
     template_fields = (*EmrStepSensor.template_fields, "steps")
@@ -218,7 +219,9 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
             if nothing_left_to_do(self.plan, context) or not self.step_id:
                 self.log.info("the batch of this run stands: no step to watch")
                 return
-            self.step_id = newest_step(self.hook, self.job_flow_id) or self.step_id
+            self.step_id = self._newest_step()
+            if has_place(self.plan, context):
+                cancel_steps(self.hook, self.job_flow_id, self.steps[0]["Name"], but=self.step_id)
             if tries_of(context["ti"]) > 1:
                 self._replace_failed_step(context)
             if self._has_completed(context):
@@ -245,7 +248,7 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Goes on with the newest step: what was rendered is the first one's id."""
         with self._recorded(context):
-            self.step_id = newest_step(self.hook, self.job_flow_id) or self.step_id
+            self.step_id = self._newest_step()
             return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
@@ -272,7 +275,7 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
         def step_log() -> str:
             return log_uri(self.plan, self.job_flow_id, self.step_id)
 
-        with failure_recorded(context, step_log), _emr_errors(self.task_id):
+        with failure_recorded(context, step_log), emr_errors(self.task_id):
             yield
 
     def _has_completed(self, context: Context) -> bool:
@@ -294,99 +297,19 @@ class WatchSteps(WaitsBeforeDeferring, EmrStepSensor):
             raise fault
         from idiscover.aws.extraction_run import open_extraction
 
+        require_place(self.plan, context)
         open_extraction(self.plan, run_identity(context))  # the object's lock was taken for one step
         failed, self.step_id = self.step_id, self.hook.add_job_flow_steps(self.job_flow_id, self.steps)[0]
         self.log.info("step %s failed (%s): step %s takes its place", failed, fault.what, self.step_id)
+
+    def _newest_step(self) -> str:
+        return newest_step(self.hook, self.job_flow_id, self.steps[0]["Name"]) or self.step_id
 
     def _step(self, context: Context) -> dict[str, Any]:
         return dict(self.get_emr_response(context)["Step"])
 
     def _fault(self, step: dict[str, Any], context: Context) -> IdiscoverError:
-        return step_fault(step, _described(self.hook, self.job_flow_id), self.plan, plain_identity(context))
-
-
-def _described(hook: EmrHook, cluster_id: str) -> dict[str, Any]:
-    return dict(hook.conn.describe_cluster(ClusterId=cluster_id)["Cluster"])
-
-
-def newest_step(hook: EmrHook, cluster_id: str) -> str | None:
-    """Id of the cluster's newest step; None if it has none. EMR lists the newest first."""
-    steps = hook.conn.list_steps(ClusterId=cluster_id)["Steps"]
-    return str(steps[0]["Id"]) if steps else None
-
-
-class TerminateCluster(_ReportsFailure, EmrTerminateJobFlowOperator):
-    """Terminates the run's cluster, whatever happened; skips if there is none.
-
-    A create_cluster that was killed may have made one without telling: it is found by its name.
-    """
-
-    template_fields = (*EmrTerminateJobFlowOperator.template_fields, "cluster_name")
-
-    def __init__(self, *, plan: ExtractionPlan, cluster_name: str, **kwargs: Any) -> None:
-        super().__init__(job_flow_id=CLUSTER_ID, aws_conn_id=None, region_name=plan.context.region, **kwargs)
-        self.cluster_name = cluster_name
-
-    def execute(self, context: Context) -> str:
-        """Returns the cluster's id once EMR has taken the order; `WatchTermination` waits."""
-        with failure_recorded(context), _emr_errors(self.task_id):
-            found = self.job_flow_id or self.hook.get_cluster_id_by_name(self.cluster_name, LIVING_STATES)
-            _skip_without_cluster(found)
-            self.job_flow_id = str(found)
-        super().execute(context)
-        return self.job_flow_id
-
-
-class WatchTermination(WaitsBeforeDeferring, _ReportsFailure, EmrJobFlowSensor):
-    """Waits, at length deferred, until the cluster is gone, with or without errors; skips if there is none.
-
-    Where the order to end could not be given, nobody should wait for EMR's idle time to be told of it.
-    """
-
-    def __init__(self, *, plan: ExtractionPlan, **kwargs: Any) -> None:
-        emr = plan.context.emr
-        super().__init__(
-            job_flow_id=GONE_CLUSTER_ID,
-            aws_conn_id=None,
-            region_name=plan.context.region,
-            target_states=ENDED_STATES,
-            deferrable=True,
-            poke_interval=emr.poll_seconds,
-            max_attempts=attempts(TERMINATION_SECONDS, emr.poll_seconds),
-            **kwargs,
-        )
-        self.patience_seconds, self.patience_poll_seconds = emr.defer_after_seconds, emr.poll_seconds
-
-    def execute(self, context: Context) -> None:
-        """Ends at once if the cluster is gone, or was not told to go."""
-        _skip_without_cluster(self.job_flow_id)
-        with failure_recorded(context):
-            if task_states(context).get(TERMINATE) == "failed":
-                raise NextRunError(
-                    "the cluster was not told to end",
-                    where=f"cluster {self.job_flow_id}",
-                    remedy="terminate it in EMR, which else ends it when it has been idle for long enough",
-                )
-        super().execute(context)
-
-    def ended_well(self) -> bool | None:
-        """Whether the cluster is gone."""
-        return _described(self.hook, str(self.job_flow_id))["Status"]["State"] in self.target_states or None
-
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
-        """TERMINATED_WITH_ERRORS is an error to the trigger, but the cluster is gone, which is all that counts here."""
-        if not self.poke(context):
-            raise RetriableError(
-                "the cluster is not gone in time",
-                where=f"cluster {self.job_flow_id}",
-                got=str((event or {}).get("message", "no event")),
-                remedy="look at it in EMR, and terminate it there",
-            )
-
-
-def _skip_without_cluster(job_flow_id: str | None) -> None:
-    if not job_flow_id:
-        raise AirflowSkipException("no cluster was made")
+        return step_fault(step, described(self.hook, self.job_flow_id), self.plan, plain_identity(context))
 
 
 def _timeline(timeline: dict[str, Any]) -> str:

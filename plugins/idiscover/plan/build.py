@@ -109,6 +109,7 @@ def _extraction(spec: ObjectSpec, catalog: Catalog, context: Context, code_sha: 
         filter=delta.filter,
         country_field=_country_field(spec),
         extraction=spec.extraction,
+        cluster_group=spec.cluster_group,
         takes_new_fields=spec.new_fields == "take",
         code_sha=code_sha,
     )

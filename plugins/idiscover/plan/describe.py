@@ -15,7 +15,7 @@ from idiscover.metadata.models import (
     TableSpec,
 )
 from idiscover.plan.columns import column_plan
-from idiscover.plan.model import ColumnPlan, ConsumerPlan
+from idiscover.plan.model import ColumnPlan, ConsumerPlan, ExtractionPlan
 from idiscover.plan.reads import daily_read_mode, describe_daily_read, due_every_days
 
 _PROTECTED = {Protection.HASH: "hashed", Protection.MASK: "masked"}
@@ -35,6 +35,7 @@ def describe_extraction(spec: ObjectSpec, delta: DeltaFilter) -> str:
         ("A day's run reads", describe_daily_read(daily_read_mode(spec, delta), due_every_days(spec, delta))),
         ("Records in the bin", deleted),
         ("Broken rows", describe_quarantine(spec.extraction)),
+        *([("Cluster", describe_group(spec.cluster_group))] if spec.cluster_group else []),
         ("Country", _country(spec)),
         ("Writes", f"`source/{spec.object}/<batch>/`, announced as `x-idiscover://source/{spec.object}`"),
     ]
@@ -101,6 +102,18 @@ def describe_quarantine(settings: ExtractionSettings) -> str:
     limit = settings.quarantine_limit
     fails = "any of them fails the run" if limit == 0 else f"more than {limit:,} in a read fail the run"
     return f"rows that break their contract go to quarantine/, with the reason; {fails}"
+
+
+def describe_cluster(plan: ExtractionPlan) -> str:
+    """The cluster that a run will use, in a line."""
+    emr = plan.context.emr
+    size = f"{emr.release_label}, {emr.instance_type}, 1 primary + {emr.core_instances} core"
+    return f"{size}; {describe_group(plan.cluster_group)}" if plan.cluster_group else size
+
+
+def describe_group(cluster_group: str) -> str:
+    """Whose cluster a run uses that has none of its own."""
+    return f"shared by the group {cluster_group}: made by the first run that needs it, ended by the last"
 
 
 def _country(spec: ObjectSpec) -> str:

@@ -128,6 +128,7 @@ class ExtractionPlan(PlanModel):
     filter: tuple[FilterCondition, ...]
     country_field: str | None = None  # Salesforce name; None: a record's country is not known to Salesforce alone
     extraction: ExtractionSettings = ExtractionSettings()
+    cluster_group: str | None = None  # whose runs share a cluster; None: a run has one of its own
     takes_new_fields: bool = False  # what appears in the org is asked for, not only told
     code_sha: str
 

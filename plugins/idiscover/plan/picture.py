@@ -37,13 +37,24 @@ def tasks_of(plan: Plan) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Node:
-    """A DAG of the picture. `starts` says what starts it; `waits_for`: tables outside the picture that it needs too."""
+    """A DAG of the picture.
+
+    `starts` says what starts it; `waits_for`: tables outside the picture that it needs too; `cluster_group`: with which
+    extractions it shares a cluster, if it does.
+    """
 
     dag_id: str
     family: Family
     tasks: tuple[str, ...]
     starts: str
     waits_for: tuple[str, ...]
+    cluster_group: str | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say of it: what starts it, what it waits for, whose cluster it shares."""
+        shares = [f"shares the cluster of {self.cluster_group}"] if self.cluster_group else []
+        return (self.starts, *([self.waits] if self.waits_for else []), *shares)
 
     @property
     def waits(self) -> str:
@@ -125,7 +136,9 @@ def _node(plan: Plan, wakes: Sequence[Wake], inside: Collection[str]) -> Node:
     name = plan.header.dag_id
     inputs = plan.inputs if isinstance(plan, RefreshPlan) else ()
     drawn = {wake.arrived for wake in wakes if wake.target == name and wake.source in inside}
-    return Node(name, plan.header.family, tasks_of(plan), _starts(plan), tuple(sorted(set(inputs) - drawn)))
+    outside = tuple(sorted(set(inputs) - drawn))
+    group = plan.cluster_group if isinstance(plan, ExtractionPlan) else None
+    return Node(name, plan.header.family, tasks_of(plan), _starts(plan), outside, group)
 
 
 def _starts(plan: Plan) -> str:
@@ -165,9 +178,7 @@ def as_text(picture: Picture) -> str:
         node, wakes = nodes[name], picture.after(name)
         bar = "│ " if wakes else "  "
         lines.append(f"{head}{name}")
-        lines.append(f"{indent}{bar} {node.starts}")
-        if node.waits_for:
-            lines.append(f"{indent}{bar} {node.waits}")
+        lines.extend(f"{indent}{bar} {note}" for note in node.notes)
         lines.append(f"{indent}{bar} {_chain(node, ' → ')}")
         for number, wake in enumerate(wakes):
             is_last = number == len(wakes) - 1

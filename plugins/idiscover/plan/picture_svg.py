@@ -83,8 +83,7 @@ def _lines(node: Node) -> tuple[tuple[str, str], ...]:
     shown = [f"{'' if number == 0 else '→ '}{task}" for number, task in enumerate(tasks)]
     if len(tasks) <= 3:
         shown = [" ".join(shown)]
-    waits = [("note", node.waits)] if node.waits_for else []
-    return (("name", node.dag_id), ("note", node.starts), *waits, *(("task", text) for text in shown))
+    return (("name", node.dag_id), *(("note", note) for note in node.notes), *(("task", text) for text in shown))
 
 
 def _way(source: _Item, target: _Item) -> list[_Item]:

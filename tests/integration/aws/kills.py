@@ -38,7 +38,7 @@ class Killer:
                 yield cursor
                 last = (cursor.query or b"select").strip()
             if not last.startswith(_READS) and b"job.step_log" not in last:
-                self._done(f"{where}: {last.decode()}")
+                self.done(f"{where}: {last.decode()}")
 
         monkeypatch.setattr(postgres, "transaction", transaction)
         for name in S3_EFFECTS:
@@ -57,7 +57,8 @@ class Killer:
             self._is_the_last = None
         return False
 
-    def _done(self, effect: str) -> None:
+    def done(self, effect: str) -> None:
+        """An effect has been had, here or by whoever plays another service."""
         if self._is_the_last is None:
             return
         name = re.sub(r"[0-9]+", "#", effect)[:200]  # ids and times differ from try to try
@@ -69,7 +70,7 @@ class Killer:
         def wrapped(bucket: Bucket, *arguments: Any) -> Any:
             answer = effect(bucket, *arguments)
             if not str(arguments[0]).startswith("status/"):
-                self._done(f"{name} {arguments[0]}")
+                self.done(f"{name} {arguments[0]}")
             return answer
 
         return wrapped

@@ -32,7 +32,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from tests.unit.golden_files import check_golden
-from tests.unit.metadata_samples import sample_catalog, sample_context, sample_files
+from tests.unit.metadata_samples import MemoryReader, sample_catalog, sample_context, sample_files
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTEXT = str(ROOT / "context" / "local.yaml")
@@ -71,6 +71,19 @@ def test_the_document_holds_all_texts_whole() -> None:
     assert groups["sfdc_to_s3__lab"]["cluster"]["ReleaseLabel"] == "emr-spark-8.0.0"
     assert groups["release"]["procedure itg.load_lab"].endswith("$$ language plpgsql;")
     assert "sfdc_to_s3__lab" in document["picture"]["dags"]
+
+
+def test_a_shared_cluster_is_shown_with_its_group() -> None:
+    """In its section, in the picture, in the names that EMR gets."""
+    files = sample_files()
+    files["objects/lab.yaml"] = files["objects/lab.yaml"].replace("load_mode:", "cluster_group: small\nload_mode:")
+    plan = whole_plan(load_catalog(MemoryReader(files)), sample_context(), SHA, ROOT / "sql", "lab", None)
+    group = plan.document()["groups"][0]
+    sections = {section["title"]: section["value"] for section in group["sections"]}
+    assert "shared by the group small" in sections["shared cluster"] and "fingerprint" in sections["shared cluster"]
+    assert sections["cluster"]["Name"].endswith(" small <number>") and sections["cluster"]["StepConcurrencyLevel"] == 4
+    assert sections["step"]["Name"].endswith(", member <number>")
+    assert "shares the cluster of small" in shown(plan)
 
 
 @pytest.mark.parametrize(

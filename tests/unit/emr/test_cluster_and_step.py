@@ -5,7 +5,7 @@ from __future__ import annotations
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
-from idiscover.emr.cluster import job_flow_overrides
+from idiscover.emr.cluster import fingerprint, job_flow_overrides, shared_cluster_name
 from idiscover.emr.steps import extraction_step
 from idiscover.metadata.models import Context
 from idiscover.plan.build import build_plans
@@ -76,3 +76,33 @@ def test_the_step_is_told_its_request_and_nothing_else(plan: ExtractionPlan) -> 
         ],
     }  # fmt: skip
     assert "secret" not in str(step).lower()
+
+
+def shared(plan: ExtractionPlan, **changes: object) -> ExtractionPlan:
+    return plan.model_copy(update={"cluster_group": "small", **changes})
+
+
+def test_a_shared_cluster_runs_steps_side_by_side_and_is_no_single_objects(plan: ExtractionPlan) -> None:
+    flow = job_flow_overrides(shared(plan), shared_cluster_name("local", "small", 7))
+    assert errors("RunJobFlow", flow) == ""
+    assert (flow["Name"], flow["StepConcurrencyLevel"]) == ("idiscover local small 7", 4)
+    assert job_flow_overrides(plan, "x")["StepConcurrencyLevel"] == 1
+    tags = {tag["Key"]: tag["Value"] for tag in flow["Tags"]}
+    assert tags == {"platform": "idiscover", "environment": "local", "cluster_group": "small"}
+
+
+def test_runs_that_want_the_same_of_emr_have_the_same_fingerprint(plan: ExtractionPlan) -> None:
+    others = [plan for plan in build_plans(sample_catalog(), sample_context(), "0123abcd") if plan.kind == "extraction"]
+    wanted = fingerprint(shared(plan))
+    assert {fingerprint(shared(other)) for other in others} == {wanted}
+    emr = plan.context.emr.model_copy(update={"parallel_steps": 5})
+    changed = [{"code_sha": "4567cdef"}, {"context": plan.context.model_copy(update={"emr": emr})}]
+    assert wanted not in [fingerprint(shared(plan, **change)) for change in changed]
+
+
+def test_the_step_on_a_shared_cluster_is_known_by_name_and_ends_with_its_process(plan: ExtractionPlan) -> None:
+    own, step = extraction_step(plan, REQUEST), extraction_step(shared(plan), REQUEST, ", run, member 3")
+    assert (own["Name"], step["Name"]) == ("extract lab", "extract lab, run, member 3")
+    assert step["ActionOnFailure"] == "CONTINUE", "EMR takes no other where steps run side by side"
+    mode = step["HadoopJarStep"]["Args"].index("--deploy-mode") + 1
+    assert step["HadoopJarStep"]["Args"][mode] == "client"

@@ -110,6 +110,14 @@ EXTRACTIONS: dict[str, ExtractionResult] = {
         duration_seconds=None,
     ),
     "cluster_left": result(failures=(failed("emr_tasks.terminate_cluster", THROTTLED, 3),)),
+    "cluster_shared": result(
+        manifest=None,
+        failures=(failed(WATCH, UNAVAILABLE, 3, log_uri=LOGS),),
+        is_shared=True,
+        used_by=tuple(
+            f"sfdc_to_s3__{name}" for name in ("biomarker", "product", "territory", "sf_user", "lab_objective")
+        ),
+    ),
     "killed": result(manifest=None, failures=(failed(WATCH, None, None),)),
     "ended_by_hand": result(
         manifest=None,

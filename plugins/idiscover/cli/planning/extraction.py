@@ -8,12 +8,19 @@ from idiscover.aws.batch_manifests import refused_key
 from idiscover.aws.extraction_run import extraction_request, new_window
 from idiscover.cli.planning.dag import airflow_section, document_section, status_key_of_a_run
 from idiscover.cli.planning.sections import BATCH_ID, RUN_ID, WATERMARK, Section, as_json, facts
-from idiscover.emr.cluster import BOOTSTRAP_SCRIPT, REQUIREMENTS, job_flow_overrides
+from idiscover.emr.cluster import (
+    BOOTSTRAP_SCRIPT,
+    REQUIREMENTS,
+    fingerprint,
+    job_flow_overrides,
+    own_cluster_name,
+    shared_cluster_name,
+)
 from idiscover.emr.steps import ENTRY_POINT, LIBRARY, extraction_step
 from idiscover.lake.keys import manifest_key, script_prefix, source_prefix
 from idiscover.lake.suppression import SUPPRESSION_KEY
 from idiscover.notify.mails import recipients
-from idiscover.plan.describe import describe_quarantine, describe_values
+from idiscover.plan.describe import describe_group, describe_quarantine, describe_values
 from idiscover.plan.model import BatchContent, ExtractionPlan, ExtractionRequest, ReadMode, RunIdentity, Window
 from idiscover.plan.reads import describe_daily_read, describe_read
 from idiscover.salesforce.soql import count, datetime_literal, select
@@ -40,8 +47,7 @@ def extraction_sections(plan: ExtractionPlan, order_date: date | None = None) ->
         Section("reads", _reads(plan, order_date)),
         *_queries(plan, order_date),
         Section("query job", _query_job(plan), "json"),
-        Section("cluster", as_json(job_flow_overrides(plan, f"{plan.header.dag_id} {RUN_ID}")), "json"),
-        Section("step", as_json(extraction_step(plan, uri)), "json"),
+        *_cluster(plan, uri),
         Section("keys in S3", _keys(plan)),
         Section("mail", _mail(plan)),
         airflow_section(plan, plan.schedule),
@@ -111,6 +117,20 @@ def _queries(plan: ExtractionPlan, order_date: date | None) -> list[Section]:
 
 def _symbolic(soql: str) -> str:
     return soql.replace(datetime_literal(_START), _START_TEXT).replace(datetime_literal(_END), _END_TEXT)
+
+
+def _cluster(plan: ExtractionPlan, request_uri: str) -> list[Section]:
+    if plan.cluster_group is None:
+        flow, step = job_flow_overrides(plan, own_cluster_name(plan, RUN_ID)), extraction_step(plan, request_uri)
+        return [Section("cluster", as_json(flow), "json"), Section("step", as_json(step), "json")]
+    name = shared_cluster_name(plan.context.environment, plan.cluster_group, "<number>")
+    whose = facts([("cluster_group", describe_group(plan.cluster_group)), ("fingerprint", fingerprint(plan))])
+    step = extraction_step(plan, request_uri, f", {RUN_ID}, member <number>")
+    return [
+        Section("shared cluster", whose),
+        Section("cluster", as_json(job_flow_overrides(plan, name)), "json"),
+        Section("step", as_json(step), "json"),
+    ]
 
 
 def _query_job(plan: ExtractionPlan) -> str:
