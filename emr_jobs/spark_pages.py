@@ -11,7 +11,7 @@ from idiscover.errors import RetriableError
 from py4j.protocol import Py4JJavaError
 from pyspark import SparkConf, SparkContext
 
-from emr_jobs.archives import forget_archives
+from emr_jobs.between_tasks import prepare_for_next_task
 from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
 from emr_jobs.reading import Submit
 
@@ -84,5 +84,5 @@ def _run_on_executor(context: SparkContext, order: PageOrder, task: PageTask) ->
 
 def _run_in_worker(order: PageOrder, task: PageTask) -> TaskOutcome:
     outcome = run_task(order, task)
-    forget_archives()
+    prepare_for_next_task()
     return outcome

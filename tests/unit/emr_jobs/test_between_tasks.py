@@ -1,16 +1,18 @@
-"""Zips on Python's path: not read again for nothing, and still imported from."""
+"""Between two tasks: zips are not read again for nothing, and garbage is looked for where there may be some."""
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
+import weakref
 import zipfile
 import zipimport
 from pathlib import Path
 
 import pytest
 
-from emr_jobs.archives import forget_archives
+from emr_jobs.between_tasks import forget_archives, freeze_objects
 
 
 def test_a_zip_is_not_read_again_and_still_imported_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +34,25 @@ def test_a_zip_is_not_read_again_and_still_imported_from(tmp_path: Path, monkeyp
     assert importlib.import_module("second_of_the_archive").NAME == "second"
     for name in ("first_of_the_archive", "second_of_the_archive"):
         del sys.modules[name]
+
+
+class Node:
+    """Garbage that only the collector finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_is_imported_is_not_looked_at_again_and_later_garbage_is_still_found() -> None:
+    gc.unfreeze()
+    try:
+        freeze_objects()
+        frozen = gc.get_freeze_count()
+        assert frozen > 10_000 and len(gc.get_objects()) < frozen / 10
+        node = weakref.ref(Node())
+        freeze_objects()
+        assert gc.get_freeze_count() == frozen, "once"
+        gc.collect()
+        assert node() is None
+    finally:
+        gc.unfreeze()
