@@ -22,7 +22,7 @@ ID_LENGTH, SHORT_LENGTH = 18, 15  # an Id's first 15 characters are the Id, too:
 REDACTED = "[erased]"  # in a longer text, where an Id was
 _CHECK_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _IDS = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?(?![A-Za-z0-9])")
-_IDS_REMEMBERED = 1 << 16  # of one read: references repeat themselves; about 15 MB
+_IDS_REMEMBERED = 1 << 16  # by one `erased_by`, so of one page: references repeat themselves; about 15 MB
 _KNOWN_TEXT = "the key of erasures"
 
 IsErased = Callable[[str], bool]

@@ -12,10 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.operators.emr import (
-    EmrAddStepsOperator,
-    EmrCreateJobFlowOperator,
-)
+from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator, EmrCreateJobFlowOperator
 from airflow.providers.amazon.aws.sensors.emr import EmrStepSensor
 from airflow.providers.amazon.aws.triggers.emr import EmrStepSensorTrigger
 from airflow.sdk import BaseOperator
@@ -23,21 +20,11 @@ from airflow.sdk import BaseOperator
 from idiscover.errors import FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.notify.run_failures import CLEAR_REMEDY
 from idiscover.orchestration.dry_run import skip_in_dry_run
-from idiscover.orchestration.emr_calls import (
-    AdoptingEmrHook,
-    GroupClusters,
-    cancel_steps,
-    described,
-    newest_step,
-)
+from idiscover.orchestration.emr_calls import AdoptingEmrHook, GroupClusters, cancel_steps, described, newest_step
 from idiscover.orchestration.emr_faults import LIVING_STATES, start_fault, step_fault
 from idiscover.orchestration.errors import airflow_errors, failure_recorded, tries_of
 from idiscover.orchestration.identity import plain_identity, run_identity
-from idiscover.orchestration.membership import (
-    has_place,
-    joined,
-    require_place,
-)
+from idiscover.orchestration.membership import has_place, joined, require_place
 from idiscover.orchestration.patience import WaitsBeforeDeferring
 from idiscover.orchestration.run_states import ADD_STEPS, CREATE, cluster_is_done, task_states
 from idiscover.plan.model import ExtractionPlan
