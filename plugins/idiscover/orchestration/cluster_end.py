@@ -122,4 +122,4 @@ class WatchTermination(WaitsBeforeDeferring, ReportsFailure, EmrJobFlowSensor):
 
 def _skip_without_cluster(job_flow_id: str | None) -> None:
     if not job_flow_id:
-        raise AirflowSkipException("no cluster was made")
+        raise AirflowSkipException("no cluster to end: none was made, or others use it")
