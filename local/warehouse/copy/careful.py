@@ -7,13 +7,13 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from local.warehouse.copy.columns import Column
-from local.warehouse.copy.journal import MAX_ERRORS_KEPT, MAX_TEXT, LoadedFile, LoadError
-from local.warehouse.copy.records import Record, read_records
-from local.warehouse.copy.source import SourceFile
+from .columns import Column
+from .journal import MAX_ERRORS_KEPT, MAX_TEXT, LoadedFile, LoadError
+from .records import Record, read_records
+from .source import SourceFile
 
 if TYPE_CHECKING:
-    from local.warehouse.copy.command import Load
+    from .command import Load
 
 RECORDS_PER_CHUNK = 500
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from local.warehouse.copy.statement import CopyCommand
-from local.warehouse.errors import not_emulated
-from local.warehouse.tokens import literal
+from ..errors import not_emulated
+from ..tokens import literal
+from .statement import CopyCommand
 
 _INTEGERS = {"smallint": "Short", "integer": "Integer", "bigint": "Long"}
 _CHARACTER = frozenset({"character varying", "character", "text"})

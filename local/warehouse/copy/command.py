@@ -12,18 +12,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from local.warehouse import wire
-from local.warehouse.copy.careful import load_carefully
-from local.warehouse.copy.columns import Column, Conversion, conversion
-from local.warehouse.copy.fast import load_fast
-from local.warehouse.copy.journal import Journal, LoadedFile, LoadError
-from local.warehouse.copy.source import S3Source, SourceFile
-from local.warehouse.copy.statement import CopyCommand, parse_copy
-from local.warehouse.errors import QUERY_CANCELED, UNDEFINED_TABLE, SqlError
-from local.warehouse.tokens import identifier, literal
-from local.warehouse.upstream import Upstream
+from .. import wire
+from ..errors import QUERY_CANCELED, UNDEFINED_TABLE, SqlError
+from ..tokens import identifier, literal
+from ..upstream import Upstream
+from .careful import load_carefully
+from .columns import Column, Conversion, conversion
+from .fast import load_fast
+from .journal import Journal, LoadedFile, LoadError
+from .source import S3Source, SourceFile
+from .statement import CopyCommand, parse_copy
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
 
 
 @dataclass

@@ -7,15 +7,15 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from local.warehouse.copy.journal import LoadedFile
-from local.warehouse.copy.source import SourceFile
-from local.warehouse.tokens import literal
-from local.warehouse.upstream import Result
+from ..tokens import literal
+from ..upstream import Result
+from .journal import LoadedFile
+from .source import SourceFile
 
 if TYPE_CHECKING:
-    from local.warehouse.copy.command import Load
+    from .command import Load
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
 
 
 async def load_fast(load: Load) -> int | None:

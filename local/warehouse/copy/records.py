@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from local.warehouse.copy.statement import CopyCommand
+from .statement import CopyCommand
 
 MAX_RECORD_CHARACTERS = 4 * 1024 * 1024
 

@@ -19,8 +19,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.warehouse.copy.statement import CopyCommand
-from local.warehouse.errors import SqlError, not_emulated
+from ..errors import SqlError, not_emulated
+from .statement import CopyCommand
 
 BLOCK_BYTES = 512 * 1024
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from local.warehouse.errors import SYNTAX_ERROR, SqlError, not_emulated, refused
-from local.warehouse.rewrite.ddl import Reader, names_in
-from local.warehouse.tokens import Kind, Token, is_op, is_word, tokenize, unescape
+from ..errors import SYNTAX_ERROR, SqlError, not_emulated, refused
+from ..rewrite.ddl import Reader, names_in
+from ..tokens import Kind, Token, is_op, is_word, tokenize, unescape
 
 MAX_ERRORS = 100_000
 DEFAULT_NULL = "\\N"

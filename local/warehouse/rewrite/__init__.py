@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from local.warehouse.errors import not_emulated, refused
-from local.warehouse.rewrite.ddl import Reader, alter_table, create_table
-from local.warehouse.rewrite.expressions import rewrite_expressions
-from local.warehouse.rewrite.procedures import create_routine
-from local.warehouse.rewrite.queries import rewrite_query
-from local.warehouse.tokens import (
+from ..errors import not_emulated, refused
+from ..tokens import (
     Kind,
     Token,
     after,
@@ -26,6 +22,10 @@ from local.warehouse.tokens import (
     tokenize,
     words,
 )
+from .ddl import Reader, alter_table, create_table
+from .expressions import rewrite_expressions
+from .procedures import create_routine
+from .queries import rewrite_query
 
 CACHED_SCRIPT_CHARACTERS = 65536
 

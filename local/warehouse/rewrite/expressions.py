@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from local.warehouse.errors import SYNTAX_ERROR, SqlError, not_emulated, refused
-from local.warehouse.rewrite import dateparts
-from local.warehouse.rewrite.types import cast_type, type_end
-from local.warehouse.tokens import (
+from ..errors import SYNTAX_ERROR, SqlError, not_emulated, refused
+from ..tokens import (
     Kind,
     Token,
     after,
@@ -22,6 +20,8 @@ from local.warehouse.tokens import (
     significant,
     split,
 )
+from . import dateparts
+from .types import cast_type, type_end
 
 # Functions of the schema rs that stand for Redshift's of the same name.
 HELPERS = frozenset(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +10,6 @@ from local.warehouse import rewrite
 from local.warehouse.copy.statement import parse_copy
 from local.warehouse.errors import SqlError
 from local.warehouse.rewrite import Action, rewrite_script
-
-PACKAGE = Path(rewrite.__file__).parents[1]
 
 
 def rewritten(sql: str) -> str:
@@ -129,11 +125,3 @@ def test_a_handler_gets_a_raise_and_only_others_is_allowed() -> None:
         rewrite_script(
             "create procedure p() as $$ begin null; exception when no_data then null; end $$ language plpgsql"
         )
-
-
-def test_the_package_imports_nothing_of_the_platform() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            assert not any(name.split(".")[0] in ("idiscover", "airflow", "dags") for name in names), path
