@@ -40,6 +40,7 @@ create table if not exists rs.load_error (
     err_code integer,
     err_reason text not null
 );
+alter table rs.load_error add column if not exists field integer;
 create index if not exists load_error_query on rs.load_error (query);
 
 create table if not exists rs.load_commit (
@@ -57,6 +58,18 @@ create table if not exists rs.load_commit (
     table_name text not null,
     bytes_scanned bigint not null default 0,
     error_count integer not null default 0
+);
+
+create table if not exists rs.load_replacement (
+    userid integer not null default 100,
+    query bigint not null,
+    slice integer not null default 0,
+    tbl oid,
+    starttime timestamp not null default (clock_timestamp() at time zone 'UTC'),
+    session integer,
+    filename text not null,
+    line_number bigint not null,
+    raw_line text
 );
 
 create or replace view rs.stl_load_errors as
