@@ -15,6 +15,7 @@ from .statement import NUL_FIELD, CopyCommand
 MAX_RECORD_CHARACTERS = 4 * 1024 * 1024
 # Bytes that are no UTF-8, as errors="surrogateescape" decodes them, and NUL.
 _INVALID = re.compile("[\udc80-\udcff]")
+_BAD_UTF8 = "String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: "
 _UNSTORABLE = re.compile("[\ud800-\udfff\0]")
 
 
@@ -97,8 +98,8 @@ def _complaint(value: str) -> str:
             number = 1 if 0xF8 <= first <= 0xFD else 3
         else:
             number = 5 if first == 0xED else 4
-        return f"String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: {bad.hex(' ')} (error {number})"
-    return "String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: 00"
+        return f"{_BAD_UTF8}{bad.hex(' ')} (error {number})"
+    return f"{_BAD_UTF8}00"
 
 
 def _without_nul(number: int, line: str, command: CopyCommand) -> Record | None:

@@ -55,7 +55,10 @@ class S3Source:
             raise _s3_error(error) from error
 
     def blocks(self, file: SourceFile) -> Iterator[bytes]:
-        """The unpacked bytes of one file, in UTF-8. Raises SqlError if it cannot be read or is not packed as the COPY says."""
+        """The unpacked bytes of one file, in UTF-8.
+
+        Raises SqlError if it cannot be read, or is not packed or encoded as the COPY says.
+        """
         try:
             body = self._client.get_object(Bucket=file.bucket, Key=file.key)["Body"]
             plain = unpacked(_packed(body), self._command.compression, file.uri)

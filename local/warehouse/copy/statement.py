@@ -152,7 +152,7 @@ def _option(reader: Reader, command: CopyCommand) -> None:
 
 
 def _note(command: CopyCommand, name: str) -> None:
-    """Remember that an option stands there. Raises SqlError if it, or another for the same thing, stands there already."""
+    """Remember an option. Raises SqlError if it, or another for the same thing, stands there already."""
     same = next((group for group in _ONCE if name in group), {name})
     if command.given & same:
         raise SqlError("conflicting or redundant options", code=SYNTAX_ERROR, detail=f"{name.upper()} in COPY")
@@ -208,12 +208,11 @@ def _first_kind(tokens: Sequence[Token]) -> Kind | None:
     return next((token.kind for token in tokens if token.kind is not Kind.SPACE), None)
 
 
-def _on_off(reader: Reader) -> bool | None:
+def _on_off(reader: Reader) -> bool:
+    """ON, TRUE, OFF, FALSE; nothing means ON."""
     if reader.accept("on") or reader.accept("true"):
         return True
-    if reader.accept("off") or reader.accept("false"):
-        return False
-    return True
+    return not (reader.accept("off") or reader.accept("false"))
 
 
 def _iam_role(reader: Reader, command: CopyCommand) -> None:

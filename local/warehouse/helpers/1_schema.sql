@@ -80,6 +80,12 @@ select
     err_reason::char(100) as err_reason
 from rs.load_error;
 
+create or replace view rs.stl_replacements as
+select
+    userid, query, slice, tbl, starttime, session, filename::char(256) as filename, line_number,
+    null::char(127) as colname, raw_line::char(1024) as raw_line
+from rs.load_replacement;
+
 create or replace view rs.sys_load_error_detail as
 select
     userid as user_id, query as query_id, null::bigint as transaction_id, session as session_id,
@@ -118,4 +124,4 @@ where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v')
     and n.nspname = any (pg_catalog.current_schemas(false));
 
 grant usage on schema rs to public;
-grant select on rs.stl_load_errors, rs.sys_load_error_detail, rs.stl_load_commits, rs.sys_load_history, rs.pg_table_def to public;
+grant select on rs.stl_load_errors, rs.stl_replacements, rs.sys_load_error_detail, rs.stl_load_commits, rs.sys_load_history, rs.pg_table_def to public;

@@ -21,6 +21,7 @@ from ..tokens import (
     split,
 )
 from . import dateparts
+from .system import SYSTEM_TABLES
 from .types import cast_type, type_end
 
 # Functions of the schema rs that stand for Redshift's of the same name.
@@ -54,9 +55,6 @@ _NOT_IN_REDSHIFT = {
     "json_agg": "", "jsonb_agg": "", "string_to_array": "", "regexp_matches": "", "regexp_split_to_table": "",
     "date_bin": "", "num_nulls": "", "num_nonnulls": "", "starts_with": "", "width_bucket": "",
 }  # fmt: skip
-SYSTEM_TABLES = frozenset(
-    {"stl_load_errors", "stl_load_commits", "sys_load_error_detail", "sys_load_history", "pg_table_def"}
-)  # fmt: skip
 _NAMES_A_TABLE = ("table", "into", "update", "procedure", "function", "call", "view", "exists", "references", "with")
 
 Handled = tuple[list[Token], int] | None
