@@ -21,7 +21,6 @@ from ..tokens import (
     split,
 )
 from . import dateparts
-from .system import SYSTEM_TABLES
 from .types import cast_type, type_end
 
 # Functions of the schema rs that stand for Redshift's of the same name.
@@ -102,8 +101,6 @@ def _bare_word(tokens: Sequence[Token], index: int) -> Handled:
         return None
     if token.value == "sysdate" and not is_word(previous, "as"):
         return [raw("rs.sysdate()")], index + 1
-    if token.value in SYSTEM_TABLES:
-        return [raw(f"rs.{token.value}")], index + 1
     if token.value == "approximate" and is_word(following, "count", "percentile_disc"):
         return [], after(tokens, index)
     return None
@@ -113,7 +110,7 @@ def _pg_catalog(tokens: Sequence[Token], index: int) -> Handled:
     """`pg_catalog.` before something that lives in rs here is dropped, so that the other rules see it."""
     target = after(tokens, after(tokens, index))
     name = at(tokens, target)
-    if name is None or name.value not in HELPERS | SYSTEM_TABLES:
+    if name is None or name.value not in HELPERS:
         return None
     handled = _handle(tokens[target:], 0)
     return None if handled is None else (handled[0], handled[1] + target)
