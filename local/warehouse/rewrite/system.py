@@ -15,6 +15,7 @@ _ADDED_COLUMNS = {
 
 # JDBC's names, which redshift_connector uses too.
 _DRIVER_ALIASES = ("table_cat", "table_schem", "table_name", "table_type")
+_SPACE = Token(Kind.SPACE, " ", " ")
 _OPENING, _CLOSING = Token(Kind.OP, "(", "("), Token(Kind.OP, ")", ")")
 
 
@@ -23,15 +24,27 @@ def rewrite_system_names(tokens: Sequence[Token]) -> list[Token]:
 
     `WHERE 1` is a condition to Redshift: it becomes true. A WHERE may name an alias of the select list.
     """
-    tokens = _without_driver_aliases(tokens)
+    tokens = _without_driver_aliases(_parted(tokens))
     named = {token.value for token in tokens if token.kind in (Kind.WORD, Kind.QUOTED)}
     wanted = {table for table, columns in _ADDED_COLUMNS.items() if columns & named}
     if "table_schem" in named:
         wanted.add("pg_class")
     has_number_condition = any(_is_number_condition(tokens, index) for index in range(len(tokens)))
-    if not wanted and not has_number_condition:
+    if not wanted and not has_number_condition and "is_autoincrement" not in named:
         return list(tokens)
     return [_renamed(tokens, index, wanted) for index in range(len(tokens))]
+
+
+def _parted(tokens: Sequence[Token]) -> Sequence[Token]:
+    """A space between a number and a word right behind it, which PostgreSQL would take for junk: `then 4when`."""
+    places = [
+        index
+        for index, token in enumerate(tokens[:-1])
+        if token.kind is Kind.NUMBER and tokens[index + 1].kind is Kind.WORD
+    ]
+    if not places:
+        return tokens
+    return [part for index, token in enumerate(tokens) for part in ((token, _SPACE) if index in places else (token,))]
 
 
 def _without_driver_aliases(tokens: Sequence[Token]) -> Sequence[Token]:
@@ -60,8 +73,7 @@ def _without_driver_aliases(tokens: Sequence[Token]) -> Sequence[Token]:
 
 def _spaced(tokens: Sequence[Token]) -> list[Token]:
     """The tokens with a space behind each."""
-    space = Token(Kind.SPACE, " ", " ")
-    return [part for token in tokens for part in (token, space)]
+    return [part for token in tokens for part in (token, _SPACE)]
 
 
 def _clauses(tokens: Sequence[Token]) -> dict[str, int]:
@@ -79,6 +91,10 @@ def _renamed(tokens: Sequence[Token], index: int, wanted: set[str]) -> Token:
     token = tokens[index]
     if _is_number_condition(tokens, index):
         return raw("true" if float(token.text) else "false")
+    if is_word(token, "is_autoincrement") and is_word(at(tokens, after(tokens, index)), "as"):
+        return raw(
+            "null"
+        )  # drivers repeat an alias of the same select list; what IDENTITY is to them is not known here
     if is_word(token, *wanted) and wanted and not is_op(at(tokens, after(tokens, index)), "."):
         qualified = is_op(at(tokens, before(tokens, index)), ".")
         return token if qualified else raw(f"rs.{token.value}")
