@@ -2,6 +2,27 @@
 -- has_table_privilege() find them. What PostgreSQL cannot know is NULL.
 set local allow_system_table_mods = on;
 
+-- A view of an older version may have other columns, which CREATE OR REPLACE would refuse. Views on views make it take
+-- several rounds; one that somebody's own view stands on stays, and is replaced if its columns are the same.
+do $$
+declare
+    place regclass;
+begin
+    for round in 1..4 loop
+        for place in
+            select c.oid from pg_catalog.pg_class as c
+            where c.relkind = 'v' and (c.relnamespace = 'rs'::regnamespace or c.relnamespace = 'pg_catalog'::regnamespace
+                and c.relname ~ '^(svv_|stl_|stv_|sys_|pg_table_def$|pg_(user|proc|class|database)_info$)')
+        loop
+            begin
+                execute format('drop view %s', place);
+            exception when dependent_objects_still_exist then
+                null;
+            end;
+        end loop;
+    end loop;
+end $$;
+
 -- Names of types as Redshift writes them.
 create or replace function rs.type_name(kind oid, modifier integer) returns text stable language sql
 as $$
@@ -76,7 +97,7 @@ select
         when t.attributes ->> 'diststyle' = 'even' then 0
         else 10
     end::smallint as reldiststyle,
-    null::smallint as releffectivediststyle
+    null::smallint as releffectivediststyle, false as relhasoids
 from pg_catalog.pg_class as c
 left join rs.table_attributes as t on c.oid = t.table_oid
 -- Indexes stand for sort keys here, and sequences for IDENTITY: Redshift has neither.
@@ -88,6 +109,9 @@ select
     rs.sort_key_place(t.attributes, a.attname) as attsortkeyord, 0::smallint as attencodingtype
 from pg_catalog.pg_attribute as a
 left join rs.table_attributes as t on a.attrelid = t.table_oid;
+
+create or replace view rs.pg_proc as
+select p.*, p.prokind = 'a' as proisagg, p.prokind = 'w' as proiswindow from pg_catalog.pg_proc as p;
 
 create or replace view rs.pg_attrdef as
 select d.*, pg_get_expr(d.adbin, d.adrelid) as adsrc from pg_catalog.pg_attrdef as d;
@@ -268,7 +292,7 @@ create or replace view pg_catalog.pg_proc_info as
 select p.oid as prooid, p.* from pg_catalog.pg_proc as p;
 
 create or replace view pg_catalog.pg_class_info as
-select c.oid as reloid, c.*, null::timestamp as relcreationtime from rs.pg_class as c;
+select c.oid as reloid, c.*, null::timestamp as relcreationtime from pg_catalog.pg_class as c;
 
 create or replace view pg_catalog.pg_database_info as
 select datname, oid as datid, datdba, datallowconn, datconnlimit, datacl from pg_catalog.pg_database;

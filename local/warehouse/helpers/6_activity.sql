@@ -1,9 +1,6 @@
 -- What runs and what was loaded.
 set local allow_system_table_mods = on;
 
--- Where they stood before.
-drop view if exists rs.stl_load_errors, rs.sys_load_error_detail, rs.stl_load_commits, rs.sys_load_history, rs.pg_table_def;
-
 create or replace view pg_catalog.stl_load_errors as
 select
     userid, slice, tbl, starttime, session, query, filename::char(256) as filename, line_number,
@@ -117,9 +114,9 @@ begin
     for name in
         select c.relname from pg_catalog.pg_class as c
         where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind = 'v'
-            and (c.relname ~ '^(svv|stl|stv|sys)_' or c.relname in ('pg_table_def', 'pg_user_info', 'pg_proc_info', 'pg_class_info', 'pg_database_info'))
+            and c.relname ~ '^(svv_|stl_|stv_|sys_|pg_table_def$|pg_(user|proc|class|database)_info$)'
     loop
         execute format('grant select on pg_catalog.%I to public', name);
     end loop;
-    grant select on rs.pg_class, rs.pg_attribute, rs.pg_attrdef to public;
+    grant select on rs.pg_class, rs.pg_attribute, rs.pg_attrdef, rs.pg_proc to public;
 end $$;

@@ -8,7 +8,8 @@ from ..tokens import Kind, Token, after, at, before, is_op, is_word, raw, signif
 
 # The columns that PostgreSQL's table lacks, by table.
 _ADDED_COLUMNS = {
-    "pg_class": frozenset({"reldiststyle", "releffectivediststyle"}),
+    "pg_class": frozenset({"reldiststyle", "releffectivediststyle", "relhasoids"}),
+    "pg_proc": frozenset({"proisagg", "proiswindow"}),
     "pg_attribute": frozenset({"attisdistkey", "attsortkeyord", "attencodingtype"}),
     "pg_attrdef": frozenset({"adsrc"}),
 }
