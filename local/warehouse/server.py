@@ -9,15 +9,15 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from local.warehouse import wire
-from local.warehouse.copy.command import CopyContext
-from local.warehouse.copy.journal import Journal
-from local.warehouse.errors import SqlError
-from local.warehouse.rewrite import rewrite_dynamic
-from local.warehouse.session import Session
-from local.warehouse.upstream import Asked, Pending, Upstream
+from . import wire
+from .copy.command import CopyContext
+from .copy.journal import Journal
+from .errors import SqlError
+from .rewrite import rewrite_dynamic
+from .session import Session
+from .upstream import Asked, Pending, Upstream
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
 
 # A client of this database and user is one of our own procedures that wants its dynamic SQL rewritten.
 REWRITE_SERVICE = "rs_rewrite"

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from local.warehouse import wire
-from local.warehouse.copy.command import CopyContext, run_copy
-from local.warehouse.errors import SqlError
-from local.warehouse.rewrite import Action, Statement, join, rewrite_script
-from local.warehouse.upstream import Asked, Pending, Upstream
+from . import wire
+from .copy.command import CopyContext, run_copy
+from .errors import SqlError
+from .rewrite import Action, Statement, join, rewrite_script
+from .upstream import Asked, Pending, Upstream
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
 
 # Parsed in place of a statement that the front itself carries out: it has no parameters and gives no rows.
 PLACEHOLDER = "do ''"

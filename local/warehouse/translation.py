@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from local.warehouse import wire
+from . import wire
 
 SERVER_VERSION = "8.0.2"
 _BYTES_CONSTRAINT = re.compile(r"rs_bytes_(\d+)_\d+")

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from local.warehouse import wire
-from local.warehouse.errors import SqlError, UpstreamError
-from local.warehouse.translation import parameter_status, short_sasl_list, translate_error
+from . import wire
+from .errors import SqlError, UpstreamError
+from .translation import parameter_status, short_sasl_list, translate_error
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
 
 
 class Asked(Enum):

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from local.warehouse.errors import not_emulated, refused
-from local.warehouse.rewrite.ddl import Reader, alter_table, create_table
-from local.warehouse.rewrite.expressions import rewrite_expressions
-from local.warehouse.rewrite.procedures import create_routine
-from local.warehouse.rewrite.queries import rewrite_query
-from local.warehouse.tokens import (
+from ..errors import not_emulated, refused
+from ..tokens import (
     Kind,
     Token,
     after,
@@ -26,6 +22,12 @@ from local.warehouse.tokens import (
     tokenize,
     words,
 )
+from .ddl import Reader, alter_table, create_table
+from .expressions import rewrite_expressions
+from .procedures import create_routine
+from .queries import rewrite_query
+from .show import show
+from .system import rewrite_system_names
 
 CACHED_SCRIPT_CHARACTERS = 65536
 
@@ -120,7 +122,7 @@ def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _generic(tokens: Sequence[Token]) -> list[Token]:
-    return rewrite_expressions(rewrite_query(tokens))
+    return rewrite_expressions(rewrite_query(rewrite_system_names(tokens)))
 
 
 def _create(tokens: Sequence[Token]) -> list[Token]:
@@ -155,6 +157,12 @@ def _without(tokens: Sequence[Token], *phrase: str) -> list[Token]:
 
 def _alter(tokens: Sequence[Token]) -> list[Token]:
     return [raw(alter_table(tokens))] if words(tokens, 2)[1:] == ("table",) else _generic(tokens)
+
+
+def _show(tokens: Sequence[Token]) -> list[Token]:
+    """SHOW TABLES, COLUMNS … become queries of the system views; any other SHOW is of a setting."""
+    query = show(tokens)
+    return _setting(tokens) if query is None else [raw(query)]
 
 
 def _setting(tokens: Sequence[Token]) -> list[Token]:
@@ -195,7 +203,7 @@ _HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
     "create": _create,
     "alter": _alter,
     "set": _setting,
-    "show": _setting,
+    "show": _show,
     "reset": _setting,
     "vacuum": _vacuum,
     "analyze": _analyze,

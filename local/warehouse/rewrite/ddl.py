@@ -6,10 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from local.warehouse.errors import SYNTAX_ERROR, SqlError, not_emulated, refused
-from local.warehouse.rewrite.expressions import rewrite_expressions
-from local.warehouse.rewrite.types import column_type, type_end
-from local.warehouse.tokens import (
+from ..errors import SYNTAX_ERROR, SqlError, not_emulated, refused
+from ..tokens import (
     Kind,
     Token,
     after,
@@ -24,6 +22,8 @@ from local.warehouse.tokens import (
     significant,
     split,
 )
+from .expressions import rewrite_expressions
+from .types import column_type, type_end
 
 # A constraint of this name carries a new table's design to the event trigger in rs, which takes it off again.
 ATTRIBUTES_CONSTRAINT = "rs_attributes"

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from local.warehouse.errors import SYNTAX_ERROR, SqlError, not_emulated, refused
-from local.warehouse.rewrite.ddl import Reader
-from local.warehouse.rewrite.expressions import rewrite_expressions
-from local.warehouse.rewrite.queries import rewrite_query
-from local.warehouse.rewrite.types import column_type, type_end
-from local.warehouse.tokens import (
+from ..errors import SYNTAX_ERROR, SqlError, not_emulated, refused
+from ..tokens import (
     Kind,
     Token,
     after,
@@ -25,6 +21,10 @@ from local.warehouse.tokens import (
     split,
     tokenize,
 )
+from .ddl import Reader
+from .expressions import rewrite_expressions
+from .queries import rewrite_query
+from .types import column_type, type_end
 
 BODY_DELIMITER = "$rs_body$"
 # Redshift puts a variable wherever its name occurs in a query; PostgreSQL would call a column of that name ambiguous.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from local.warehouse.errors import not_emulated, refused
-from local.warehouse.tokens import Kind, Token, after, at, before, closing, is_op, is_word, raw
+from ..errors import not_emulated, refused
+from ..tokens import Kind, Token, after, at, before, closing, is_op, is_word, raw
 
 _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 
