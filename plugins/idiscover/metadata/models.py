@@ -43,6 +43,7 @@ from idiscover.metadata.environment import SecretNames as SecretNames
 from idiscover.metadata.extraction import VARCHAR_MAX_BYTES as VARCHAR_MAX_BYTES
 from idiscover.metadata.extraction import ExtractionSettings as ExtractionSettings
 from idiscover.metadata.extraction import Protection as Protection
+from idiscover.metadata.table_columns import TableColumn as TableColumn
 
 
 class FieldType(StrEnum):
@@ -420,6 +421,11 @@ class TableSpec(Model):
         min_length=1,
         description="What a refresh runs for each stale country, in this order, in one transaction: `CALL"
         " schema.procedure(…)` with `:country_code`, `:as_of_date`, `:run_id` and literals. Other SQL is refused.",
+    )
+    columns: tuple[TableColumn, ...] = Field(
+        default=(),
+        description="For tables of dm, every column of the DDL but those that begin with `_`, in the order in which"
+        " analysts shall see them. A table of itg has those of its object.",
     )
 
     @property

@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, type[Model]] = {
     "tables/<schema>.<table>.yaml": models.TableSpec,
     "inputs": models.Input,
     "source": models.RowSource,
+    "columns": models.TableColumn,
     "context/<environment>.yaml": environment.Context,
     "buckets": environment.Buckets,
     "secrets": environment.SecretNames,
