@@ -43,6 +43,16 @@ from idiscover.metadata.environment import SecretNames as SecretNames
 from idiscover.metadata.extraction import VARCHAR_MAX_BYTES as VARCHAR_MAX_BYTES
 from idiscover.metadata.extraction import ExtractionSettings as ExtractionSettings
 from idiscover.metadata.extraction import Protection as Protection
+from idiscover.metadata.table_checks_spec import AcceptedValues as AcceptedValues
+from idiscover.metadata.table_checks_spec import Expression as Expression
+from idiscover.metadata.table_checks_spec import ForeignKey as ForeignKey
+from idiscover.metadata.table_checks_spec import Freshness as Freshness
+from idiscover.metadata.table_checks_spec import NotNull as NotNull
+from idiscover.metadata.table_checks_spec import Reconciliation as Reconciliation
+from idiscover.metadata.table_checks_spec import RowCount as RowCount
+from idiscover.metadata.table_checks_spec import Sum as Sum
+from idiscover.metadata.table_checks_spec import TableCheck as TableCheck
+from idiscover.metadata.table_checks_spec import UniqueKey as UniqueKey
 
 
 class FieldType(StrEnum):
@@ -420,6 +430,11 @@ class TableSpec(Model):
         min_length=1,
         description="What a refresh runs for each stale country, in this order, in one transaction: `CALL"
         " schema.procedure(…)` with `:country_code`, `:as_of_date`, `:run_id` and literals. Other SQL is refused.",
+    )
+    checks: tuple[TableCheck, ...] = Field(
+        default=(),
+        description="What has to hold of the slices that a refresh has written, before it is committed. That no two"
+        " rows have the same grain is checked in any case.",
     )
 
     @property
