@@ -27,8 +27,21 @@ from idiscover.metadata.table_checks_spec import (
 
 LABEL_MAX_LENGTH = 63
 SYSTEM_COLUMNS_OF_ITG = frozenset({"_country_code", "_read_at_utc", "_batch_id", "_run_id", "_loaded_at_utc"})
-_NUMBERS = DECIMAL_TYPES | {FieldType.INT}
-_TIMES = frozenset({FieldType.DATE, FieldType.DATETIME})
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Types of columns that a check can do something with: of fields, and of columns of dm, without their sizes."""
+
+    fields: frozenset[FieldType]
+    columns: frozenset[str]
+
+
+_NUMBERS = _Kind(
+    DECIMAL_TYPES | {FieldType.INT},
+    frozenset({"smallint", "int", "integer", "bigint", "numeric", "decimal", "real", "double precision"}),
+)
+_TIMES = _Kind(frozenset({FieldType.DATE, FieldType.DATETIME}), frozenset({"date", "timestamp", "timestamptz"}))
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class _Named:
     key: str
     table: str
     column: str
-    types: frozenset[FieldType] | None = None  # of a field that will do; its content may not be personal then
+    kind: _Kind | None = None  # what will do; its content is told, and may not be personal then
 
 
 def _checks_are_told_apart(table: TableSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
@@ -108,17 +121,10 @@ def _columns_of_itg_exist(table: TableSpec, catalog: Catalog, unread: Collection
         fields = {field.column: field for field in spec.fields}
         yield from _unknown(table, named, fields.keys() | SYSTEM_COLUMNS_OF_ITG)
         field = fields.get(named.column)
-        if field is None or named.types is None:
+        if field is None or named.kind is None:
             continue
-        if field.type not in named.types:
-            yield ConfigError(
-                "a check names a column of another type",
-                where=table_path(table.table),
-                key=named.key,
-                got=f"{named.table}.{named.column}, of type {field.type.value}",
-                expected=f"a field of type {names(kind.value for kind in named.types)}",
-                remedy="name another column",
-            )
+        if field.type not in named.kind.fields:
+            yield _of_another_type(table, named, field.type.value, [kind.value for kind in named.kind.fields])
         elif field.pii is not PiiClass.NONE:  # what a check finds stands in mails
             yield ConfigError(
                 "a check would tell what is personal",
@@ -131,11 +137,26 @@ def _columns_of_itg_exist(table: TableSpec, catalog: Catalog, unread: Collection
 
 
 def _columns_of_dm_exist(table: TableSpec, _catalog: Catalog, sql: SqlInventory) -> Problems:
-    """Columns of dm that checks name are in the table's DDL."""
+    """Columns of dm that checks name are in the table's DDL, and of a type that will do."""
     for named in _named_columns(table):
         columns = sql.tables.get(named.table)
-        if named.table.startswith("dm.") and columns is not None:
-            yield from _unknown(table, named, columns)
+        if not named.table.startswith("dm.") or columns is None:
+            continue
+        yield from _unknown(table, named, columns)
+        column = columns.get(named.column)
+        if column is not None and named.kind is not None and column.base_type not in named.kind.columns:
+            yield _of_another_type(table, named, column.type, named.kind.columns)
+
+
+def _of_another_type(table: TableSpec, named: _Named, got: str, expected: Collection[str]) -> ConfigError:
+    return ConfigError(
+        "a check names a column of another type",
+        where=table_path(table.table),
+        key=named.key,
+        got=f"{named.table}.{named.column}, of type {got}",
+        expected=f"a column of type {names(expected)}",
+        remedy="name another column",
+    )
 
 
 def _unknown(table: TableSpec, named: _Named, known: Collection[str]) -> Iterator[ConfigError]:

@@ -53,6 +53,7 @@ from idiscover.metadata.table_checks_spec import RowCount as RowCount
 from idiscover.metadata.table_checks_spec import Sum as Sum
 from idiscover.metadata.table_checks_spec import TableCheck as TableCheck
 from idiscover.metadata.table_checks_spec import UniqueKey as UniqueKey
+from idiscover.metadata.table_columns import TableColumn as TableColumn
 
 
 class FieldType(StrEnum):
@@ -430,6 +431,11 @@ class TableSpec(Model):
         min_length=1,
         description="What a refresh runs for each stale country, in this order, in one transaction: `CALL"
         " schema.procedure(…)` with `:country_code`, `:as_of_date`, `:run_id` and literals. Other SQL is refused.",
+    )
+    columns: tuple[TableColumn, ...] = Field(
+        default=(),
+        description="For tables of dm, every column of the DDL but those that begin with `_`, in the order in which"
+        " analysts shall see them. A table of itg has those of its object.",
     )
     checks: tuple[TableCheck, ...] = Field(
         default=(),

@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, type[Model]] = {
     "tables/<schema>.<table>.yaml": models.TableSpec,
     "inputs": models.Input,
     "source": models.RowSource,
+    "columns": models.TableColumn,
     "checks, kind unique_key": models.UniqueKey,
     "checks, kind not_null": models.NotNull,
     "checks, kind accepted_values": models.AcceptedValues,
