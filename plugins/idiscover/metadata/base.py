@@ -15,6 +15,9 @@ SALESFORCE_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"
 READ_AT_COLUMN = "_read_at_utc"  # system column: when a row was read
 VERSION_COLUMN_PATTERN = rf"^([a-z][a-z0-9_]{{0,62}}|{READ_AT_COLUMN})$"
 SALESFORCE_PATH_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$"
+COLUMN_PATTERN = r"^[a-z_][a-z0-9_]{0,62}$"
+# no backslash: Redshift reads one as the beginning of an escape
+PLAIN_TEXT_PATTERN = r"^[^\\\x00-\x1f]{0,255}$"
 QUALIFIED_NAME_PATTERN = r"^(stg|itg|dm)\.[a-z][a-z0-9_]{0,62}$"
 VIEW_PATTERN = r"^dm\.v_[a-z0-9_]{1,61}$"
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -38,6 +41,10 @@ PATTERNS = {
     VERSION_COLUMN_PATTERN: Wording(
         f"name, or {READ_AT_COLUMN}", f"a name of a column, such as system_modstamp, or {READ_AT_COLUMN}"
     ),
+    COLUMN_PATTERN: Wording(
+        "column", "a column: lower-case letters, digits and _, at most 63 characters, such as lab_id or _batch_id"
+    ),
+    PLAIN_TEXT_PATTERN: Wording("text", "a text of at most 255 characters on one line, without a backslash"),
     SALESFORCE_NAME_PATTERN: Wording(
         "Salesforce name",
         "a Salesforce API name: letters, digits and _, a letter first, at most 80 characters, such as Lab_Test__c",
@@ -58,6 +65,8 @@ PATTERNS = {
 }
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+ColumnName = Annotated[str, StringConstraints(pattern=COLUMN_PATTERN)]
+PlainText = Annotated[str, StringConstraints(pattern=PLAIN_TEXT_PATTERN)]
 SalesforceName = Annotated[str, StringConstraints(pattern=SALESFORCE_NAME_PATTERN)]
 SalesforcePath = Annotated[str, StringConstraints(pattern=SALESFORCE_PATH_PATTERN)]
 VersionColumn = Annotated[str, StringConstraints(pattern=VERSION_COLUMN_PATTERN)]

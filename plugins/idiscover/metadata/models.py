@@ -45,6 +45,16 @@ from idiscover.metadata.extraction import VARCHAR_MAX_BYTES as VARCHAR_MAX_BYTES
 from idiscover.metadata.extraction import ExtractionSettings as ExtractionSettings
 from idiscover.metadata.extraction import Protection as Protection
 from idiscover.metadata.subjects import SubjectSpec as SubjectSpec
+from idiscover.metadata.table_checks_spec import AcceptedValues as AcceptedValues
+from idiscover.metadata.table_checks_spec import Expression as Expression
+from idiscover.metadata.table_checks_spec import ForeignKey as ForeignKey
+from idiscover.metadata.table_checks_spec import Freshness as Freshness
+from idiscover.metadata.table_checks_spec import NotNull as NotNull
+from idiscover.metadata.table_checks_spec import Reconciliation as Reconciliation
+from idiscover.metadata.table_checks_spec import RowCount as RowCount
+from idiscover.metadata.table_checks_spec import Sum as Sum
+from idiscover.metadata.table_checks_spec import TableCheck as TableCheck
+from idiscover.metadata.table_checks_spec import UniqueKey as UniqueKey
 from idiscover.metadata.table_columns import TableColumn as TableColumn
 
 
@@ -421,6 +431,11 @@ class TableSpec(Model):
         default=(),
         description="For tables of dm, every column of the DDL but those that begin with `_`, in the order in which"
         " analysts shall see them. A table of itg has those of its object.",
+    )
+    checks: tuple[TableCheck, ...] = Field(
+        default=(),
+        description="What has to hold of the slices that a refresh has written, before it is committed. That no two"
+        " rows have the same grain is checked in any case.",
     )
 
     @property
