@@ -79,7 +79,7 @@ class FailedCheck:
     check: str
     severity: str
     order_date: date
-    failing_count: int
+    countries: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Figures:
     Attributes:
         made_at_utc: when the marts were asked.
         countries: code → name.
-        failed_checks: None where the environment keeps no outcomes of checks.
+        failed_checks: those whose newest outcome is a failure.
     """
 
     environment: str
@@ -100,7 +100,7 @@ class Figures:
     objectives: Sequence[ObjectiveRow]
     coverage: Sequence[CoverageRow]
     freshness: Sequence[FreshnessRow]
-    failed_checks: Sequence[FailedCheck] | None
+    failed_checks: Sequence[FailedCheck]
 
 
 @dataclass

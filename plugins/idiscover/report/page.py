@@ -75,10 +75,10 @@ def _checks(figures: Figures) -> str:
     if not figures.failed_checks:
         return ""
     rows = [
-        (item.table, item.check, item.severity, item.order_date.isoformat(), f"{item.failing_count:,}")
+        (item.table, item.check, item.severity, item.order_date.isoformat(), ", ".join(item.countries))
         for item in figures.failed_checks
     ]
-    head = ("table", "check", "severity", "order date", "rows")
+    head = ("table", "check", "severity", "order date", "countries")
     return (
         '<section class="alarm" role="alert"><h2>Checks that failed last time</h2>'
         "<p>With severity fail, the rows shown here are those of the last good load.</p>"
