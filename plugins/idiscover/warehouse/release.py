@@ -16,6 +16,7 @@ from idiscover.warehouse.ddl import (
     create_side_tables,
     create_stg_table,
 )
+from idiscover.warehouse.migration_ledger import LEDGER, TABLE
 from idiscover.warehouse.procedures import render_dm_procedure, render_itg_procedure
 
 SCHEMAS = ("stg", "itg", "dm")
@@ -39,13 +40,14 @@ def release(catalog: Catalog, sql_root: Path) -> list[ReleaseStatement]:
         sql_root: the folder `sql/`.
 
     Returns:
-        Schemas, tables of stg and itg with their comments, tables of dm, the ledger, then procedures.
+        Schemas, tables of stg and itg with their comments, tables of dm, the two ledgers, then procedures.
     """
     return [
         *(ReleaseStatement(f"schema {name}", f"create schema if not exists {name};") for name in SCHEMAS),
         *_tables(catalog),
         *_files(sql_root, "ddl/dm"),
         ReleaseStatement("table stg.batch_load", BATCH_LOAD),
+        ReleaseStatement(f"table {TABLE}", LEDGER),
         *_itg_procedures(catalog, sql_root),
         *_dm_procedures(catalog, sql_root),
         *(statement for folder in HAND_WRITTEN for statement in _files(sql_root, folder)),
