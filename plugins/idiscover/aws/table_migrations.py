@@ -16,6 +16,7 @@ from hashlib import sha256
 
 from psycopg2.extensions import cursor as Cursor
 
+from idiscover.aws.analyst_views import ensure_role, view_changes
 from idiscover.aws.job_metadata import JobMetadata
 from idiscover.aws.redshift import run_transaction, statements_alone, transaction
 from idiscover.errors import ConfigError
@@ -37,6 +38,7 @@ from idiscover.warehouse.migration_plan import PLAN_COMMAND, MigrationPlan, desc
 from idiscover.warehouse.release import SCHEMAS, ReleaseStatement
 from idiscover.warehouse.table_changes import ChangeKind, TableChange
 from idiscover.warehouse.table_shapes import STANDING_SQL, TableShape, shapes_of, standing_shapes
+from idiscover.warehouse.views import view_of
 
 log = logging.getLogger(__name__)
 
@@ -245,8 +247,8 @@ class Migrator:
                 write_entry(cursor, entry)
         with statements_alone(self._secret, self._region) as cursor:
             cursor.execute("set statement_timeout to %s", [_LONGEST_ALTER_SECONDS * 1000])
-            for view in _views_of(change.table):
-                cursor.execute(f"drop view if exists {view}")  # no column of a view can grow; the release makes it anew
+            if change.table.startswith("dm."):  # no column of a view can grow; the release makes it anew
+                cursor.execute(f"drop view if exists {view_of(change.table)}")
             cursor.execute(change.sql)
             cursor.execute(PROGRESS_SQL, {**entry, "state": EntryState.APPLIED, "done": 1})
 
@@ -268,7 +270,9 @@ class Migrator:
         """All statements of the release, and the entries of tables that are new, in one transaction."""
         new = [change for change in plan.automatic if change.kind is ChangeKind.CREATE_TABLE]
         with transaction(self._secret, self._region) as cursor:
-            for statement in self._sql.statements:
+            views = view_changes(cursor, self._sql.statements)
+            ensure_role(cursor, self._context.redshift.analyst_role)
+            for statement in views.to_run(self._sql.statements):
                 cursor.execute(statement.sql)
             if plan.is_new:
                 self._baseline(cursor, f"new warehouse: {len(new)} tables", [], plan.pending)
@@ -280,12 +284,6 @@ class Migrator:
 
 def _widening(change: TableChange) -> str:
     return f"{change.table}: {change.what}"
-
-
-def _views_of(table: str) -> list[str]:
-    """The view that analysts see instead of a table of dm."""
-    schema, _, name = table.partition(".")
-    return [f"dm.v_{name}"] if schema == "dm" else []
 
 
 def _standing(cursor: Cursor) -> dict[str, TableShape]:

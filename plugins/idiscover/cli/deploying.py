@@ -36,7 +36,7 @@ from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.warehouse.migration_files import read_migrations
 from idiscover.warehouse.procedures import TEMPLATE
-from idiscover.warehouse.release import release
+from idiscover.warehouse.release import granted, release
 
 JOB_METADATA_DDL = "sql/job_metadata/ddl.sql"
 PUBLISH_DAG = "dags/publish_dags.py"
@@ -85,7 +85,7 @@ def deploy(
     in_force, fault = _in_force(context, settings, bucket)
     publisher = _Deployed(in_force, sha, bucket, dry_run, allow_deletions=not keep_edits)
     sound = publisher.preview(delta, there)  # all mistakes before the first change
-    release_sql = release_sql_of(root, sound.catalog, bucket, sha)
+    release_sql = release_sql_of(root, sound.catalog, in_force, bucket, sha)
     job_ddl = (root / JOB_METADATA_DDL).read_text(encoding="utf-8")
     sql = release_checksum(release_sql, job_ddl)
     if last.get("sql") != sql:
@@ -112,14 +112,15 @@ def deploy(
     _record(bucket, now, dry_run)
 
 
-def release_sql_of(root: Path, catalog: Catalog, bucket: Bucket, sha: str) -> ReleaseSql:
+def release_sql_of(root: Path, catalog: Catalog, context: Context, bucket: Bucket, sha: str) -> ReleaseSql:
     """What the repository has for the warehouse, beside what the last release had.
 
     Raises:
         ConfigError: a migration is not as it has to be, or the record of the last release cannot be read.
     """
     sql = root / "sql"
-    return ReleaseSql(release(catalog, sql), read_migrations(sql), recorded_statements(bucket), requester(), sha)
+    statements = granted(release(catalog, sql), context.redshift.analyst_role)
+    return ReleaseSql(statements, read_migrations(sql), recorded_statements(bucket), requester(), sha)
 
 
 class _Deployed:

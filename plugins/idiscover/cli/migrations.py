@@ -90,7 +90,7 @@ def _to_come(root: Path, context: Context) -> ReleaseSql:
     there = texts_there(read_metadata(bucket, latest_metadata(bucket)))
     delta = compare(texts_here(root), there, last_release(bucket), overwrite=False)
     catalog = load_catalog(_Texts(delta.result), SqlInventory.read(root / "sql"))
-    return release_sql_of(root, catalog, bucket, code_sha(script_files(root)))
+    return release_sql_of(root, catalog, context, bucket, code_sha(script_files(root)))
 
 
 class _Texts:
