@@ -130,6 +130,11 @@ inputs:
 cut_off_hours: 4
 statements:
   - CALL dm.load_fact_test(:country_code, :as_of_date, :run_id)
+columns:
+  - {name: country_code, description: Country.}
+  - {name: test_id, description: The test.}
+  - {name: count, caption: Times, description: How often.}
+  - {name: price, description: "What it cost, in EUR."}
 """
 
 

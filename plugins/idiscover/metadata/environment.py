@@ -123,9 +123,14 @@ class SalesforceSettings(Model):
 
 
 class RedshiftSettings(Model):
-    """What COPY is allowed to read with."""
+    """Who may do what: COPY in the bucket, analysts in the warehouse."""
 
     copy_role_arn: Text = Field(description="Role that COPY reads the data bucket with.")
+    analyst_role: Name | None = Field(
+        default="idiscover_analyst",
+        description="Role of the warehouse that may read the views `dm.v_…` and nothing else; a deploy makes it if need"
+        " be. null: none.",
+    )
 
 
 class AirflowSettings(Model):

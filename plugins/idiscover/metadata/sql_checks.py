@@ -78,8 +78,44 @@ def _dm_tables_exist(table: TableSpec, _catalog: Catalog, sql: SqlInventory) -> 
             )
 
 
+def _dm_columns_are_described(table: TableSpec, _catalog: Catalog, sql: SqlInventory) -> Problems:
+    """Tables of dm describe each column of their DDL, and no other."""
+    standing = sql.tables.get(table.table)
+    if table.family is Family.STG_TO_ITG or standing is None:
+        return  # told elsewhere
+    where, ddl = table_path(table.table), f"sql/ddl/dm/{table.name}.sql"
+    described = [column.name for column in table.columns]
+    lacking = [name for name in standing if not name.startswith("_") and name not in described]
+    for position, name in enumerate(described):
+        if name not in standing:
+            near = nearest(name, lacking)
+            yield ConfigError(
+                "a described column is not in the table",
+                where=where,
+                key=f"columns.{position}.name",
+                got=name,
+                expected=f"a column of {ddl}",
+                did_you_mean=near,
+                remedy="correct the name, or add the column to the DDL",
+            )
+            lacking = [column for column in lacking if column != near]
+    if lacking:
+        yield ConfigError(
+            "a column of the table is not described",
+            where=where,
+            key="columns",
+            got=f"no {names(lacking)}",
+            expected=f"every column of {ddl} but those that begin with _",
+            remedy=f'add to columns: - {{name: {lacking[0]}, description: "what it means, for analysts"}}',
+        )
+
+
 def _itg_tables(catalog: Catalog) -> list[TableSpec]:
     return [table for table in catalog.tables.values() if table.family is Family.STG_TO_ITG]
 
 
-SQL_CHECKS: tuple[Callable[[TableSpec, Catalog, SqlInventory], Problems], ...] = (_procedures_exist, _dm_tables_exist)
+SQL_CHECKS: tuple[Callable[[TableSpec, Catalog, SqlInventory], Problems], ...] = (
+    _procedures_exist,
+    _dm_tables_exist,
+    _dm_columns_are_described,
+)

@@ -11,8 +11,30 @@ PROCEDURES, DM_TABLES = "procedures", "ddl/dm"
 
 _PROCEDURE = re.compile(r"create or replace procedure\s+([a-z0-9_]+\.[a-z0-9_]+)\s*\((.*?)\)\s*as\b", re.DOTALL)
 _TABLE = re.compile(r"create table if not exists\s+([a-z0-9_]+\.[a-z0-9_]+)\s*\((.*?)\n\)", re.DOTALL)
-_COLUMN = re.compile(r'^\s+"?([a-z_][a-z0-9_]*)"? +[a-z]', re.MULTILINE)
+_COLUMN = re.compile(
+    r'^\s+(?!primary key|foreign key|unique|constraint\b)"?([a-z_][a-z0-9_]*)"? +'
+    r"((?:double precision|character varying|timestamp with(?:out)? time zone|[a-z][a-z0-9]*)\s*(?:\([^()]*\))?)(.*)$",
+    re.MULTILINE,
+)
 _TYPE_ARGUMENTS = re.compile(r"\([^()]*\)")
+
+
+@dataclass(frozen=True)
+class SqlColumn:
+    """A column as its DDL has it.
+
+    Attributes:
+        type: in lower case, without blanks in its brackets: `numeric(30,6)`.
+        is_nullable: whether it may be null.
+    """
+
+    type: str
+    is_nullable: bool = True
+
+    @property
+    def base_type(self) -> str:
+        """The type without its sizes."""
+        return self.type.partition("(")[0]
 
 
 @dataclass(frozen=True)
@@ -21,11 +43,12 @@ class SqlInventory:
 
     Attributes:
         procedures: qualified name → number of parameters.
-        tables: qualified name → its columns; of a repository those of dm only, as others are made from metadata.
+        tables: qualified name → its columns by name, in their order; of a repository those of dm only, as others are
+            made from metadata.
     """
 
     procedures: Mapping[str, int]
-    tables: Mapping[str, frozenset[str]]
+    tables: Mapping[str, Mapping[str, SqlColumn]]
 
     @classmethod
     def read(cls, sql_root: Path) -> SqlInventory | None:
@@ -39,11 +62,19 @@ class SqlInventory:
     def of(cls, texts: Iterable[str]) -> SqlInventory:
         """The inventory of SQL texts."""
         procedures: dict[str, int] = {}
-        tables: dict[str, frozenset[str]] = {}
+        tables: dict[str, Mapping[str, SqlColumn]] = {}
         for text in texts:
             procedures |= {name: _count(parameters) for name, parameters in _PROCEDURE.findall(text)}
-            tables |= {name: frozenset(_COLUMN.findall(columns)) for name, columns in _TABLE.findall(text)}
+            tables |= {name: _columns(columns) for name, columns in _TABLE.findall(text)}
         return cls(procedures, tables)
+
+
+def _columns(text: str) -> dict[str, SqlColumn]:
+    """Of what stands between the brackets of a CREATE TABLE, a column on each line."""
+    return {
+        name: SqlColumn("".join(type_.split()) if "(" in type_ else type_.strip(), "not null" not in rest)
+        for name, type_, rest in _COLUMN.findall(text)
+    }
 
 
 def _count(parameters: str) -> int:

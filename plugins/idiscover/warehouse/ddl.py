@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from idiscover.metadata.models import CountryNone, FieldSpec, ObjectSpec, PiiClass
-from idiscover.warehouse.types import column_type, quoted
+from idiscover.warehouse.types import column_type, literal, quoted
 
 BATCH_LOAD = """\
 -- stg.batch_load: the ledger of what COPY brought; a batch that it has is not copied again. grain: batch_id.
@@ -152,7 +152,7 @@ def column_comments(table: str, fields: Iterable[FieldSpec]) -> list[tuple[str, 
     return [
         (
             f"comment {table}.{field.column}",
-            f"comment on column {table}.{quoted(field.column)} is {_text(_comment(field))};",
+            f"comment on column {table}.{quoted(field.column)} is {literal(_comment(field))};",
         )
         for field in fields
     ]
@@ -174,8 +174,3 @@ def _comment(field: FieldSpec) -> str:
 def _table(name: str, head: Sequence[str], columns: Sequence[str], options: Sequence[str]) -> str:
     body = ",\n".join(f"    {column}" for column in columns)
     return "\n".join([*head, f"create table if not exists {name} (", body, ")", *options[:-1], f"{options[-1]};"])
-
-
-def _text(text: str) -> str:
-    """`text` as a literal. Databases differ in what a backslash in one means, and a comment can do without."""
-    return "'" + text.replace("\\", "/").replace("'", "''") + "'"

@@ -11,7 +11,7 @@ from idiscover.metadata.excerpts import excerpt
 from idiscover.metadata.reserved_words import REDSHIFT_RESERVED_WORDS
 from idiscover.metadata.schedules import cron_fault
 from idiscover.metadata.spelling import nearest
-from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.metadata.sql_inventory import SqlColumn, SqlInventory
 from idiscover.metadata.yaml_text import Place
 from sqlfluff.dialects.dialect_redshift_keywords import redshift_reserved_keywords
 
@@ -103,12 +103,23 @@ def test_sql_is_read_as_it_is_written(tmp_path: Path) -> None:
     for path, text in {
         "procedures/dm_to_dm/load_a.sql": "create or replace procedure dm.load_a (p_x numeric(8, 2), p_y int)\nas $$",
         "procedures/dm_to_dm/load_b.sql.j2": "create or replace procedure dm.load_b ()\nas $$ {{ x }}",
-        "ddl/dm/a.sql": 'create table if not exists dm.a (\n    id varchar(18),\n    "order" int\n)\nsortkey (id);',
+        "ddl/dm/a.sql": 'create table if not exists dm.a (\n    id varchar(18) not null,\n    "order" numeric(30, 6),\n'
+        "    at timestamp with time zone encode az64,\n    primary key (id)\n)\nsortkey (id);",
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text, encoding="utf-8")
     sql = SqlInventory.read(tmp_path)
-    assert sql == SqlInventory({"dm.load_a": 2, "dm.load_b": 0}, {"dm.a": frozenset({"id", "order"})})
+    assert sql == SqlInventory(
+        {"dm.load_a": 2, "dm.load_b": 0},
+        {
+            "dm.a": {
+                "id": SqlColumn("varchar(18)", is_nullable=False),
+                "order": SqlColumn("numeric(30,6)"),
+                "at": SqlColumn("timestamp with time zone"),
+            }
+        },
+    )
+    assert list(sql.tables["dm.a"]) == ["id", "order", "at"]  # the order of the DDL
     assert SqlInventory.read(tmp_path / "nowhere") is None
 
 

@@ -1,0 +1,160 @@
+"""What analysts see of a real warehouse, tried through the front as a login that has their role and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from idiscover.aws.analyst_views import ensure_role, view_changes
+from idiscover.metadata.loading import FolderReader, load_catalog
+from idiscover.metadata.models import Catalog
+from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.warehouse.release import ReleaseStatement, granted, release
+from idiscover.warehouse.views import MartView, create_view, mart_views
+from psycopg2 import errors
+
+from tests.support.warehouse_stack import REPOSITORY, running_warehouse
+
+ROLE, LOGIN, PASSWORD = "idiscover_analyst", "ada_analyst", "Only4reading"
+TABLES = (
+    "select n.nspname || '.' || c.relname from pg_catalog.pg_class as c"
+    " inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid"
+    " where n.nspname in ('stg', 'itg', 'dm') and c.relkind = '{kind}' order by 1"
+)
+
+
+@dataclass
+class Warehouse:
+    """A warehouse with a release in it, without rows."""
+
+    dsn: str
+    catalog: Catalog
+    statements: list[ReleaseStatement]
+    sessions: dict[str | None, Any] = field(default_factory=dict)
+
+    def deploy(self, statements: list[ReleaseStatement]) -> list[str]:
+        """As a deploy does it; names of what it ran."""
+        with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
+            changes = view_changes(cursor, statements)
+            ensure_role(cursor, ROLE)
+            to_run = changes.to_run(statements)
+            for statement in to_run:
+                cursor.execute(statement.sql)
+        connection.close()
+        return [statement.name for statement in to_run]
+
+    def ask(self, sql: str, login: str | None = None) -> list[tuple[Any, ...]]:
+        """Rows of one statement, which is committed; as the owner, or as `login`."""
+        if login not in self.sessions:
+            who = {"user": login, "password": PASSWORD} if login else {}
+            self.sessions[login] = psycopg2.connect(self.dsn, **who)
+            self.sessions[login].autocommit = True
+        with self.sessions[login].cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    def relations(self, kind: str) -> list[str]:
+        """Tables (`r`) or views (`v`) of stg, itg and dm."""
+        return [name for (name,) in self.ask(TABLES.format(kind=kind))]
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
+    with running_warehouse(tmp_path_factory.mktemp("analysts")) as dsn:
+        found = Warehouse(dsn, catalog, granted(release(catalog, REPOSITORY / "sql"), ROLE))
+        found.deploy(found.statements)
+        found.ask(f"create user {LOGIN} password '{PASSWORD}'")
+        found.ask(f"grant role {ROLE} to {LOGIN}")
+        yield found
+        for session in found.sessions.values():
+            session.close()
+
+
+def test_an_analyst_reads_every_view_and_no_table(warehouse: Warehouse) -> None:
+    views, tables = warehouse.relations("v"), warehouse.relations("r")
+    assert {f"dm.v_{name.partition('.')[2]}" for name in warehouse.catalog.tables if name.startswith("dm.")} <= set(
+        views
+    )
+    assert {"stg.batch_load", "itg.account", "dm.dim_hcp"} <= set(tables)
+    for view in views:
+        warehouse.ask(f"select * from {view}", LOGIN)
+    for table in tables:
+        with pytest.raises(errors.InsufficientPrivilege):
+            warehouse.ask(f"select * from {table}", LOGIN)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into dm.v_dim_country values ('ZZ', 'XX', 'X', getdate())",
+        "update dm.v_dim_country set country_name = 'X'",
+        "delete from dm.v_dim_country",
+        "delete from dm.dim_country",
+        "drop view dm.v_dim_country",
+        "alter table dm.dim_country add column x int",
+        "create table dm.mine (x int)",
+        "create view dm.v_mine as select 1 as x",
+        "create or replace view dm.v_dim_country as select 1 as x",
+        "create schema mine",
+        "create table public.mine (x int)",
+        "create user other password 'Only4reading'",
+        f"grant select on dm.v_dim_country to {LOGIN}; grant select on dm.dim_country to {LOGIN}",
+        "truncate dm.dim_country",
+        "call dm.load_dim_country('ZZ', '2026-01-05', 'r')",
+        "call itg.load_account('DE', '2026-01-05', 'r')",
+    ],
+)
+def test_an_analyst_changes_nothing_and_runs_no_procedure(warehouse: Warehouse, statement: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        warehouse.ask(statement, LOGIN)
+
+
+def test_a_second_release_of_the_same_makes_no_view_anew(warehouse: Warehouse) -> None:
+    ran = warehouse.deploy(warehouse.statements)
+    assert not [name for name in ran if name.startswith(("view dm.v_dim", "view dm.v_fact", "view dm.v_dm", "drop "))]
+
+
+def test_a_view_whose_columns_change_is_made_anew_and_the_role_still_reads_it(warehouse: Warehouse) -> None:
+    warehouse.ask(
+        "create table dm.dim_toy (country_code varchar(2) not null, toy varchar(10), _loaded_at_utc timestamp)"
+    )
+    first = _toy(warehouse, "toy varchar(10)")
+    warehouse.deploy(first)
+    assert warehouse.ask("select toy from dm.v_dim_toy", LOGIN) == []
+    warehouse.ask("drop view dm.v_dim_toy; alter table dm.dim_toy add column colour varchar(8)")
+    warehouse.deploy(first)
+    second = _toy(warehouse, "colour varchar(8), toy varchar(10)")  # a column before others: no view can be replaced so
+    assert {"drop dm.v_dim_toy", "view dm.v_dim_toy"} <= set(warehouse.deploy(second))
+    assert warehouse.ask("select colour, toy from dm.v_dim_toy", LOGIN) == []
+    assert "drop dm.v_dim_toy" in warehouse.deploy(warehouse.statements)  # its table has left the metadata
+    assert "dm.v_dim_toy" not in warehouse.relations("v")
+    warehouse.ask("drop table dm.dim_toy")
+
+
+def test_texts_stand_on_tables_and_views(warehouse: Warehouse) -> None:
+    for relation in ("dm.dim_hcp", "dm.v_dim_hcp"):
+        found = warehouse.ask(f"select obj_description('{relation}'::regclass)")[0][0]
+        assert found == "Professionals with their history, under a pseudonym. Grain: hcp_key, valid_from."
+        described = warehouse.ask(
+            f"select attname, col_description('{relation}'::regclass, attnum) from pg_catalog.pg_attribute"
+            f" where attrelid = '{relation}'::regclass and attnum > 0"
+        )
+        texts = {name: text for name, text in described if name not in ("_run_id", "_as_of_date")}
+        assert texts["specialty"] == "Medical specialty." and all(texts.values())
+
+
+def _toy(warehouse: Warehouse, columns: str) -> list[ReleaseStatement]:
+    """The release, and a view of dm.dim_toy with these columns."""
+    ddl = "create table if not exists dm.dim_toy (\n    " + ",\n    ".join(columns.split(", ")) + "\n);"
+    ddl = ddl.replace("\n);", ",\n    _loaded_at_utc timestamp\n);")
+    hcp = warehouse.catalog.tables["dm.dim_hcp"]
+    described = [{"name": part.split()[0], "description": "X."} for part in columns.split(", ")]
+    table = type(hcp).model_validate({**hcp.model_dump(), "table": "dm.dim_toy", "columns": described})
+    toys = mart_views(warehouse.catalog.model_copy(update={"tables": {"dm.dim_toy": table}}), SqlInventory.of([ddl]))
+    released = [item for item in warehouse.statements if not item.name.startswith("grants")]
+    return granted([*released, *(ReleaseStatement(f"view {toy.name}", create_view(toy)) for toy in toys)], ROLE)
