@@ -12,12 +12,23 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from . import wire
 from .errors import SqlError, UpstreamError
 from .translation import parameter_status, short_sasl_list, translate_error
 
 log = logging.getLogger(__name__)
+
+
+class Client(Protocol):
+    """What of a client's stream the front writes to."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send bytes, soon."""
+
+    async def drain(self) -> None:
+        """Wait while the client is slower than the front."""
 
 
 class Asked(Enum):
@@ -70,10 +81,8 @@ class Pending:
 class Upstream:
     """The connection to PostgreSQL and the pump that passes its answers on to `client`."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: asyncio.StreamWriter
-    ) -> None:
-        self._reader, self._writer, self._client = reader, writer, client
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Client) -> None:
+        self._reader, self._writer, self.client = reader, writer, client
         self._pending: deque[Pending] = deque()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -82,6 +91,11 @@ class Upstream:
         self.client_is_redshift_connector = False
         self.closed = False
         self.batch_failed = False  # an error in the extended protocol: PostgreSQL skips all until Sync
+
+    @property
+    def process(self) -> int:
+        """PostgreSQL's process behind this session."""
+        return int.from_bytes(self.backend_key[:4], "big")
 
     def expect(self, pending: Pending) -> Pending:
         """Note that something is being asked; call it right before the message is sent."""
@@ -118,6 +132,12 @@ class Upstream:
         await self.send(wire.query(sql))
         await self._finish(pending)
         return result
+
+    async def sync(self) -> None:
+        """End what was sent in the extended protocol, and the transaction that it began, behind the client's back."""
+        pending = self.expect(Pending(Asked.SYNC, capture=Result()))
+        await self.send(wire.message(b"S"))
+        await self._finish(pending)
 
     async def copy_in(self, sql: str, chunks: AsyncIterator[bytes]) -> Result:
         """Run a COPY … FROM STDIN of the front's own over `chunks`; stops reading them when PostgreSQL objects."""
@@ -164,8 +184,8 @@ class Upstream:
                 passed = [self._answer(kind, data) for kind, data in framer.feed(chunk)]
                 down = b"".join(data for data in passed if data)
                 if down:
-                    self._client.write(down)
-                    await self._client.drain()
+                    self.client.write(down)
+                    await self.client.drain()
         finally:
             self.close()
 
@@ -219,7 +239,7 @@ class Upstream:
             head.copy_ready.set()
 
     def _error(self, data: bytes, head: Pending | None) -> bytes:
-        fields = translate_error(wire.parse_fields(data[5:]))
+        fields = translate_error(wire.parse_fields(data[5:]), self.process)
         if head is None:
             return wire.error(fields)
         head.failed = True

@@ -45,6 +45,7 @@ class Statement:
     action: Action
     sql: str
     controls_transaction: bool = False
+    calls: bool = False  # a procedure, which has to see whether a transaction was begun before it
 
 
 _TRANSACTION = frozenset({"begin", "start", "commit", "end", "rollback", "abort"})
@@ -74,14 +75,20 @@ def rewrite_script(sql: str) -> tuple[Statement, ...]:
     return _rewrite_cached(sql) if len(sql) <= CACHED_SCRIPT_CHARACTERS else _rewrite(sql)
 
 
-def rewrite_dynamic(sql: str) -> str:
-    """The text of an EXECUTE inside a procedure, rewritten. Raises SqlError for what cannot be run there."""
+def rewrite_dynamic(sql: str) -> tuple[str, str]:
+    """The text of an EXECUTE inside a procedure, rewritten, and `commit` if a commit is to follow it.
+
+    Raises SqlError for what cannot be run there.
+    """
     statements = rewrite_script(sql)
     if any(statement.action is Action.COPY for statement in statements):
         raise not_emulated("COPY inside a stored procedure")
-    if any(statement.action is Action.TRUNCATE for statement in statements):
-        raise not_emulated("TRUNCATE in the dynamic SQL of a stored procedure")
-    return join(statements)
+    if any(statement.controls_transaction for statement in statements):
+        raise refused("COMMIT or ROLLBACK in dynamic SQL")
+    commits = any(statement.action is Action.TRUNCATE for statement in statements)
+    if commits and len(statements) > 1:
+        raise not_emulated("TRUNCATE beside other statements in one text of dynamic SQL")
+    return join(statements), "commit" if commits else ""
 
 
 def join(statements: Sequence[Statement]) -> str:
@@ -101,7 +108,7 @@ def _statement(tokens: Sequence[Token]) -> Statement:
     text = render(rewrite_statement(tokens)).strip()
     if first == "truncate":
         return Statement(Action.TRUNCATE, text)
-    return Statement(Action.UPSTREAM, text, first in _TRANSACTION)
+    return Statement(Action.UPSTREAM, text, first in _TRANSACTION, first == "call")
 
 
 def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
