@@ -11,6 +11,7 @@ from .copy.command import CopyContext, run_copy
 from .errors import SqlError
 from .faults import FaultKind, Faults, serialization_failure
 from .rewrite import Action, Statement, join, rewrite_script
+from .unload.command import run_unload
 from .upstream import Asked, Client, Pending, Upstream
 
 log = logging.getLogger(__name__)
@@ -266,7 +267,7 @@ class Session:
     async def _special(self, statement: Statement) -> bool:
         """Run a special statement and tell the client how it went; everything asked before has been answered."""
         try:
-            tag = await (self._copy(statement) if statement.action is Action.COPY else self._truncate(statement))
+            tag = await self._carry_out(statement)
         except SqlError as error:
             await self._upstream.fail_transaction()
             self._client.write(wire.error(error.fields()))
@@ -276,11 +277,16 @@ class Session:
         await self._client.drain()
         return True
 
-    async def _copy(self, statement: Statement) -> str:
+    async def _carry_out(self, statement: Statement) -> str:
+        """The command tag of a special statement that was run. Raises SqlError."""
+        if statement.action is Action.TRUNCATE:
+            return await self._truncate(statement)
         if self._upstream.status == "E":
             raise SqlError(
                 "current transaction is aborted, commands ignored until end of transaction block", code="25P02"
             )
+        if statement.action is Action.UNLOAD:
+            return await run_unload(statement.sql, self._upstream, self._client)
         self._context.canceled.clear()
         return await run_copy(statement.sql, self._upstream, self._client, self._context)
 

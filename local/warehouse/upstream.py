@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from . import wire
 from .errors import SqlError, UpstreamError
 from .translation import parameter_status, short_sasl_list, translate_error
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Client(Protocol):
@@ -58,11 +59,16 @@ _ENDS: dict[Asked, bytes] = {
 
 @dataclass
 class Result:
-    """What a statement of the front's own gave: rows as text, the command tag, or an error."""
+    """What a statement of the front's own gave: rows as text, the command tag, or an error.
+
+    With `begin` and `take`, the columns (names and type oids) and each row are given away as they come.
+    """
 
     rows: list[list[str | None]] = field(default_factory=list)
     tag: str = ""
-    error: UpstreamError | None = None
+    error: SqlError | None = None
+    begin: Callable[[list[tuple[str, int]]], None] | None = None
+    take: Callable[[list[str | None]], None] | None = None
 
 
 @dataclass
@@ -118,16 +124,16 @@ class Upstream:
         if self.closed:
             raise ConnectionError("PostgreSQL closed the connection")
 
-    async def run(self, sql: str) -> Result:
+    async def run(self, sql: str, result: Result | None = None) -> Result:
         """Run a statement of the front's own. Raises UpstreamError if it fails."""
-        result = await self.attempt(sql)
+        result = await self.attempt(sql, result)
         if result.error is not None:
             raise result.error
         return result
 
-    async def attempt(self, sql: str) -> Result:
+    async def attempt(self, sql: str, result: Result | None = None) -> Result:
         """Run a statement of the front's own; a failure is in the result."""
-        result = Result()
+        result = result or Result()
         pending = self.expect(Pending(Asked.QUERY, capture=result))
         await self.send(wire.query(sql))
         await self._finish(pending)
@@ -231,12 +237,24 @@ class Upstream:
 
     def _keep(self, head: Pending, letter: bytes, body: bytes) -> None:
         assert head.capture is not None
+        result = head.capture
         if letter == b"D":
-            head.capture.rows.append(wire.parse_data_row(body))
+            self._give(result, result.take or result.rows.append, wire.parse_data_row(body))
+        elif letter == b"T" and result.begin is not None:
+            self._give(result, result.begin, wire.parse_row_description(body))
         elif letter == b"C":
-            head.capture.tag = body[:-1].decode()
+            result.tag = body[:-1].decode()
         elif letter == b"G":
             head.copy_ready.set()
+
+    @staticmethod
+    def _give(result: Result, taker: Callable[[T], None], item: T) -> None:
+        """Hand something on, unless that has failed before."""
+        if result.error is None:
+            try:
+                taker(item)
+            except SqlError as error:
+                result.error = error
 
     def _error(self, data: bytes, head: Pending | None) -> bytes:
         fields = translate_error(wire.parse_fields(data[5:]), self.process)

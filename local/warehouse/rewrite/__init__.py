@@ -35,6 +35,7 @@ class Action(Enum):
 
     UPSTREAM = "upstream"  # PostgreSQL, as it stands
     COPY = "copy"  # the front: COPY from S3
+    UNLOAD = "unload"  # the front: UNLOAD to S3
     TRUNCATE = "truncate"  # PostgreSQL, and a commit behind it
 
 
@@ -61,7 +62,6 @@ _REFUSED_OBJECTS = frozenset(
      "cast", "event", "collation", "publication", "subscription", "policy", "statistics", "unlogged"}
 )  # fmt: skip
 _UNEMULATED_OBJECTS = frozenset({"external", "library", "datashare", "model", "materialized", "masking", "rls"})
-_UNEMULATED_STATEMENTS = frozenset({"unload"})
 _REFUSED_STATEMENTS = frozenset({"listen", "notify", "unlisten", "do", "cluster", "reindex", "load", "import"})
 
 
@@ -81,8 +81,9 @@ def rewrite_dynamic(sql: str) -> tuple[str, str]:
     Raises SqlError for what cannot be run there.
     """
     statements = rewrite_script(sql)
-    if any(statement.action is Action.COPY for statement in statements):
-        raise not_emulated("COPY inside a stored procedure")
+    for statement in statements:
+        if statement.action in (Action.COPY, Action.UNLOAD):
+            raise not_emulated(f"{statement.action.value.upper()} inside a stored procedure")
     if any(statement.controls_transaction for statement in statements):
         raise refused("COMMIT or ROLLBACK in dynamic SQL")
     commits = any(statement.action is Action.TRUNCATE for statement in statements)
@@ -103,8 +104,8 @@ def _rewrite(sql: str) -> tuple[Statement, ...]:
 
 def _statement(tokens: Sequence[Token]) -> Statement:
     first = words(tokens, 1)[0]
-    if first == "copy":
-        return Statement(Action.COPY, render(tokens))
+    if first in ("copy", "unload"):
+        return Statement(Action(first), render(tokens))
     text = render(rewrite_statement(tokens)).strip()
     if first == "truncate":
         return Statement(Action.TRUNCATE, text)
@@ -114,8 +115,6 @@ def _statement(tokens: Sequence[Token]) -> Statement:
 def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
     """One statement's tokens, rewritten."""
     first, second = (*words(tokens, 2), "", "")[:2]
-    if first in _UNEMULATED_STATEMENTS:
-        raise not_emulated(first.upper())
     if first in _REFUSED_STATEMENTS:
         raise refused(first.upper())
     if first in ("create", "drop", "alter") and second in _REFUSED_OBJECTS:

@@ -52,7 +52,10 @@ def test_what_redshift_lacks_is_refused_by_name(sql: str, named: str) -> None:
     [
         ("select a from t qualify row_number() over (order by a) = 1", "QUALIFY"),
         ("select * from t pivot (sum(a) for b in (1))", "PIVOT"),
-        ("unload ('select 1') to 's3://b/k' iam_role default", "UNLOAD"),
+        (
+            "create procedure p() as $$ begin unload ('select 1') to 's3://b/k'; end $$ language plpgsql",
+            "UNLOAD inside",
+        ),
         ("create external schema s from data catalog", "EXTERNAL"),
         ("create materialized view v as select 1", "MATERIALIZED"),
         ("create table t (a geometry)", "GEOMETRY"),
