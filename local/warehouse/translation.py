@@ -8,6 +8,7 @@ from . import wire
 from .faults import serialization_failure
 
 SERVER_VERSION = "8.0.2"
+MULTIPLE_MATCHES = "Found multiple matches to update the same tuple."
 _BYTES_CONSTRAINT = re.compile(r"rs_bytes_(\d+)_\d+")
 _ATOMIC_HINT = (
     "Try calling the procedure as a top-level call i.e. not from within an explicit transaction block. "
@@ -33,6 +34,8 @@ def short_sasl_list(data: bytes) -> bytes:
 def translate_error(fields: dict[str, str], process: int = 0) -> dict[str, str]:
     """The fields of an error as Redshift words it, where the front knows; `process` is the session's."""
     code = fields.get("C", "")
+    if code == "21000" and fields.get("M", "").startswith("MERGE command cannot affect row"):
+        return {"S": "ERROR", "V": "ERROR", "C": "XX000", "M": MULTIPLE_MATCHES}
     if code == "40001":
         return {**fields, **serialization_failure(process).fields()}
     if code == "23514" and (match := _BYTES_CONSTRAINT.fullmatch(fields.get("n", ""))):

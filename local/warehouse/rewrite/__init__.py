@@ -22,8 +22,9 @@ from ..tokens import (
     tokenize,
     words,
 )
-from .ddl import Reader, alter_table, create_table
+from .ddl import Reader, alter_materialized_view, alter_table, create_materialized_view, create_table
 from .expressions import rewrite_expressions
+from .merge import rewrite_merge
 from .procedures import create_routine
 from .queries import rewrite_query
 
@@ -61,7 +62,7 @@ _REFUSED_OBJECTS = frozenset(
     {"index", "trigger", "rule", "sequence", "extension", "type", "domain", "tablespace", "aggregate", "operator",
      "cast", "event", "collation", "publication", "subscription", "policy", "statistics", "unlogged"}
 )  # fmt: skip
-_UNEMULATED_OBJECTS = frozenset({"external", "library", "datashare", "model", "materialized", "masking", "rls"})
+_UNEMULATED_OBJECTS = frozenset({"external", "library", "datashare", "model", "masking", "rls"})
 _REFUSED_STATEMENTS = frozenset({"listen", "notify", "unlisten", "do", "cluster", "reindex", "load", "import"})
 
 
@@ -109,7 +110,7 @@ def _statement(tokens: Sequence[Token]) -> Statement:
     text = render(rewrite_statement(tokens)).strip()
     if first == "truncate":
         return Statement(Action.TRUNCATE, text)
-    return Statement(Action.UPSTREAM, text, first in _TRANSACTION, first == "call")
+    return Statement(Action.UPSTREAM, text, first in _TRANSACTION, text.startswith("call "))
 
 
 def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
@@ -140,6 +141,8 @@ def _create(tokens: Sequence[Token]) -> list[Token]:
         raise refused(f"CREATE {kind.upper()}")
     if kind == "unique":
         raise refused("CREATE INDEX")
+    if kind == "materialized":
+        return [raw(create_materialized_view(rewrite_query(tokens)))]
     if kind == "view":
         return _generic(_without(tokens, "with", "no", "schema", "binding"))
     return _generic(tokens)
@@ -160,7 +163,10 @@ def _without(tokens: Sequence[Token], *phrase: str) -> list[Token]:
 
 
 def _alter(tokens: Sequence[Token]) -> list[Token]:
-    return [raw(alter_table(tokens))] if words(tokens, 2)[1:] == ("table",) else _generic(tokens)
+    kind = words(tokens, 2)[1:]
+    if kind == ("table",):
+        return [raw(alter_table(tokens))]
+    return [raw(alter_materialized_view(tokens))] if kind == ("materialized",) else _generic(tokens)
 
 
 def _setting(tokens: Sequence[Token]) -> list[Token]:
@@ -197,6 +203,21 @@ def _truncate(tokens: Sequence[Token]) -> list[Token]:
     return [token for token in tokens if not is_op(token, ";")]
 
 
+def _merge(tokens: Sequence[Token]) -> list[Token]:
+    return rewrite_merge(rewrite_query(tokens))
+
+
+def _refresh(tokens: Sequence[Token]) -> list[Token]:
+    """REFRESH MATERIALIZED VIEW v [RESTRICT | CASCADE]."""
+    return _without(_without(tokens, "cascade"), "restrict")
+
+
+def _lock(tokens: Sequence[Token]) -> list[Token]:
+    if any(is_word(token, "in", "nowait") for token in tokens):
+        raise refused("a mode in LOCK", "LOCK [TABLE] t keeps everybody out")
+    return list(tokens)
+
+
 _HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
     "create": _create,
     "alter": _alter,
@@ -209,4 +230,7 @@ _HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
     "grant": _grant,
     "revoke": _grant,
     "truncate": _truncate,
+    "merge": _merge,
+    "refresh": _refresh,
+    "lock": _lock,
 }
