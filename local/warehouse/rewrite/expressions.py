@@ -245,16 +245,24 @@ def _over(tokens: Sequence[Token], end: int) -> tuple[str, int]:
 def _listagg(tokens: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
     order, end = _within_group(tokens, end)
     over, end = _over(tokens, end)
-    if over:
-        raise not_emulated("LISTAGG as a window function")
     kept = significant(arguments[0])
     distinct = is_word(at(kept, 0), "distinct")
     value = _text(_behind_first(arguments[0]) if distinct else arguments[0])
     delimiter = _text(arguments[1]) if len(arguments) > 1 else "''"
+    if over:
+        return [raw(_listagg_window(value, delimiter, order, over, distinct))], end + 1
     by = f" order by {_text(order)}" if order else ""
     if distinct and order and _text(order).split()[0] == value:
         by = f" order by ({value})::text{_text(order)[len(value) :]}"
     return [raw(f"string_agg({'distinct ' if distinct else ''}({value})::text, {delimiter}{by})")], end + 1
+
+
+def _listagg_window(value: str, delimiter: str, order: list[Token] | None, over: str, distinct: bool) -> str:
+    """LISTAGG(…) WITHIN GROUP (ORDER BY …) OVER (PARTITION BY …): the window has the order, and all of its rows."""
+    if distinct:
+        raise not_emulated("LISTAGG (DISTINCT …) as a window function")
+    by = f" order by {_text(order)} rows between unbounded preceding and unbounded following" if order else ""
+    return f"string_agg(({value})::text, {delimiter}){over.rstrip().removesuffix(')')}{by})"
 
 
 def _behind_first(tokens: Sequence[Token]) -> list[Token]:
