@@ -26,9 +26,15 @@ from .types import cast_type, type_end
 # Functions of the schema rs that stand for Redshift's of the same name.
 HELPERS = frozenset(
     {"add_months", "avg", "charindex", "concat", "convert_timezone", "date_cmp", "date_part", "date_part_year",
-     "date_trunc", "fnv_hash", "getdate", "interval_cmp", "json_extract_path_text", "last_day", "len",
+     "date_trunc", "fnv_hash", "getdate", "interval_cmp", "last_day", "len",
      "median", "months_between", "next_day", "pg_last_copy_count", "pg_last_copy_id", "pg_last_query_id",
      "regexp_replace", "regexp_substr", "sha2", "strtol", "timestamp_cmp", "trunc", "version"}
+)  # fmt: skip
+SUPER_FUNCTIONS = frozenset(
+    {"json_parse", "can_json_parse", "json_serialize", "json_size", "json_typeof", "is_array", "is_object", "is_scalar",
+     "is_varchar", "is_boolean", "is_smallint", "is_integer", "is_bigint", "is_decimal", "is_float", "get_array_length",
+     "array_concat", "array_flatten", "array_contains", "subarray", "split_to_array", "is_valid_json",
+     "is_valid_json_array", "json_array_length", "json_extract_array_element_text"}
 )  # fmt: skip
 RENAMED = {
     "nvl": "coalesce", "replicate": "repeat", "dexp": "exp", "dlog1": "ln", "dlog10": "log", "dsqrt": "sqrt",
@@ -41,9 +47,7 @@ _TIMESTAMP_ARGUMENTS = {
 }  # fmt: skip
 _PART_FIRST = frozenset({"dateadd", "datediff", "date_part"})
 _NOT_EMULATED = frozenset(
-    {"sha1", "func_sha1", "crc32", "farmhash64", "checksum", "try_cast", "json_parse", "json_serialize",
-     "json_array_length", "json_extract_array_element_text", "is_valid_json", "is_valid_json_array",
-     "get_array_length", "split_to_array", "array_concat", "array_flatten", "subarray", "object", "object_transform",
+    {"sha1", "func_sha1", "crc32", "farmhash64", "checksum", "try_cast", "object_transform",
      "hll", "hll_create_sketch", "hll_cardinality", "hll_combine", "from_hex", "to_varbyte", "from_varbyte",
      "listaggdistinct", "pivot", "unpivot", "text_to_int_alt", "text_to_numeric_alt"}
 )  # fmt: skip
@@ -137,7 +141,7 @@ def _call(tokens: Sequence[Token], index: int) -> Handled:
     special = _SPECIAL.get(name)
     if special is not None:
         return special(tokens, end, arguments)
-    if name in HELPERS or name in _PART_FIRST:
+    if name in HELPERS or name in SUPER_FUNCTIONS or name in _PART_FIRST:
         return _helper(name, arguments), end + 1
     if name != tokens[index].value:
         return [raw(name)], index + 1
@@ -300,6 +304,26 @@ def _ratio_to_report(tokens: Sequence[Token], end: int, arguments: list[list[Tok
     return [raw(f"(({value})::float8 / nullif(sum({value}){over}, 0)::float8)")], end + 1
 
 
+def _json_path(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
+    """JSON_EXTRACT_PATH_TEXT(text, path, … [, null_if_invalid])."""
+    last = significant(arguments[-1])
+    lenient = len(last) == 1 and is_word(last[0], "true")
+    kept = arguments[:-1] if len(last) == 1 and is_word(last[0], "true", "false") else arguments
+    return [raw(f"rs.json_extract_path_text{'_or_null' if lenient else ''}("), *_joined(kept), raw(")")], end + 1
+
+
+def _array(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
+    """ARRAY(a, b, …) of SUPER; PostgreSQL's ARRAY(SELECT …) is left to the queries that tools send to the catalogue."""
+    if is_word(at(significant(arguments[0]), 0), "select", "with"):
+        return None
+    return [raw("jsonb_build_array("), *_joined(arguments), raw(")")], end + 1
+
+
+def _object(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
+    """OBJECT(key, value, …)."""
+    return [raw("jsonb_build_object("), *_joined(arguments), raw(")")], end + 1
+
+
 def _extract(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
     """EXTRACT(part FROM x)."""
     kept = significant(arguments[0])
@@ -322,4 +346,7 @@ _SPECIAL: dict[str, Callable[[Sequence[Token], int, list[list[Token]]], Handled]
     "percentile_disc": _percentile("percentile_disc"),
     "ratio_to_report": _ratio_to_report,
     "extract": _extract,
+    "json_extract_path_text": _json_path,
+    "array": _array,
+    "object": _object,
 }
