@@ -23,7 +23,7 @@ from .statement import UnloadCommand, parse_unload
 log = logging.getLogger(__name__)
 
 
-async def run_unload(sql: str, upstream: Upstream, client: Client) -> str:
+async def run_unload(sql: str, upstream: Upstream, client: Client, query_id: int) -> str:
     """Carry an UNLOAD out; its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_unload(sql)
     started = time.monotonic()
@@ -34,6 +34,9 @@ async def run_unload(sql: str, upstream: Upstream, client: Client) -> str:
     unloading = Unloading(command)
     await upstream.run(command.query, Result(begin=unloading.begin, take=unloading.add))
     await asyncio.to_thread(store.write, unloading)
+    state = {"last_unload_count": unloading.rows, "last_unload_id": query_id, "last_query_id": query_id}
+    settings = ", ".join(f"set_config('rs.{name}', '{value}', false)" for name, value in state.items())
+    await upstream.run(f"select {settings}")
     text = f"UNLOAD completed, {unloading.rows} record(s) unloaded successfully."
     client.write(wire.notice({"S": "INFO", "V": "INFO", "C": "00000", "M": text}))
     log.info("UNLOAD: %d rows, %d files, %.2f s", unloading.rows, len(unloading.files), time.monotonic() - started)
