@@ -27,6 +27,8 @@ from .expressions import rewrite_expressions
 from .merge import rewrite_merge
 from .procedures import create_routine
 from .queries import rewrite_query
+from .show import show
+from .system import rewrite_system_names
 
 CACHED_SCRIPT_CHARACTERS = 65536
 
@@ -127,7 +129,7 @@ def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _generic(tokens: Sequence[Token]) -> list[Token]:
-    return rewrite_expressions(rewrite_query(tokens))
+    return rewrite_expressions(rewrite_query(rewrite_system_names(tokens)))
 
 
 def _create(tokens: Sequence[Token]) -> list[Token]:
@@ -167,6 +169,12 @@ def _alter(tokens: Sequence[Token]) -> list[Token]:
     if kind == ("table",):
         return [raw(alter_table(tokens))]
     return [raw(alter_materialized_view(tokens))] if kind == ("materialized",) else _generic(tokens)
+
+
+def _show(tokens: Sequence[Token]) -> list[Token]:
+    """SHOW TABLES, COLUMNS … become queries of the system views; any other SHOW is of a setting."""
+    query = show(tokens)
+    return _setting(tokens) if query is None else [raw(query)]
 
 
 def _setting(tokens: Sequence[Token]) -> list[Token]:
@@ -222,7 +230,7 @@ _HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
     "create": _create,
     "alter": _alter,
     "set": _setting,
-    "show": _setting,
+    "show": _show,
     "reset": _setting,
     "vacuum": _vacuum,
     "analyze": _analyze,

@@ -67,9 +67,6 @@ _NOT_IN_REDSHIFT = {
     "json_agg": "", "jsonb_agg": "", "string_to_array": "", "regexp_matches": "", "regexp_split_to_table": "",
     "date_bin": "", "num_nulls": "", "num_nonnulls": "", "starts_with": "", "width_bucket": "",
 }  # fmt: skip
-SYSTEM_TABLES = frozenset(
-    {"stl_load_errors", "stl_load_commits", "sys_load_error_detail", "sys_load_history", "pg_table_def"}
-)  # fmt: skip
 _NAMES_A_TABLE = ("table", "into", "update", "procedure", "function", "call", "view", "exists", "references", "with")
 
 Handled = tuple[list[Token], int] | None
@@ -117,8 +114,6 @@ def _bare_word(tokens: Sequence[Token], index: int) -> Handled:
         return None
     if token.value in _BARE and not is_word(previous, "as"):
         return [raw(_BARE[token.value])], index + 1
-    if token.value in SYSTEM_TABLES:
-        return [raw(f"rs.{token.value}")], index + 1
     if token.value == "approximate" and is_word(following, "count", "percentile_disc"):
         return [], after(tokens, index)
     return None
@@ -128,7 +123,7 @@ def _pg_catalog(tokens: Sequence[Token], index: int) -> Handled:
     """`pg_catalog.` before something that lives in rs here is dropped, so that the other rules see it."""
     target = after(tokens, after(tokens, index))
     name = at(tokens, target)
-    if name is None or name.value not in HELPERS | SYSTEM_TABLES:
+    if name is None or name.value not in HELPERS:
         return None
     handled = _handle(tokens[target:], 0)
     return None if handled is None else (handled[0], handled[1] + target)

@@ -84,7 +84,7 @@ def test_what_is_not_emulated_fails_by_name(sql: str, named: str) -> None:
         ("insert into len (a) values (1)", "insert into len (a) values (1)"),
         ("select a::decimal, cast(b as numeric(5,1))", "select a::numeric(18,0), cast(b as numeric(5,1))"),
         ("select 'nvl(a, b)', \"NVL\" from t -- nvl(a)", "select 'nvl(a, b)', \"nvl\" from t -- nvl(a)"),
-        ("select * from pg_catalog.stl_load_errors", "select * from rs.stl_load_errors"),
+        ("select * from pg_catalog.stl_load_errors", "select * from pg_catalog.stl_load_errors"),
         ("create view v as select 1 with no schema binding", "create view v as select 1"),
         ("set query_group to 'x'", "set rs.query_group to 'x'"),
         ("create table #t (a int)", 'create temp table "#t" ( a int )'),
