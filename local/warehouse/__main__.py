@@ -18,16 +18,18 @@ from pathlib import Path
 
 from . import UPSTREAM_VARIABLE
 from .installation import install
-from .server import SESSION_BUFFER_BYTES, Front, rewriting_connection
+from .server import SESSION_BUFFER_BYTES, Front
 
 log = logging.getLogger(__package__)
 
 HOST = "127.0.0.1"
+# What PostgreSQL has for Redshift's isolation levels, and its own default.
+ISOLATION = {"statement": "read committed", "snapshot": "repeatable read", "serializable": "serializable"}
 
 
-async def serve(port: int, upstream: str) -> None:
+async def serve(port: int, upstream: str, isolation: str) -> None:
     """Install the helpers, listen, and serve until a signal comes."""
-    front = Front(upstream, rewriting_connection(HOST, port), install(upstream))
+    front = Front(upstream, (HOST, port), install(upstream), ISOLATION[isolation])
     server = await asyncio.start_server(front.serve_client, HOST, port, limit=SESSION_BUFFER_BYTES)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -46,6 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state-dir", type=Path, help="for the front's own files; made if absent")
     parser.add_argument("--upstream", help=f"postgresql:// URI, a superuser's; default: ${UPSTREAM_VARIABLE}")
+    parser.add_argument("--isolation", choices=sorted(ISOLATION), default="statement", help="default: %(default)s")
     options = parser.parse_args(argv)
     upstream = options.upstream or os.environ.get(UPSTREAM_VARIABLE)
     if not upstream:
@@ -53,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
     if options.state_dir:
         options.state_dir.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(serve(options.port, upstream))
+    asyncio.run(serve(options.port, upstream, options.isolation))
 
 
 if __name__ == "__main__":

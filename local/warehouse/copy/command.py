@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from .. import wire
 from ..errors import QUERY_CANCELED, UNDEFINED_TABLE, SqlError
 from ..tokens import identifier, literal
-from ..upstream import Upstream
+from ..upstream import Client, Upstream
 from .careful import load_carefully
 from .columns import Column, Conversion, conversion
 from .fast import can_be_fast, load_fast
@@ -95,7 +95,7 @@ class Load:
             raise SqlError("canceling statement due to user request", code=QUERY_CANCELED)
 
 
-async def run_copy(sql: str, upstream: Upstream, client: asyncio.StreamWriter, context: CopyContext) -> str:
+async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyContext) -> str:
     """Carry a COPY out and return its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_copy(sql)
     started = time.monotonic()
