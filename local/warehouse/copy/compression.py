@@ -67,7 +67,7 @@ def _decompressor(compression: str) -> Callable[[], Any]:
     if library is not None:
         return lambda: LibraryZstd(library)
     raise not_emulated(
-        "COPY option ZSTD without Python 3.14, one of the packages backports.zstd and zstandard, or the system's libzstd"
+        "COPY option ZSTD without Python 3.14, backports.zstd, zstandard or the system's libzstd"
     )
 
 

@@ -79,7 +79,7 @@ async def _stage_and_insert(load: Load) -> Result:
 class _Doubtful:
     """Looks for what PostgreSQL's reader takes and Redshift reads otherwise.
 
-    In CSV that is white space between a quote and a delimiter, which Redshift ignores and PostgreSQL puts into the value.
+    In CSV that is white space between a quote and a delimiter: Redshift ignores it, PostgreSQL takes it for a part.
     """
 
     KEPT_BYTES = 64  # of the block before, so that nothing hides where two meet
