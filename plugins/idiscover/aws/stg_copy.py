@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws import postgres
 from idiscover.aws.batch_manifests import mark_refused
-from idiscover.aws.redshift import transaction
+from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.errors import DataQualityError
 from idiscover.lake.keys import source_prefix
@@ -93,7 +93,8 @@ LoadErrorRow = tuple[str, int, str, str, str, str | None, str]  # as `_load_erro
 
 def _load_errors(plan: LoadPlan, session: int) -> list[LoadErrorRow]:
     """What stl_load_errors says of the session's last COPY; its rows outlive the transaction."""
-    with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
+
+    def read(cursor: Cursor) -> list[LoadErrorRow]:
         cursor.execute(
             "select trim(filename), line_number, trim(colname), trim(type), trim(col_length), trim(raw_field_value),"
             " trim(err_reason) from stl_load_errors where session = %s"
@@ -102,6 +103,8 @@ def _load_errors(plan: LoadPlan, session: int) -> list[LoadErrorRow]:
             [session, session],
         )
         return cursor.fetchall()
+
+    return run_transaction(plan.context.secrets.redshift, plan.context.region, read)
 
 
 def _refused(plan: LoadPlan, table: str, rows: Sequence[LoadErrorRow], error: psycopg2.Error) -> DataQualityError:

@@ -110,7 +110,7 @@ SECRET = "Dr. Erika Mustermann"
 BAD: dict[str, tuple[Row, str, str, str]] = {
     "a text that is too long": (
         {**lab("L9", "DE"), "country_code": "D\t" + 99 * "E"},
-        "country_code", '"D\\t' + 78 * "E" + '" … (101 characters) for varchar(8)', "length",
+        "country_code", '"D\\t' + 78 * "E" + '" … (101 characters) for char', "length",
     ),
     "a text where a number belongs": (
         {**lab("L9", "DE"), "order": "1,5 (password: hunter2)"}, "order", '"1,5 (password: ***', "digit",
@@ -120,7 +120,7 @@ BAD: dict[str, tuple[Row, str, str, str]] = {
     ),
     "nothing where something has to be": ({**lab("L9", "DE"), "id": None}, "id", "", "not-null"),
     "something personal": (
-        {**lab("L9", "DE"), "name": SECRET + 1020 * "x"}, "name", "1024 bytes for varchar(1020)", "length",
+        {**lab("L9", "DE"), "name": SECRET + 1020 * "x"}, "name", "1024 bytes for char", "length",
     ),
 }  # fmt: skip
 
