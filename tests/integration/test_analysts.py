@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -14,7 +13,7 @@ from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.warehouse.release import ReleaseStatement, granted, release
-from idiscover.warehouse.views import MartView, create_view, mart_views
+from idiscover.warehouse.views import create_view, mart_views
 from psycopg2 import errors
 
 from tests.support.warehouse_stack import REPOSITORY, running_warehouse
