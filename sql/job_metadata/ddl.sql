@@ -148,6 +148,28 @@ create table if not exists job.claim_call (
 );
 create index if not exists claim_call_by_claim on job.claim_call (claim_id);
 
+-- What a check said of the slices that a refresh wrote in one transaction. grain: claim_id, country_codes, check_name.
+-- passed: they were committed. failed: with severity warn they were, with fail they were rolled back, and the rows from
+-- before stand. failing_count: rows, keys or figures that break it; sample_keys: up to ten of them, keys and figures of
+-- sums only; query: what finds them, null where it passed. A retry writes its own result over that of the try before.
+create table if not exists job.check_result (
+    claim_id bigint not null references job.claim,
+    table_name text not null,
+    check_name text not null,
+    kind text not null,
+    severity text not null check (severity in ('fail', 'warn')),
+    state text not null check (state in ('passed', 'failed')),
+    run_id text not null,
+    order_date date not null,
+    country_codes text[] not null,
+    failing_count bigint not null,
+    sample_keys text[] not null,
+    query text,
+    checked_at_utc timestamptz not null default now(),
+    primary key (claim_id, country_codes, check_name)
+);
+create index if not exists check_result_by_table on job.check_result (table_name, check_name, checked_at_utc);
+
 -- An input of a table has arrived. grain: target, input, run_kind, order_date, source_id.
 create table if not exists job.input_arrival (
     arrival_id bigint generated always as identity primary key,

@@ -15,6 +15,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.archive import archive_applied_batches
+from idiscover.aws.check_runs import called_and_checked, summary
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
 from idiscover.aws.job_metadata_arrivals import Mark
 from idiscover.aws.job_metadata_claims import (
@@ -155,7 +156,8 @@ def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[
 
     Raises:
         RetriableError: the transaction lost against another, or the connection broke.
-        DataQualityError: a procedure raised an exception; names table, country and statement.
+        DataQualityError: a procedure raised an exception; names table, country and statement. Or a check failed whose
+            severity is fail; then the slices are as they were.
         NextRunError: the claim is not this run's any more.
         FatalError: the database refuses a statement.
     """
@@ -173,13 +175,13 @@ def call_unit(plan: RefreshPlan, run: RunIdentity, unit: Sequence[str]) -> dict[
                     got=run.run_id,
                     remedy="clear the run from t1.slices with downstream, or let the next run take it",
                 )
-            calls = run_transaction(
-                plan.context.secrets.redshift,
-                plan.context.region,
+            calls, results = called_and_checked(
+                *(metadata, plan, claim, run.run_id, unit),
                 lambda cursor: call_statements(cursor, claim, run.run_id, unit),
             )
             record_calls(metadata, claim.claim_id, calls)
         document |= {"calls": len(calls), "seconds": round(sum(call[2] for call in calls), 3)}
+        document["checks"] = summary(results)
     return document
 
 

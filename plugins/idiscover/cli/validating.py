@@ -185,6 +185,8 @@ def _counted(paths: Sequence[str], contexts: Sequence[str]) -> dict[str, int]:
         return sum(path.startswith(f"{folder}/") for path in paths)
 
     known = {"objects": within("objects"), "delta_filters": within("delta_filter"), "tables": within("tables")}
+    if subjects := within("subjects"):
+        known["subjects"] = subjects
     others = len(paths) - sum(known.values())
     return {**known, "contexts": len(contexts), **({"others": others} if others else {})}
 

@@ -32,6 +32,7 @@ from idiscover.metadata.base import (
     VersionColumn,
     unfit,
 )
+from idiscover.metadata.base import Owner as Owner
 from idiscover.metadata.environment import AirflowSettings as AirflowSettings
 from idiscover.metadata.environment import Buckets as Buckets
 from idiscover.metadata.environment import Context as Context
@@ -43,6 +44,17 @@ from idiscover.metadata.environment import SecretNames as SecretNames
 from idiscover.metadata.extraction import VARCHAR_MAX_BYTES as VARCHAR_MAX_BYTES
 from idiscover.metadata.extraction import ExtractionSettings as ExtractionSettings
 from idiscover.metadata.extraction import Protection as Protection
+from idiscover.metadata.subjects import SubjectSpec as SubjectSpec
+from idiscover.metadata.table_checks_spec import AcceptedValues as AcceptedValues
+from idiscover.metadata.table_checks_spec import Expression as Expression
+from idiscover.metadata.table_checks_spec import ForeignKey as ForeignKey
+from idiscover.metadata.table_checks_spec import Freshness as Freshness
+from idiscover.metadata.table_checks_spec import NotNull as NotNull
+from idiscover.metadata.table_checks_spec import Reconciliation as Reconciliation
+from idiscover.metadata.table_checks_spec import RowCount as RowCount
+from idiscover.metadata.table_checks_spec import Sum as Sum
+from idiscover.metadata.table_checks_spec import TableCheck as TableCheck
+from idiscover.metadata.table_checks_spec import UniqueKey as UniqueKey
 from idiscover.metadata.table_columns import TableColumn as TableColumn
 
 
@@ -95,13 +107,6 @@ class PiiClass(StrEnum):
     NONE = "none"
     PERSONAL = "personal"
     SENSITIVE = "sensitive"
-
-
-class Owner(Model):
-    """Who answers for an object or a table."""
-
-    name: Text = Field(description="A team or a person; the DAG's owner in Airflow.")
-    email: Email = Field(description="Gets the mails of its DAGs, beside the environment's recipients.")
 
 
 class FieldSpec(Model):
@@ -427,6 +432,11 @@ class TableSpec(Model):
         description="For tables of dm, every column of the DDL but those that begin with `_`, in the order in which"
         " analysts shall see them. A table of itg has those of its object.",
     )
+    checks: tuple[TableCheck, ...] = Field(
+        default=(),
+        description="What has to hold of the slices that a refresh has written, before it is committed. That no two"
+        " rows have the same grain is checked in any case.",
+    )
 
     @property
     def name(self) -> str:
@@ -440,4 +450,5 @@ class Catalog(Model):
     objects: dict[str, ObjectSpec]
     delta_filters: dict[str, DeltaFilter]
     tables: dict[str, TableSpec]  # by qualified name
+    subjects: dict[str, SubjectSpec] = Field(default_factory=dict)
     versions: dict[str, str]  # file (relative to metadata/) → S3 VersionId or content hash

@@ -14,7 +14,7 @@ from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 
 from idiscover.errors import ConfigError
-from idiscover.metadata import environment, models
+from idiscover.metadata import environment, models, subjects
 from idiscover.metadata.base import PATTERNS, Model
 
 # Headings of the page, and the models whose keys stand below them.
@@ -32,6 +32,19 @@ SECTIONS: Mapping[str, type[Model]] = {
     "inputs": models.Input,
     "source": models.RowSource,
     "columns": models.TableColumn,
+    "checks, kind unique_key": models.UniqueKey,
+    "checks, kind not_null": models.NotNull,
+    "checks, kind accepted_values": models.AcceptedValues,
+    "checks, kind foreign_key": models.ForeignKey,
+    "checks, kind row_count": models.RowCount,
+    "checks, kind freshness": models.Freshness,
+    "checks, kind reconciliation": models.Reconciliation,
+    "sums": models.Sum,
+    "checks, kind expression": models.Expression,
+    "subjects/<subject>.yaml": subjects.SubjectSpec,
+    "hierarchies": subjects.Hierarchy,
+    "ratios": subjects.Ratio,
+    "geography": subjects.Geography,
     "context/<environment>.yaml": environment.Context,
     "buckets": environment.Buckets,
     "secrets": environment.SecretNames,

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from idiscover.errors import ConfigError
+from idiscover.metadata.check_rules import CHECK_RULES, CHECK_RULES_WITH_SQL
 from idiscover.metadata.filter_checks import FILTER_CHECKS
 from idiscover.metadata.models import Catalog
 from idiscover.metadata.object_checks import OBJECT_CHECKS, filters_without_object, same_salesforce_object_twice
 from idiscover.metadata.read_checks import READ_CHECKS
 from idiscover.metadata.sql_checks import SQL_CHECKS
 from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.metadata.subject_checks import SUBJECT_CHECKS
 from idiscover.metadata.table_checks import TABLE_CHECKS, cycles
 
 _OBJECT_CHECKS = (*OBJECT_CHECKS, *READ_CHECKS, *FILTER_CHECKS)
+_TABLE_CHECKS = (*TABLE_CHECKS, *CHECK_RULES)
+WITH_SQL = (*SQL_CHECKS, *CHECK_RULES_WITH_SQL)
 
 
 def problems(catalog: Catalog, unread: Collection[str] = (), sql: SqlInventory | None = None) -> list[ConfigError]:
@@ -34,11 +38,14 @@ def problems(catalog: Catalog, unread: Collection[str] = (), sql: SqlInventory |
     found.extend(filters_without_object(catalog, unread))
     found.extend(same_salesforce_object_twice(catalog))
     for table in catalog.tables.values():
-        for table_check in TABLE_CHECKS:
+        for table_check in _TABLE_CHECKS:
             found.extend(table_check(table, catalog, unread))
-        for sql_check in SQL_CHECKS if sql is not None else ():
+        for sql_check in WITH_SQL if sql is not None else ():
             found.extend(sql_check(table, catalog, sql))
     found.extend(cycles(catalog))
+    for subject in catalog.subjects.values():
+        for subject_check in SUBJECT_CHECKS:
+            found.extend(subject_check(subject, catalog, unread))
     return found
 
 
@@ -48,8 +55,9 @@ def rules(with_sql: bool) -> list[str]:
         *_OBJECT_CHECKS,
         filters_without_object,
         same_salesforce_object_twice,
-        *TABLE_CHECKS,
+        *_TABLE_CHECKS,
         cycles,
-        *(SQL_CHECKS if with_sql else ()),
+        *SUBJECT_CHECKS,
+        *(WITH_SQL if with_sql else ()),
     )
     return [(check.__doc__ or "").strip().splitlines()[0] for check in checks]

@@ -17,6 +17,7 @@ from idiscover.metadata.models import (
     TableSpec,
 )
 from idiscover.metadata.paths import delta_filter_path, object_path, table_path
+from idiscover.metadata.table_checks_spec import checks_in_force
 from idiscover.plan.columns import column_plan
 from idiscover.plan.describe import describe_extraction, describe_load, describe_refresh
 from idiscover.plan.model import (
@@ -184,6 +185,8 @@ def _refresh(table: TableSpec, catalog: Catalog, context: Context) -> RefreshPla
         cut_off_hours=table.cut_off_hours,
         metadata_key=f"metadata/{table_path(table.table)}",
         statements=table.statements,
+        grain=table.grain,
+        checks=checks_in_force(table.checks),
         target_pool=target_pool(table.table),
     )
 

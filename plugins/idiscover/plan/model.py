@@ -25,6 +25,7 @@ from idiscover.metadata.models import (
     Protection,
     SalesforceSettings,
     SecretNames,
+    TableCheck,
 )
 
 
@@ -188,6 +189,8 @@ class RefreshPlan(PlanModel):
     cut_off_hours: int
     metadata_key: str
     statements: tuple[str, ...]
+    grain: tuple[str, ...] = ()  # columns that tell one row from another
+    checks: tuple[TableCheck, ...] = ()  # of what a refresh has written, that of the grain too
     target_pool: str  # one slot: write locks are per table
 
 

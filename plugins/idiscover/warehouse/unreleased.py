@@ -12,8 +12,8 @@ from idiscover.errors import ConfigError
 from idiscover.metadata.last_good import EditCheck
 from idiscover.metadata.models import Catalog, ObjectSpec, TableSpec
 from idiscover.metadata.paths import delta_filter_path, object_path, table_path
-from idiscover.metadata.sql_checks import SQL_CHECKS
 from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.metadata.validation import WITH_SQL
 from idiscover.plan.build import itg_plan
 from idiscover.warehouse.alterations import alterations
 from idiscover.warehouse.migration_plan import described
@@ -94,7 +94,7 @@ def _of_tables(
 
 def _faults(table: TableSpec | None, catalog: Catalog, inventory: SqlInventory) -> Iterator[ConfigError]:
     if table is not None:
-        for check in SQL_CHECKS:
+        for check in WITH_SQL:
             yield from check(table, catalog, inventory)
 
 
