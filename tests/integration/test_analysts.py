@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from random import Random
 from typing import Any
 
 import psycopg2
 import pytest
-from idiscover.aws.analyst_views import ensure_role, view_changes
+from idiscover.aws.analyst_views import ensure_role, fill_entitlement, view_changes
+from idiscover.metadata.entitlement import Entitlement
 from idiscover.metadata.loading import FolderReader, load_catalog
-from idiscover.metadata.models import Catalog
+from idiscover.metadata.models import Catalog, PiiClass
 from idiscover.metadata.sql_inventory import SqlInventory
-from idiscover.warehouse.release import ReleaseStatement, granted, release
-from idiscover.warehouse.views import MartView, create_view, mart_views
+from idiscover.warehouse.grants import grants
+from idiscover.warehouse.release import VIEW, ReleaseStatement, for_analysts, release, view_names
+from idiscover.warehouse.statements import parse_statement
+from idiscover.warehouse.views import create_view, mart_views, view_of
 from psycopg2 import errors
 
+from tests.integration.random_itg import AS_OF_DATE, Records, insert, itg_of, random_records
+from tests.integration.test_dm_procedures import SLICES, tables_in_order
 from tests.support.warehouse_stack import REPOSITORY, running_warehouse
 
 ROLE, LOGIN, PASSWORD = "idiscover_analyst", "ada_analyst", "Only4reading"
+SQL = REPOSITORY / "sql"
+MARK = "qz7"  # stands in every personal value, and nowhere else
+SEED = 13  # of records in every table
 TABLES = (
     "select n.nspname || '.' || c.relname from pg_catalog.pg_class as c"
     " inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid"
@@ -57,6 +65,10 @@ class Warehouse:
             cursor.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
+    def views(self) -> list[ReleaseStatement]:
+        """Those of the release."""
+        return [item for item in self.statements if item.name.startswith(VIEW)]
+
     def relations(self, kind: str) -> list[str]:
         """Tables (`r`) or views (`v`) of stg, itg and dm."""
         return [name for (name,) in self.ask(TABLES.format(kind=kind))]
@@ -66,7 +78,7 @@ class Warehouse:
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
     with running_warehouse(tmp_path_factory.mktemp("analysts")) as dsn:
-        found = Warehouse(dsn, catalog, granted(release(catalog, REPOSITORY / "sql"), ROLE))
+        found = Warehouse(dsn, catalog, _release(catalog))
         found.deploy(found.statements)
         found.ask(f"create user {LOGIN} password '{PASSWORD}'")
         found.ask(f"grant role {ROLE} to {LOGIN}")
@@ -116,22 +128,21 @@ def test_an_analyst_changes_nothing_and_runs_no_procedure(warehouse: Warehouse, 
 
 def test_a_second_release_of_the_same_makes_no_view_anew(warehouse: Warehouse) -> None:
     ran = warehouse.deploy(warehouse.statements)
-    assert not [name for name in ran if name.startswith(("view dm.v_dim", "view dm.v_fact", "view dm.v_dm", "drop "))]
+    made = [name for name in ran if name.startswith(("view ", "drop "))]
+    assert made == ["drop dm.v_entitlement", "view dm.v_entitlement"]  # whose columns do not tell what it joins
 
 
 def test_a_view_whose_columns_change_is_made_anew_and_the_role_still_reads_it(warehouse: Warehouse) -> None:
     warehouse.ask(
         "create table dm.dim_toy (country_code varchar(2) not null, toy varchar(10), _loaded_at_utc timestamp)"
     )
-    first = _toy(warehouse, "toy varchar(10)")
-    warehouse.deploy(first)
+    warehouse.deploy(_with_toy(warehouse, "toy varchar(10)"))
     assert warehouse.ask("select toy from dm.v_dim_toy", LOGIN) == []
-    warehouse.ask("drop view dm.v_dim_toy; alter table dm.dim_toy add column colour varchar(8)")
-    warehouse.deploy(first)
-    second = _toy(warehouse, "colour varchar(8), toy varchar(10)")  # a column before others: no view can be replaced so
+    warehouse.ask("alter table dm.dim_toy add column colour varchar(8)")
+    second = _with_toy(warehouse, "colour varchar(8), toy varchar(10)")  # before others: no view can be replaced so
     assert {"drop dm.v_dim_toy", "view dm.v_dim_toy"} <= set(warehouse.deploy(second))
     assert warehouse.ask("select colour, toy from dm.v_dim_toy", LOGIN) == []
-    assert "drop dm.v_dim_toy" in warehouse.deploy(warehouse.statements)  # its table has left the metadata
+    assert "drop dm.v_dim_toy" in warehouse.deploy(_views_and_grants(warehouse.views()))  # gone from the metadata
     assert "dm.v_dim_toy" not in warehouse.relations("v")
     warehouse.ask("drop table dm.dim_toy")
 
@@ -148,13 +159,104 @@ def test_texts_stand_on_tables_and_views(warehouse: Warehouse) -> None:
         assert texts["specialty"] == "Medical specialty." and all(texts.values())
 
 
-def _toy(warehouse: Warehouse, columns: str) -> list[ReleaseStatement]:
-    """The release, and a view of dm.dim_toy with these columns."""
-    ddl = "create table if not exists dm.dim_toy (\n    " + ",\n    ".join(columns.split(", ")) + "\n);"
-    ddl = ddl.replace("\n);", ",\n    _loaded_at_utc timestamp\n);")
-    hcp = warehouse.catalog.tables["dm.dim_hcp"]
+def test_the_dictionary_has_every_column_of_every_view(warehouse: Warehouse) -> None:
+    described = set(warehouse.ask("select view_name, column_name from dm.v_data_dictionary", LOGIN))
+    shown = warehouse.ask(
+        "select 'dm.' || table_name, column_name from information_schema.columns where table_schema = 'dm'"
+        " and table_name like 'v!_%' escape '!' and table_name not in ('v_entitlement', 'v_data_dictionary')"
+    )
+    assert described == set(shown) and len(shown) > 250
+    row = warehouse.ask(
+        "select data_type, is_nullable, caption, salesforce_origin, pii, grain, owner_name from dm.v_data_dictionary"
+        " where view_name = 'dm.v_dim_hcp' and column_name = 'specialty'",
+        LOGIN,
+    )
+    grain, owner = "hcp_key, valid_from", "Analytics Engineering"
+    assert row == [("varchar(480)", True, "Specialty", "Account.Specialty__c", "none", grain, owner)]
+
+
+def test_entitlements_are_those_of_the_file_with_all_countries_told(warehouse: Warehouse) -> None:
+    warehouse.ask("delete from dm.dim_country")
+    warehouse.ask(
+        "insert into dm.dim_country select 'ZZ', code, code, '2026-01-05', 'r', getdate()"
+        " from (select 'DE' as code union all select 'FR' union all select 'ZZ') as codes"
+    )
+    everybody = [("ada", "*"), ("ada", "DE"), ("bo", "FR"), ("cy", "JP")]
+    for rows in (everybody[:1], everybody):
+        with psycopg2.connect(warehouse.dsn) as connection, connection.cursor() as cursor:
+            fill_entitlement(cursor, [Entitlement(*row) for row in rows])
+        connection.close()
+    found = warehouse.ask("select user_name, country_code from dm.v_entitlement order by 1, 2", LOGIN)
+    assert found == [("ada", "DE"), ("ada", "FR"), ("ada", "ZZ"), ("bo", "FR")]  # JP has no rows yet
+    warehouse.ask("delete from dm.entitlement; delete from dm.dim_country")
+
+
+def test_nothing_personal_reaches_dm(warehouse: Warehouse) -> None:
+    """Every personal field of every object holds marked values; no table and no view of dm has one of them."""
+    catalog = warehouse.catalog
+    records = random_records(Random(SEED), catalog)
+    marked = _mark(records, catalog)
+    assert marked == {
+        (spec.object, field.column)
+        for spec in catalog.objects.values()
+        for field in spec.fields
+        if field.pii is not PiiClass.NONE
+    }
+    connection = psycopg2.connect(warehouse.dsn)  # what follows is rolled back
+    try:
+        with connection.cursor() as cursor:
+            insert(cursor, itg_of(records, catalog))
+            for table in tables_in_order(catalog):
+                for text in catalog.tables[table].statements:
+                    for country in SLICES:
+                        cursor.execute(*parse_statement(text).bind(country, AS_OF_DATE, "run"))
+            rows = {name: _rows(cursor, name) for name in warehouse.relations("r") + warehouse.relations("v")}
+    finally:
+        connection.close()
+    holding = {name for name, found in rows.items() if MARK in found}
+    objects = {f"itg.{name}" for name, _ in marked}
+    assert objects <= holding <= {name for name in rows if name.startswith("itg.")}
+    filled = {name for name, found in rows.items() if found != "[]"}
+    assert {view_of(name) for name in catalog.tables if name.startswith("dm.")} <= filled
+
+
+def _rows(cursor: Any, name: str) -> str:
+    cursor.execute(f"select * from {name}")
+    return str(cursor.fetchall())
+
+
+def _mark(records: Records, catalog: Catalog) -> set[tuple[str, str]]:
+    """Marks the values of personal fields, those of labs apart, which are organisations; what was marked."""
+    types = {key: versions[-1]["developer_name"] for key, versions in records["record_type"].items()}
+    marked = set()
+    for name, of_object in records.items():
+        personal = [field.column for field in catalog.objects[name].fields if field.pii is not PiiClass.NONE]
+        for key, versions in of_object.items():
+            if name == "account" and types.get(versions[-1]["record_type_id"]) == "Lab":
+                continue
+            for version in versions:
+                for column in personal:
+                    version[column] = f"{MARK} {column} of {key}"[:40]
+                    marked.add((name, column))
+    return marked
+
+
+def _release(catalog: Catalog) -> list[ReleaseStatement]:
+    return for_analysts(release(catalog, SQL), catalog, SQL, ROLE)
+
+
+def _with_toy(warehouse: Warehouse, columns: str) -> list[ReleaseStatement]:
+    """The views of the release, and one of dm.dim_toy with these columns."""
+    kinds = [*columns.split(", "), "_loaded_at_utc timestamp"]
+    ddl = "create table if not exists dm.dim_toy (\n    " + ",\n    ".join(kinds) + "\n);"
     described = [{"name": part.split()[0], "description": "X."} for part in columns.split(", ")]
+    hcp = warehouse.catalog.tables["dm.dim_hcp"]
     table = type(hcp).model_validate({**hcp.model_dump(), "table": "dm.dim_toy", "columns": described})
     toys = mart_views(warehouse.catalog.model_copy(update={"tables": {"dm.dim_toy": table}}), SqlInventory.of([ddl]))
-    released = [item for item in warehouse.statements if not item.name.startswith("grants")]
-    return granted([*released, *(ReleaseStatement(f"view {toy.name}", create_view(toy)) for toy in toys)], ROLE)
+    return _views_and_grants(
+        [*warehouse.views(), *(ReleaseStatement(f"{VIEW}{toy.name}", create_view(toy)) for toy in toys)]
+    )
+
+
+def _views_and_grants(views: list[ReleaseStatement]) -> list[ReleaseStatement]:
+    return [*views, *(ReleaseStatement(name, sql) for name, sql in grants(ROLE, view_names(views)))]
