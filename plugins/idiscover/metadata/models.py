@@ -41,6 +41,7 @@ from idiscover.metadata.environment import MailSettings as MailSettings
 from idiscover.metadata.environment import RedshiftSettings as RedshiftSettings
 from idiscover.metadata.environment import SalesforceSettings as SalesforceSettings
 from idiscover.metadata.environment import SecretNames as SecretNames
+from idiscover.metadata.environment import TableauSettings as TableauSettings
 from idiscover.metadata.extraction import VARCHAR_MAX_BYTES as VARCHAR_MAX_BYTES
 from idiscover.metadata.extraction import ExtractionSettings as ExtractionSettings
 from idiscover.metadata.extraction import Protection as Protection
