@@ -41,7 +41,7 @@ where n.nspname = 'dm' and c.relname = %s and a.attnum > 0 and not a.attisdroppe
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """What Tableau shall have of a subject.
 
     Attributes:
@@ -97,12 +97,12 @@ def publish_subjects(
     with tableau_site(secret, context.tableau) as site:
         project = site.project_id()
         for item in wanted:
-            tell(f"{item.subject.title}: {_bring(site, project, item)}")
+            tell(f"{item.subject.title}: {bring(site, project, item)}")
 
 
 def _wanted(
     subjects: Sequence[SubjectSpec], catalog: Catalog, context: Context, reader: tuple[str, str] | None, again: bool
-) -> list[_Wanted]:
+) -> list[Wanted]:
     """Asks the warehouse and the job metadata; Tableau is not spoken to meanwhile."""
     with open_job_metadata(context) as metadata:
         failures = failed_checks(newest_failures(metadata))
@@ -115,13 +115,13 @@ def _wanted(
             text, state = render_data_source(subject, columns, warehouse), _state(connection, subject.table)
             failed = [_failure(item) for item in failures if item.table == subject.table]
             note, warning = certification_note(state, failed), stale_warning(state, failed)
-            found.append(_Wanted(subject, text, reader, note, warning, again))
+            found.append(Wanted(subject, text, reader, note, warning, again))
     finally:
         connection.close()
     return found
 
 
-def _bring(site: TableauSite, project: str, wanted: _Wanted) -> str:
+def bring(site: TableauSite, project: str, wanted: Wanted) -> str:
     """What was done, in words. The text is published if another stands there; the rest follows each load."""
     title, done = wanted.subject.title, "as it was"
     item = site.find(title, project)

@@ -34,7 +34,8 @@ class TableauSite:
             ConfigError: there is none of that name, or there are several.
         """
         name = self._settings.project
-        found = [item for item in self._server.projects.filter(name=name) if item.name == name]
+        items, _ = self._server.projects.get(_named(name))
+        found = [item for item in items if item.name == name]
         if len(found) != 1:
             raise ConfigError(
                 "Tableau has no such project",
@@ -47,7 +48,7 @@ class TableauSite:
 
     def find(self, title: str, project_id: str) -> Published | None:
         """The published data source of that name; None if there is none."""
-        found = self._server.datasources.filter(name=title)
+        found, _ = self._server.datasources.get(_named(title))
         return next((item for item in found if item.name == title and item.project_id == project_id), None)
 
     def found(self, title: str, project_id: str) -> Published:
@@ -99,7 +100,14 @@ class TableauSite:
         has_extract = str(item.has_extracts).lower() == "true"
         job = sources.refresh(item) if has_extract else sources.create_extract(item)
         if job is not None:  # None: one is queued already, and will read what is there now
-            self._server.jobs.wait_for_job(job, timeout=self._settings.job_timeout_minutes * 60)
+            self._server.jobs.wait_for_job(job, timeout=self._settings.job_timeout_seconds)
+
+
+def _named(name: str) -> tsc.RequestOptions:
+    """Asks for what has this name. Not `.filter(name=…)`: that takes a refusal for an empty answer."""
+    options = tsc.RequestOptions(pagesize=1000)
+    options.filter.add(tsc.Filter(tsc.RequestOptions.Field.Name, tsc.RequestOptions.Operator.Equals, name))
+    return options
 
 
 def has_fingerprint(item: Published, fingerprint: str) -> bool:

@@ -145,6 +145,11 @@ class TableauSettings(Model):
         default=60, ge=1, le=1440, description="How long Tableau may take to refresh one extract."
     )
 
+    @property
+    def job_timeout_seconds(self) -> int:
+        """The same in seconds."""
+        return self.job_timeout_minutes * 60
+
 
 class AirflowSettings(Model):
     """Which MWAA environment this is, and how the DAGs behave in it."""
