@@ -122,18 +122,20 @@ def _wanted(
 
 
 def bring(site: TableauSite, project: str, wanted: Wanted) -> str:
-    """What was done, in words. The text is published if another stands there; the rest follows each load."""
+    """What was done, in words. The text is published if another stands there, an extract refreshed once per load."""
     title, done = wanted.subject.title, "as it was"
     item = site.find(title, project)
     if item is None or wanted.again or not has_fingerprint(item, wanted.fingerprint):
         done = "published" if item is None else "published anew"
         site.publish(title, project, wanted.text, wanted.reader, wanted.description)
         item = site.found(title, project)
-    site.describe(item, wanted.description, wanted.note, wanted.fingerprint)
     site.warn(item, wanted.warning)
-    if wanted.subject.extract:
+    refreshes = wanted.subject.extract and (done != "as it was" or item.certification_note != wanted.note)
+    if refreshes:
         site.refresh(item)
-    extract = ", extract refreshed" if wanted.subject.extract else ""
+    # last, as the note tells the next run that all of it was done for this load
+    site.describe(item, wanted.description, wanted.note, wanted.fingerprint)
+    extract = ", extract refreshed" if refreshes else ""
     return f"{done}, certified{extract}{', with a warning' if wanted.warning else ''}"
 
 

@@ -140,6 +140,11 @@ class TableauSettings(Model):
     """How data sources are published. The server's address is in the secret."""
 
     project: Text = Field(default="iDiscover", description="Project of the data sources; it has to be there.")
+    schedule: Text = Field(
+        default="15 * * * *",
+        description="Cron of `publish_tableau`, UTC, beside the loads that wake it: a load that a check refused wakes"
+        " nobody.",
+    )
     timeout_seconds: int = Field(default=60, ge=1, le=600, description="How long one request may take.")
     job_timeout_minutes: int = Field(
         default=60, ge=1, le=1440, description="How long Tableau may take to refresh one extract."
