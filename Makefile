@@ -43,4 +43,4 @@ soak: setup ## long seeded runs
 lint: setup ## ruff and sqlfluff
 	@.venv/airflow/bin/ruff check .
 	@.venv/airflow/bin/ruff format --check .
-	@.venv/airflow/bin/sqlfluff lint -q sql
+	@.venv/airflow/bin/sqlfluff lint -q sql tests/golden/warehouse/checks

@@ -1,6 +1,6 @@
-"""`python -m local.warehouse --port P --state-dir D`: run the front in the foreground.
+"""`redshift-front --port P`: run the front in the foreground.
 
-The warehouse database is named by the environment variable IDISCOVER_WAREHOUSE_UPSTREAM, or by --upstream, a URI whose
+The warehouse database is named by the environment variable REDSHIFT_FRONT_UPSTREAM, or by --upstream, a URI whose
 password then stands in the machine's list of processes.
 
 Logs go to stderr. It is healthy when a client can log in and `select 1`. SIGTERM and SIGINT end it.
@@ -16,18 +16,20 @@ import signal
 import sys
 from pathlib import Path
 
-from local.warehouse import UPSTREAM_VARIABLE
-from local.warehouse.installation import install
-from local.warehouse.server import SESSION_BUFFER_BYTES, Front, rewriting_connection
+from . import UPSTREAM_VARIABLE
+from .installation import install
+from .server import SESSION_BUFFER_BYTES, Front
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__package__)
 
 HOST = "127.0.0.1"
+# What PostgreSQL has for Redshift's isolation levels, and its own default.
+ISOLATION = {"statement": "read committed", "snapshot": "repeatable read", "serializable": "serializable"}
 
 
-async def serve(port: int, upstream: str) -> None:
+async def serve(port: int, upstream: str, isolation: str) -> None:
     """Install the helpers, listen, and serve until a signal comes."""
-    front = Front(upstream, rewriting_connection(HOST, port), install(upstream))
+    front = Front(upstream, (HOST, port), install(upstream), ISOLATION[isolation])
     server = await asyncio.start_server(front.serve_client, HOST, port, limit=SESSION_BUFFER_BYTES)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -42,17 +44,19 @@ async def serve(port: int, upstream: str) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments and serve."""
-    parser = argparse.ArgumentParser(prog="python -m local.warehouse", description=__doc__)
+    parser = argparse.ArgumentParser(prog="redshift-front", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--state-dir", type=Path, required=True, help="for the front's own files; made if absent")
+    parser.add_argument("--state-dir", type=Path, help="for the front's own files; made if absent")
     parser.add_argument("--upstream", help=f"postgresql:// URI, a superuser's; default: ${UPSTREAM_VARIABLE}")
+    parser.add_argument("--isolation", choices=sorted(ISOLATION), default="statement", help="default: %(default)s")
     options = parser.parse_args(argv)
     upstream = options.upstream or os.environ.get(UPSTREAM_VARIABLE)
     if not upstream:
         parser.error(f"no warehouse database; expected its postgresql:// URI in {UPSTREAM_VARIABLE} or --upstream")
-    options.state_dir.mkdir(parents=True, exist_ok=True)
+    if options.state_dir:
+        options.state_dir.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(serve(options.port, upstream))
+    asyncio.run(serve(options.port, upstream, options.isolation))
 
 
 if __name__ == "__main__":

@@ -49,5 +49,5 @@ def not_emulated(feature: str) -> SqlError:
     return SqlError(
         f"{feature} is not emulated by the local Redshift front",
         code=FEATURE_NOT_SUPPORTED,
-        hint="local/warehouse/README.md lists what is there and what is not.",
+        hint="The README.md of the front lists what is there and what is not.",
     )

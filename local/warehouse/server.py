@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import secrets
 import socket
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from local.warehouse import wire
-from local.warehouse.copy.command import CopyContext
-from local.warehouse.copy.journal import Journal
-from local.warehouse.errors import SqlError
-from local.warehouse.rewrite import rewrite_dynamic
-from local.warehouse.session import Session
-from local.warehouse.upstream import Asked, Pending, Upstream
+from . import wire
+from .copy.command import CopyContext
+from .copy.journal import Journal
+from .errors import SqlError
+from .faults import Faults
+from .rewrite import rewrite_dynamic
+from .session import Session
+from .upstream import Asked, Pending, Upstream
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
 
-# A client of this database and user is one of our own procedures that wants its dynamic SQL rewritten.
-REWRITE_SERVICE = "rs_rewrite"
+# A client of this database is the schema rs: it wants dynamic SQL rewritten, or a fault. Its user is a secret of this
+# start of the front, which only sessions of the front are told.
+FRONT_SERVICE = "rs_front"
 _KNOWN_PARAMETERS = frozenset(
     {"user", "database", "options", "application_name", "client_encoding", "datestyle", "timezone",
      "extra_float_digits", "replication"}
@@ -35,13 +38,14 @@ SESSION_BUFFER_BYTES = 1024 * 1024
 class Front:
     """What all sessions share.
 
-    `upstream` is a postgresql:// URI of the warehouse as a superuser, `rewriting` how libpq reaches the
-    rewriting service.
+    `upstream` is a postgresql:// URI of the warehouse as a superuser; `listens_at` is the host and port at which
+    PostgreSQL reaches this front; `isolation` is that of transactions which do not say one.
     """
 
     upstream: str
-    rewriting: str
+    listens_at: tuple[str, int]
     first_query_id: int
+    isolation: str = "read committed"
     sessions: set[Session] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -50,6 +54,8 @@ class Front:
         self.database = unquote(parts.path.lstrip("/"))
         self.journal = Journal(self.upstream)
         self.query_ids = itertools.count(self.first_query_id)
+        self.faults = Faults()
+        self.secret = secrets.token_hex(16)
 
     async def serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, whatever it is for; its faults end it and nothing else."""
@@ -77,8 +83,8 @@ class Front:
             raise wire.ProtocolError(f"got protocol version {code >> 16}.{code & 0xFFFF}, expected 3")
         parameters = wire.startup_parameters(body)
         database = parameters.get("database") or parameters.get("user", "")
-        if database == REWRITE_SERVICE:
-            await serve_rewriting(reader, writer)
+        if database == FRONT_SERVICE and secrets.compare_digest(parameters.get("user", ""), self.secret):
+            await serve_schema(reader, writer, self.faults)
         elif database != self.database:
             writer.write(wire.error(_fatal("3D000", f'database "{database}" does not exist')))
             await writer.drain()
@@ -93,10 +99,14 @@ class Front:
         upstream = Upstream(up_reader, up_writer, writer)
         upstream.client_is_redshift_connector = "client_protocol_version" in parameters
         upstream.expect(Pending(Asked.STARTUP))
-        settings = {**upstream_parameters(parameters), "rs.front_connection": self.rewriting}
+        settings = {
+            "default_transaction_isolation": self.isolation,
+            **upstream_parameters(parameters),
+            "rs.front_connection": service_connection(*self.listens_at, self.secret),
+        }
         up_writer.write(wire.startup_packet(wire.PROTOCOL_3 << 16, settings))
         context = CopyContext(self.journal, self.query_ids, parameters.get("user", ""))
-        session = Session(reader, writer, upstream, context)
+        session = Session(reader, writer, upstream, context, self.faults)
         self.sessions.add(session)
         pump = asyncio.create_task(upstream.pump())
         serving = asyncio.create_task(session.run())
@@ -121,10 +131,12 @@ class Front:
         up_writer.close()
 
 
-def rewriting_connection(host: str, port: int) -> str:
-    """The libpq connection string of the rewriting service of a front that listens there."""
-    name = REWRITE_SERVICE
-    return f"host={host} port={port} dbname={name} user={name} sslmode=disable gssencmode=disable connect_timeout=10"
+def service_connection(host: str, port: int, secret: str) -> str:
+    """The libpq connection string by which the schema rs reaches the front that listens there."""
+    return (
+        f"host={host} port={port} dbname={FRONT_SERVICE} user={secret} sslmode=disable gssencmode=disable"
+        " connect_timeout=10"
+    )
 
 
 def upstream_parameters(parameters: dict[str, str]) -> dict[str, str]:
@@ -138,10 +150,11 @@ def upstream_parameters(parameters: dict[str, str]) -> dict[str, str]:
     return {**kept, "client_encoding": "UTF8", **_SESSION_SETTINGS}
 
 
-async def serve_rewriting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer rs.rw(): every query is the hexadecimal UTF-8 of some SQL, every answer that SQL rewritten.
+async def serve_schema(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, faults: Faults) -> None:
+    """Answer rs.ask_front(): a query is a word and hexadecimal UTF-8, the answer a row of two texts.
 
-    A pure function of its argument, so nobody has to log in.
+    `rewrite` is for the text of an EXECUTE: gives it rewritten, and `commit` if a commit is to follow it.
+    `inject` is for an order to the faults: gives what they say.
     """
     greeting = [wire.message(b"R", bytes(4))]
     for name, value in (("server_version", "8.0.2"), ("client_encoding", "UTF8"), ("integer_datetimes", "on")):
@@ -151,20 +164,20 @@ async def serve_rewriting(reader: asyncio.StreamReader, writer: asyncio.StreamWr
     while chunk := await reader.read(wire.READ_BYTES):
         for kind, data in framer.feed(chunk):
             if kind == 0x51:
-                writer.write(_rewritten(data[5:-1]) + wire.ready_for_query("I"))
+                writer.write(_answer(data[5:-1].decode(), faults) + wire.ready_for_query("I"))
         await writer.drain()
 
 
-def _rewritten(query: bytes) -> bytes:
-    try:
-        text = bytes.fromhex(query.decode()).decode()
-    except ValueError:
+def _answer(query: str, faults: Faults) -> bytes:
+    request, _, payload = query.partition(" ")
+    if request not in ("rewrite", "inject"):
         return wire.command_complete("SET")  # dblink sets the encoding and its like
+    text = bytes.fromhex(payload).decode()
     try:
-        answer = rewrite_dynamic(text)
+        row = rewrite_dynamic(text) if request == "rewrite" else (faults.control(text), "")
     except SqlError as error:
         return wire.error(error.fields())
-    return wire.text_row_description(["sql"]) + wire.data_row([answer]) + wire.command_complete("SELECT 1")
+    return wire.text_row_description(["answer", "then"]) + wire.data_row(row) + wire.command_complete("SELECT 1")
 
 
 def _fatal(code: str, message: str) -> dict[str, str]:

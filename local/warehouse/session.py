@@ -6,13 +6,15 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from local.warehouse import wire
-from local.warehouse.copy.command import CopyContext, run_copy
-from local.warehouse.errors import SqlError
-from local.warehouse.rewrite import Action, Statement, join, rewrite_script
-from local.warehouse.upstream import Asked, Pending, Upstream
+from . import wire
+from .copy.command import CopyContext, run_copy
+from .errors import SqlError
+from .faults import FaultKind, Faults, serialization_failure
+from .rewrite import Action, Statement, join, rewrite_script
+from .unload.command import run_unload
+from .upstream import Asked, Client, Pending, Upstream
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
 
 # Parsed in place of a statement that the front itself carries out: it has no parameters and gives no rows.
 PLACEHOLDER = "do ''"
@@ -27,15 +29,37 @@ class Prepared:
     portals: dict[bytes, Statement] = field(default_factory=dict)
 
 
+class Nowhere:
+    """A client that has gone, as far as it is written to."""
+
+    def write(self, data: bytes) -> None:
+        """Forget the bytes."""
+
+    async def drain(self) -> None:
+        """Nothing is waited for."""
+
+
+def _ends_transaction(sql: str) -> bool:
+    return sql.strip().lower().startswith(("commit", "end"))
+
+
 class Session:
     """Reads a client's messages and acts on each; those of its login pass as they are, to be judged by PostgreSQL."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, client: asyncio.StreamWriter, upstream: Upstream, context: CopyContext
+        self,
+        reader: asyncio.StreamReader,
+        client: Client,
+        upstream: Upstream,
+        context: CopyContext,
+        faults: Faults,
     ) -> None:
         self._reader, self._client, self._upstream, self._context = reader, client, upstream, context
+        self._faults = faults
         self._prepared = Prepared()
         self._skipping = False  # a special statement failed in the extended protocol: ignore all until Sync
+        self._sent_since_sync: set[bytes] = set()
+        self._dropping = False  # a fault: the connection ends with the statement that is being executed
 
     async def run(self) -> None:
         """Serve the client until it goes."""
@@ -50,9 +74,10 @@ class Session:
     async def _message(self, kind: bytes, data: bytes) -> None:
         if kind == b"S":
             self._skipping = False
+            await self._sync(data)
         elif self._skipping:
             return
-        if kind == b"Q":
+        elif kind == b"Q":
             await self._query(data[5:-1].decode())
         elif kind == b"P":
             await self._parse(data[5:])
@@ -67,6 +92,7 @@ class Session:
 
     async def _forward(self, kind: bytes, data: bytes) -> None:
         """Pass a message up as it came."""
+        self._sent_since_sync.add(kind)
         if kind in _ASKED:
             self._upstream.expect(Pending(_ASKED[kind]))
         elif kind == b"F":
@@ -76,6 +102,9 @@ class Session:
     # -- the simple protocol
 
     async def _query(self, sql: str) -> None:
+        fault = self._faults.take(sql)
+        if fault is not None and await self._suffer(fault, sql):
+            return
         try:
             statements = rewrite_script(sql)
         except SqlError as error:
@@ -83,11 +112,14 @@ class Session:
             self._upstream.expect(Pending(Asked.QUERY, replace_error=error))
             await self._upstream.send(wire.query("!"))
             return
-        if all(statement.action is Action.UPSTREAM for statement in statements):
+        ordinary = all(statement.action is Action.UPSTREAM for statement in statements)
+        if ordinary and (len(statements) == 1 or not any(statement.calls for statement in statements)):
             self._upstream.expect(Pending(Asked.QUERY))
             await self._upstream.send(wire.query(join(statements)))
-            return
-        await self._script(statements)
+        else:
+            await self._script(statements)
+        if self._dropping:
+            await self._drop()
 
     async def _script(self, statements: tuple[Statement, ...]) -> None:
         """A script with special statements: one after the other, in one transaction unless it has its own."""
@@ -131,14 +163,36 @@ class Session:
         name, rest = wire.split_cstring(body)
         text, types = wire.split_cstring(rest)
         self._prepared.statements.pop(name, None)
+        source = text[:-1].decode()
         try:
-            sql = self._parsed(name, rewrite_script(text[:-1].decode()))
+            self._suffer_parsed(source)
+            statements = rewrite_script(source)
+            sql = self._parsed(name, statements)
         except SqlError as error:
+            self._sent_since_sync.add(b"P")
             self._upstream.expect(Pending(Asked.PARSE, replace_error=error))
             await self._upstream.send(wire.parse(name, "!", types))
             return
-        self._upstream.expect(Pending(Asked.PARSE))
+        pending = self._upstream.expect(Pending(Asked.PARSE))
         await self._upstream.send(wire.parse(name, sql, types))
+        if statements and statements[0].calls and not self._sent_since_sync:
+            await self._end_parse(pending)
+        else:
+            self._sent_since_sync.add(b"P")
+
+    async def _end_parse(self, pending: Pending) -> None:
+        """A CALL shall begin its transaction itself, not at its Parse: a Sync of the front's own ends that one."""
+        await self._upstream.drain()
+        self._skipping = pending.failed
+        await self._upstream.sync()
+
+    async def _sync(self, data: bytes) -> None:
+        if self._dropping and b"E" in self._sent_since_sync:
+            self._mute()
+        await self._forward(b"S", data)
+        if self._dropping and b"E" in self._sent_since_sync:
+            await self._drop()
+        self._sent_since_sync.clear()
 
     def _parsed(self, name: bytes, statements: tuple[Statement, ...]) -> str:
         """What PostgreSQL shall parse; special statements are remembered and a placeholder goes up."""
@@ -172,12 +226,48 @@ class Session:
         known.pop(data[6:], None)
         await self._forward(b"C", data)
 
+    # -- faults on demand
+
+    async def _suffer(self, fault: FaultKind, sql: str) -> bool:
+        """Do a fault to a statement of the simple protocol; whether nothing else is to be done with it."""
+        log.warning("a fault on demand: %s for %.60s", fault.value, sql)
+        if fault is FaultKind.DROP:
+            raise ConnectionAbortedError("a fault on demand")
+        if fault is FaultKind.DROP_AFTER:
+            self._dropping = True
+            self._mute()
+            return False
+        await self._upstream.drain()
+        if self._upstream.status != "I":
+            await self._upstream.attempt("rollback" if _ends_transaction(sql) else "!")
+        error = serialization_failure(self._upstream.process)
+        self._client.write(wire.error(error.fields()) + wire.ready_for_query(self._upstream.status))
+        await self._client.drain()
+        return True
+
+    def _suffer_parsed(self, sql: str) -> None:
+        """The same in the extended protocol. Raises SqlError or ConnectionAbortedError."""
+        fault = self._faults.take(sql)
+        if fault is FaultKind.SERIALIZATION:
+            raise serialization_failure(self._upstream.process)
+        if fault is FaultKind.DROP:
+            raise ConnectionAbortedError("a fault on demand")
+        self._dropping = self._dropping or fault is FaultKind.DROP_AFTER
+
+    def _mute(self) -> None:
+        """Let nothing more reach the client."""
+        self._client = self._upstream.client = Nowhere()
+
+    async def _drop(self) -> None:
+        await self._upstream.drain()
+        raise ConnectionAbortedError("a fault on demand")
+
     # -- statements that the front carries out
 
     async def _special(self, statement: Statement) -> bool:
         """Run a special statement and tell the client how it went; everything asked before has been answered."""
         try:
-            tag = await (self._copy(statement) if statement.action is Action.COPY else self._truncate(statement))
+            tag = await self._carry_out(statement)
         except SqlError as error:
             await self._upstream.fail_transaction()
             self._client.write(wire.error(error.fields()))
@@ -187,11 +277,16 @@ class Session:
         await self._client.drain()
         return True
 
-    async def _copy(self, statement: Statement) -> str:
+    async def _carry_out(self, statement: Statement) -> str:
+        """The command tag of a special statement that was run. Raises SqlError."""
+        if statement.action is Action.TRUNCATE:
+            return await self._truncate(statement)
         if self._upstream.status == "E":
             raise SqlError(
                 "current transaction is aborted, commands ignored until end of transaction block", code="25P02"
             )
+        if statement.action is Action.UNLOAD:
+            return await run_unload(statement.sql, self._upstream, self._client)
         self._context.canceled.clear()
         return await run_copy(statement.sql, self._upstream, self._client, self._context)
 

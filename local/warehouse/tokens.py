@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from local.warehouse.errors import SYNTAX_ERROR, SqlError
+from .errors import SYNTAX_ERROR, SqlError
 
 
 class Kind(Enum):

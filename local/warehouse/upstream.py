@@ -9,15 +9,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol, TypeVar
 
-from local.warehouse import wire
-from local.warehouse.errors import SqlError, UpstreamError
-from local.warehouse.translation import parameter_status, short_sasl_list, translate_error
+from . import wire
+from .errors import SqlError, UpstreamError
+from .translation import parameter_status, short_sasl_list, translate_error
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Client(Protocol):
+    """What of a client's stream the front writes to."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send bytes, soon."""
+
+    async def drain(self) -> None:
+        """Wait while the client is slower than the front."""
 
 
 class Asked(Enum):
@@ -47,11 +59,16 @@ _ENDS: dict[Asked, bytes] = {
 
 @dataclass
 class Result:
-    """What a statement of the front's own gave: rows as text, the command tag, or an error."""
+    """What a statement of the front's own gave: rows as text, the command tag, or an error.
+
+    With `begin` and `take`, the columns (names and type oids) and each row are given away as they come.
+    """
 
     rows: list[list[str | None]] = field(default_factory=list)
     tag: str = ""
-    error: UpstreamError | None = None
+    error: SqlError | None = None
+    begin: Callable[[list[tuple[str, int]]], None] | None = None
+    take: Callable[[list[str | None]], None] | None = None
 
 
 @dataclass
@@ -70,10 +87,8 @@ class Pending:
 class Upstream:
     """The connection to PostgreSQL and the pump that passes its answers on to `client`."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: asyncio.StreamWriter
-    ) -> None:
-        self._reader, self._writer, self._client = reader, writer, client
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Client) -> None:
+        self._reader, self._writer, self.client = reader, writer, client
         self._pending: deque[Pending] = deque()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -82,6 +97,11 @@ class Upstream:
         self.client_is_redshift_connector = False
         self.closed = False
         self.batch_failed = False  # an error in the extended protocol: PostgreSQL skips all until Sync
+
+    @property
+    def process(self) -> int:
+        """PostgreSQL's process behind this session."""
+        return int.from_bytes(self.backend_key[:4], "big")
 
     def expect(self, pending: Pending) -> Pending:
         """Note that something is being asked; call it right before the message is sent."""
@@ -104,20 +124,26 @@ class Upstream:
         if self.closed:
             raise ConnectionError("PostgreSQL closed the connection")
 
-    async def run(self, sql: str) -> Result:
+    async def run(self, sql: str, result: Result | None = None) -> Result:
         """Run a statement of the front's own. Raises UpstreamError if it fails."""
-        result = await self.attempt(sql)
+        result = await self.attempt(sql, result)
         if result.error is not None:
             raise result.error
         return result
 
-    async def attempt(self, sql: str) -> Result:
+    async def attempt(self, sql: str, result: Result | None = None) -> Result:
         """Run a statement of the front's own; a failure is in the result."""
-        result = Result()
+        result = result or Result()
         pending = self.expect(Pending(Asked.QUERY, capture=result))
         await self.send(wire.query(sql))
         await self._finish(pending)
         return result
+
+    async def sync(self) -> None:
+        """End what was sent in the extended protocol, and the transaction that it began, behind the client's back."""
+        pending = self.expect(Pending(Asked.SYNC, capture=Result()))
+        await self.send(wire.message(b"S"))
+        await self._finish(pending)
 
     async def copy_in(self, sql: str, chunks: AsyncIterator[bytes]) -> Result:
         """Run a COPY … FROM STDIN of the front's own over `chunks`; stops reading them when PostgreSQL objects."""
@@ -164,8 +190,8 @@ class Upstream:
                 passed = [self._answer(kind, data) for kind, data in framer.feed(chunk)]
                 down = b"".join(data for data in passed if data)
                 if down:
-                    self._client.write(down)
-                    await self._client.drain()
+                    self.client.write(down)
+                    await self.client.drain()
         finally:
             self.close()
 
@@ -211,15 +237,27 @@ class Upstream:
 
     def _keep(self, head: Pending, letter: bytes, body: bytes) -> None:
         assert head.capture is not None
+        result = head.capture
         if letter == b"D":
-            head.capture.rows.append(wire.parse_data_row(body))
+            self._give(result, result.take or result.rows.append, wire.parse_data_row(body))
+        elif letter == b"T" and result.begin is not None:
+            self._give(result, result.begin, wire.parse_row_description(body))
         elif letter == b"C":
-            head.capture.tag = body[:-1].decode()
+            result.tag = body[:-1].decode()
         elif letter == b"G":
             head.copy_ready.set()
 
+    @staticmethod
+    def _give(result: Result, taker: Callable[[T], None], item: T) -> None:
+        """Hand something on, unless that has failed before."""
+        if result.error is None:
+            try:
+                taker(item)
+            except SqlError as error:
+                result.error = error
+
     def _error(self, data: bytes, head: Pending | None) -> bytes:
-        fields = translate_error(wire.parse_fields(data[5:]))
+        fields = translate_error(wire.parse_fields(data[5:]), self.process)
         if head is None:
             return wire.error(fields)
         head.failed = True

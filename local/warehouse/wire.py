@@ -97,6 +97,17 @@ def text_row_description(names: Sequence[str]) -> bytes:
     return message(b"T", struct.pack("!h", len(names)) + columns)
 
 
+def parse_row_description(body: bytes) -> list[tuple[str, int]]:
+    """The names and type oids of a RowDescription's columns."""
+    (count,) = struct.unpack_from("!h", body)
+    columns, rest = [], body[2:]
+    for _ in range(count):
+        name, rest = split_cstring(rest)
+        columns.append((name[:-1].decode(), struct.unpack_from("!IhI", rest)[2]))
+        rest = rest[18:]
+    return columns
+
+
 def data_row(values: Sequence[str | None]) -> bytes:
     """A DataRow of text values."""
     parts = []

@@ -31,8 +31,8 @@ from tests.unit.metadata_samples import sample_catalog, sample_context, sample_f
 
 JOB_DATABASE = "jobmeta"
 JOB_TABLES = (
-    "step_log", "check_result", "claim_call", "input_arrival", "slice_mark", "claim", "batch_file", "replay", "batch", "run_window",
-    "watermark", "erasure", "cluster_member", "shared_cluster",
+    "step_log", "check_result", "claim_call", "input_arrival", "slice_mark", "claim", "batch_file", "replay", "batch",
+    "run_window", "watermark", "erasure", "cluster_member", "shared_cluster",
 )  # fmt: skip
 OBJECTS = ("kit", "lab", "result", "test", "unit")
 WAREHOUSE_TABLES = (

@@ -1,7 +1,8 @@
 """Connections, secrets and sessions that are kept instead of made anew: most of what a chain of tiny runs would cost.
 
 What is sent over them is the same. Whoever closes a kept connection gives back what closing would: the open transaction
-and the locks. Status documents of loads and refreshes, which nobody reads, stay in memory; job.step_log has them too.
+and the locks, and its isolation. Status documents of loads and refreshes, which nobody reads, stay in memory;
+job.step_log has them too.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class LentConnection:
         if self._connection.closed:
             return
         self._connection.rollback()
+        self._connection.set_session(isolation_level="DEFAULT")
         if self._connection.info.dbname == "jobmeta":
             with self._connection, self._connection.cursor() as cursor:
                 cursor.execute("select pg_advisory_unlock_all()")

@@ -7,13 +7,14 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from local.warehouse.copy.columns import Column
-from local.warehouse.copy.journal import MAX_ERRORS_KEPT, MAX_TEXT, LoadedFile, LoadError
-from local.warehouse.copy.records import Record, read_records
-from local.warehouse.copy.source import SourceFile
+from .columns import MULTIBYTE, Column
+from .journal import MAX_ERRORS_KEPT, MAX_REPLACEMENTS_KEPT, MAX_TEXT, LoadedFile, LoadError, Replacement
+from .json_records import read_documents
+from .records import Record, read_lines
+from .source import SourceFile
 
 if TYPE_CHECKING:
-    from local.warehouse.copy.command import Load
+    from .command import Load
 
 RECORDS_PER_CHUNK = 500
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -29,7 +30,7 @@ async def load_carefully(load: Load) -> int:
         await _stage(load, number, file)
     await _judge(load)
     count = 0
-    if load.error_count < max(load.command.max_error, 1):
+    if load.error_count < load.command.error_limit and not load.command.has("noload"):
         result = await load.upstream.run(load.insert(f"not ({load.refused()})" if load.error_count else "true"))
         count = int(result.tag.split()[-1])
     await load.upstream.run(f"drop table {load.stage}")
@@ -37,7 +38,11 @@ async def load_carefully(load: Load) -> int:
 
 
 async def _stage(load: Load, number: int, file: SourceFile) -> None:
-    records = read_records(load.source.blocks(file), load.command, len(load.columns))
+    blocks = load.source.blocks(file)
+    if load.match is not None:
+        records = read_documents(blocks, load.command, load.columns, load.match)
+    else:
+        records = read_lines(blocks, load.command, load.columns)
     counted = itertools.count()
     result = await load.upstream.copy_in(f"copy {load.stage} from stdin", _chunks(load, number, file, records, counted))
     if result.error is not None:
@@ -55,8 +60,10 @@ async def _chunks(
             next(counted)
             if record.error:
                 _note(load, file.uri, record)
-            else:
-                lines.append(_copy_line(number, record))
+                continue
+            if record.replaced:
+                _note_replacement(load, file.uri, record)
+            lines.append(_copy_line(number, record))
         if lines:
             yield "".join(lines).encode()
 
@@ -65,8 +72,14 @@ def _note(load: Load, uri: str, record: Record) -> None:
     load.error_count += 1
     if len(load.errors) < MAX_ERRORS_KEPT:
         load.errors.append(
-            LoadError(uri, record.line_number, "", "", "", record.raw_line, record.raw_field, record.error)
+            _error(load, uri, record.line_number, record.raw_line, record.place, record.raw_field, record.error)
         )
+
+
+def _note_replacement(load: Load, uri: str, record: Record) -> None:
+    load.replaced_count += 1
+    if len(load.replacements) < MAX_REPLACEMENTS_KEPT:
+        load.replacements.append(Replacement(uri, record.line_number, record.raw_line))
 
 
 def _copy_line(number: int, record: Record) -> str:
@@ -87,25 +100,28 @@ async def _judge(load: Load) -> None:
         f" where reason is not null order by file_number, line_number, place limit {MAX_ERRORS_KEPT}"
     )
     for row in found.rows:
-        column = load.columns[int(row[3] or 0)]
-        load.errors.append(
-            _error(load.files[int(row[0] or 0)], int(row[1] or 0), row[2] or "", column, row[4] or "", row[5] or "")
-        )
+        file, place = load.files[int(row[0] or 0)], int(row[3] or 0)
+        load.errors.append(_error(load, file.uri, int(row[1] or 0), row[2] or "", place, row[4] or "", row[5] or ""))
     if found.rows:
         total = await load.upstream.run(f"select count(*) from {load.fields()} where {load.refused()}")
         load.error_count += int(total.rows[0][0] or 0)
     load.errors.sort(key=lambda error: (error.file_uri, error.line_number))
 
 
-def _error(file: SourceFile, line: int, raw_line: str, column: Column, raw_field: str, reason: str) -> LoadError:
+def _error(load: Load, uri: str, line: int, raw_line: str, place: int | None, raw_field: str, reason: str) -> LoadError:
+    if place is None:
+        return LoadError(uri, line, "", "", "", raw_line, raw_field, reason)
+    column: Column = load.columns[place]
     length = str(column.length) if column.length is not None else ""
-    return LoadError(
-        file.uri, line, column.name, column.type_name, length, raw_line, raw_field, _detailed(reason, raw_field)
-    )
+    reason = _detailed(reason, raw_field)
+    return LoadError(uri, line, column.name, column.type_name, length, raw_line, raw_field, reason, place)
 
 
 def _detailed(reason: str, raw_field: str) -> str:
-    """Redshift's wording for numbers: the first character that cannot be, or an overflow."""
+    """Redshift's wording: the first character that cannot be in a CHAR or a number, or an overflow."""
+    if reason == MULTIBYTE:
+        first = next((character for character in raw_field if not character.isascii()), "")
+        return MULTIBYTE + first.encode().hex(" ")
     head, _, kind = reason.partition(", Type: ")
     if not head.startswith("Invalid digit"):
         return reason

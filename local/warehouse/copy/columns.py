@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from local.warehouse.copy.statement import CopyCommand
-from local.warehouse.errors import not_emulated
-from local.warehouse.tokens import literal
+from ..errors import not_emulated
+from ..tokens import literal
+from .moments import parse_pattern
+from .statement import CopyCommand
 
 _INTEGERS = {"smallint": "Short", "integer": "Integer", "bigint": "Long"}
+_FLOATS = frozenset({"real", "double precision"})
 _CHARACTER = frozenset({"character varying", "character", "text"})
+_MOMENTS = frozenset({"date", "timestamp without time zone", "timestamp with time zone"})
+_TIMES = frozenset({"time without time zone", "time with time zone"})
 _TRUE_FALSE = "('t','true','y','yes','1','f','false','n','no','0')"
 _EPOCHS = {"epochsecs": "1", "epochmillisecs": "1000"}
+_WHITE_SPACE = r"E' \t\r\n\v\f'"
+
+MULTIBYTE = "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: "
+TOO_LONG = "String length exceeds DDL length"
 
 
 @dataclass(frozen=True)
@@ -37,17 +45,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Conversion:
-    """SQL for one column: the field after NULL handling, a cheap check of it, its value and the reason against it.
+    """SQL for one column: the field after NULL handling, a cheap check of it, its value and the reasons against it.
 
     `source` computes the field from the staging column; the others refer to it as `field`, so that it is computed once.
+    `refusals` are pairs of a condition and the reason it stands for, in the order in which they are looked at.
     """
 
-    source: str
+    column: Column
     field: str
     check: str
     cast: str
-    column: Column
-    complaint: str
+    refusals: tuple[tuple[str, str], ...] = ()
+    source: str = ""
 
     def value(self) -> str:
         """The value; an invalid field raises rs.invalid_value's error."""
@@ -61,31 +70,23 @@ class Conversion:
 
     def reason(self) -> str:
         """NULL, or why the field is refused."""
-        field = self.field
         missing = literal("Missing data for not-null field") if self.column.not_null else "null"
-        valid = "true" if self.column.is_character else self._is_valid()
-        return (
-            f"case when {field} is null then {missing} when not ({self.check}) then {literal(self.complaint)}"
-            f" when not {valid} then {literal(self.complaint)} end"
-        )
-
-    def _is_valid(self) -> str:
-        """Whether the type's input function takes the field: for cut decimals, what is left after the cut."""
-        declared = literal(self.column.declared)
-        if "to_timestamp" in self.cast:
-            return f"pg_input_is_valid({self.field}, 'double precision')"
-        if not self.cast.startswith("trunc"):
-            return f"pg_input_is_valid({self.field}, {declared})"
-        cut = f"trunc({self.field}::numeric, {self.column.scale})::text"
-        return (
-            f"(case when pg_input_is_valid({self.field}, 'numeric') then pg_input_is_valid({cut}, {declared})"
-            " else false end)"
-        )
+        cases = "".join(f" when {condition} then {literal(reason)}" for condition, reason in self.refusals)
+        return f"case when {self.field} is null then {missing}{cases} end"
 
 
 def conversion(column: Column, number: int, command: CopyCommand) -> Conversion:
     """How the staging column c<number> becomes a value of `column`; the field in between is called f<number>."""
-    return replace(_conversion(column, f"f{number}", command), source=_source(column, f"c{number}", command))
+    source = _source(column, f"c{number}", command)
+    if command.has("acceptanydate") and column.type_name in _MOMENTS:
+        source = f"case when {_is_accepted(_conversion(column, source, command))} then {source} end"
+    return replace(_conversion(column, f"f{number}", command), source=source)
+
+
+def _is_accepted(item: Conversion) -> str:
+    """SQL: whether nothing is said against a field."""
+    refused = " or ".join(condition for condition, _ in item.refusals)
+    return f"not (case when {refused} then true else false end)"
 
 
 def _conversion(column: Column, field: str, command: CopyCommand) -> Conversion:
@@ -93,84 +94,133 @@ def _conversion(column: Column, field: str, command: CopyCommand) -> Conversion:
         return _character(column, field, command)
     if column.type_name in _INTEGERS:
         check = f"translate({field}, '0123456789+- ', '') = ''"
-        complaint = f"Invalid digit or overflow, Type: {_INTEGERS[column.type_name]}"
-        return Conversion("", field, check, f"{field}::{column.declared}", column, complaint)
+        return _typed(column, field, check, f"Invalid digit or overflow, Type: {_INTEGERS[column.type_name]}")
     if column.type_name == "numeric":
         return _numeric(column, field, command)
-    if column.type_name in ("date", "timestamp without time zone", "timestamp with time zone"):
+    if column.type_name in _MOMENTS:
         return _moment(column, field, command)
     if column.type_name == "boolean":
-        return Conversion(
-            "", field, f"lower({field}) in {_TRUE_FALSE}", f"{field}::boolean", column, "Unknown boolean format"
-        )
-    if column.type_name in ("real", "double precision"):
+        return _typed(column, field, f"lower({field}) in {_TRUE_FALSE}", "Unknown boolean format")
+    if column.type_name in _FLOATS:
         check = f"{field} ~ '^ *[-+]?([0-9.]+([eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF].*) *$'"
-        return Conversion("", field, check, f"{field}::{column.declared}", column, "Invalid digit, Type: Float")
+        return _typed(column, field, check, "Invalid digit, Type: Float")
     if column.type_name == "jsonb":
-        return Conversion("", field, f"pg_input_is_valid({field}, 'jsonb')", f"{field}::jsonb", column, "Invalid JSON")
-    if column.type_name == "time without time zone":
-        return Conversion("", field, f"{field} ~ '[0-9]'", f"{field}::time", column, "Invalid time format")
+        return _typed(column, field, f"pg_input_is_valid({field}, 'jsonb')", "Invalid JSON")
+    if column.type_name in _TIMES:
+        return _typed(column, field, f"{field} ~ '[0-9]'", "Invalid time format")
+    if column.type_name == "bytea":
+        check = f"{field} ~ '^([0-9a-fA-F]{{2}})*$'"
+        return Conversion(column, field, check, f"decode({field}, 'hex')", ((f"not ({check})", "Invalid hex digit"),))
     raise not_emulated(f"COPY into a column of type {column.declared}")
+
+
+def _typed(column: Column, field: str, check: str, complaint: str) -> Conversion:
+    """A type that takes what passes `check` and then its own input function."""
+    valid = f"pg_input_is_valid({field}, {literal(column.declared)})"
+    refusals = ((f"not ({check})", complaint), (f"not {valid}", complaint))
+    return Conversion(column, field, check, f"{field}::{column.declared}", refusals)
 
 
 def _source(column: Column, staged: str, command: CopyCommand) -> str:
     """The staged text (NULL if the field was empty and unquoted) after NULL AS, EMPTYASNULL and BLANKSASNULL."""
     field = staged
-    if command.null_as:
+    is_json = command.json is not None
+    if command.null_as and not is_json:
         field = f"nullif({field}, {literal(command.null_as)})"
     if not column.is_character:
-        return f"nullif({field}, '')"
-    if not command.has("emptyasnull") and command.null_as:
+        # What is blank begins with a character before '!': that is found out at less cost than trimming.
+        return f"(case when {staged} < '!' and btrim({staged}, {_WHITE_SPACE}) = '' then null else {field} end)"
+    if is_json and command.has("emptyasnull"):
+        field = f"nullif({field}, '')"
+    elif not is_json and not command.has("emptyasnull") and command.null_as:
         # An empty field is an empty string, unless NULL AS made it NULL.
         field = f"case when {staged} is null then '' else {field} end"
     if command.has("blanksasnull"):
-        # What is blank begins with a character before '!': that is found out at less cost than trimming.
-        blank = f"{staged} < '!' and {staged} <> '' and btrim({staged}, E' \\t\\r\\n') = ''"
+        blank = f"{staged} < '!' and {staged} <> '' and btrim({staged}, {_WHITE_SPACE}) = ''"
         field = f"(case when {blank} then null else {field} end)"
-    if command.has("trimblanks"):
-        field = f"rtrim({field})"
+    if command.has("trimblanks") and column.type_name != "character":
+        field = f"rtrim({field}, {_WHITE_SPACE})"
     return f"({field})"
 
 
 def _character(column: Column, field: str, command: CopyCommand) -> Conversion:
     limit = column.length
     if column.type_name == "character":
-        # PostgreSQL pads CHAR by itself; trailing blanks do not count.
-        check = f"octet_length({field}) = char_length({field}) and octet_length(rtrim({field})) <= {limit or 1}"
-        complaint = "String length exceeds DDL length, or a CHAR column got a multi-byte character"
-        return Conversion("", field, check, f"rtrim({field})::char({limit or 1})", column, complaint)
+        return _char(column, field, limit or 1, cut=command.has("truncatecolumns"))
     if limit is None:
-        return Conversion("", field, "true", field, column, "")
+        return Conversion(column, field, "true", field)
     if command.has("truncatecolumns"):
         cut = f"case when octet_length({field}) <= {limit} then {field} else rs.cut_bytes({field}, {limit}) end"
-        return Conversion("", field, "true", cut, column, "")
-    return Conversion("", field, f"octet_length({field}) <= {limit}", field, column, "String length exceeds DDL length")
+        return Conversion(column, field, "true", cut)
+    check = f"octet_length({field}) <= {limit}"
+    return Conversion(column, field, check, field, ((f"not ({check})", TOO_LONG),))
+
+
+def _char(column: Column, field: str, limit: int, *, cut: bool) -> Conversion:
+    """CHAR holds single-byte characters; PostgreSQL pads it by itself, and trailing blanks do not count."""
+    single = f"octet_length({field}) = char_length({field})"
+    refusals: tuple[tuple[str, str], ...] = ((f"not ({single})", MULTIBYTE),)
+    if cut:
+        return Conversion(column, field, single, f"left({field}, {limit})::char({limit})", refusals)
+    fits = f"octet_length(rtrim({field}, ' ')) <= {limit}"
+    refusals += ((f"not ({fits})", TOO_LONG),)
+    return Conversion(column, field, f"{single} and {fits}", f"rtrim({field}, ' ')::char({limit})", refusals)
 
 
 def _numeric(column: Column, field: str, command: CopyCommand) -> Conversion:
     """Digits beyond the scale are cut off, or rounded with ROUNDEC."""
     check = f"translate({field}, '0123456789+-. ', '') = ''"
-    cast = f"{field}::numeric"
-    if column.scale is not None and not command.has("roundec"):
-        cast = f"trunc({cast}, {column.scale})::{column.declared}"
-    else:
-        cast = f"{cast}::{column.declared}"
-    return Conversion("", field, check, cast, column, "Invalid digit or overflow, Type: Decimal")
+    complaint = "Invalid digit or overflow, Type: Decimal"
+    if column.scale is None or command.has("roundec"):
+        return _typed(column, field, check, complaint)
+    cut = f"trunc({field}::numeric, {column.scale})"
+    valid = (
+        f"(case when pg_input_is_valid({field}, 'numeric')"
+        f" then pg_input_is_valid({cut}::text, {literal(column.declared)}) else false end)"
+    )
+    refusals = ((f"not ({check})", complaint), (f"not {valid}", complaint))
+    return Conversion(column, field, check, f"{cut}::{column.declared}", refusals)
 
 
 def _moment(column: Column, field: str, command: CopyCommand) -> Conversion:
     is_date = column.type_name == "date"
     form = command.date_format if is_date else command.time_format
     complaint = "Invalid Date Format" if is_date else "Invalid timestamp format or value"
-    if form.lower() == "auto":
+    if form == "auto":
         # PostgreSQL would take words such as 'now' and 'infinity' too.
         check = f"({field} >= '0' and {field} < ':' or {field} ~ '[0-9]')"
-        return Conversion("", field, check, f"{field}::{column.declared}", column, complaint)
-    if form.lower() in _EPOCHS:
-        check = f"translate({field}, '0123456789.-', '') = ''"
-        cast = f"(to_timestamp({field}::float8 / {_EPOCHS[form.lower()]}) at time zone 'UTC')::{column.declared}"
-        return Conversion("", field, check, cast, column, complaint)
-    if form in ("YYYY-MM-DD", "YYYY-MM-DD HH:MI:SS"):
+        return _typed(column, field, check, complaint)
+    if form in _EPOCHS and not is_date:
+        return _epoch(column, field, _EPOCHS[form], complaint)
+    if form == "YYYY-MM-DD" or (form == "YYYY-MM-DD HH:MI:SS" and not is_date):
         pattern = "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}" + ("$" if is_date else "( [0-9]{1,2}:[0-9]{1,2}(:[0-9.]+)?.*)?$")
-        return Conversion("", field, f"{field} ~ '{pattern}'", f"{field}::{column.declared}", column, complaint)
-    raise not_emulated(f"COPY with the {'DATEFORMAT' if is_date else 'TIMEFORMAT'} {form!r}")
+        return _typed(column, field, f"{field} ~ '{pattern}'", complaint)
+    return _patterned(column, field, form, complaint)
+
+
+def _epoch(column: Column, field: str, divisor: str, complaint: str) -> Conversion:
+    check = f"translate({field}, '0123456789.-', '') = ''"
+    moment = f"to_timestamp({field}::float8 / {divisor}) at time zone 'UTC'"
+    cast = moment if column.type_name == "timestamp without time zone" else f"({moment}) at time zone 'UTC'"
+    refusals = ((f"not ({check})", complaint), (f"not pg_input_is_valid({field}, 'double precision')", complaint))
+    return Conversion(column, field, check, f"({cast})::{column.declared}", refusals)
+
+
+def _patterned(column: Column, field: str, form: str, complaint: str) -> Conversion:
+    is_date = column.type_name == "date"
+    pattern = parse_pattern(form, "DATEFORMAT" if is_date else "TIMEFORMAT")
+    expression = literal(pattern.expression)
+
+    def replaced(text: str) -> str:
+        return f"regexp_replace({field}, {expression}, {literal(text)}, 'i')"
+
+    iso = replaced(pattern.iso_text(is_date))
+    if pattern.short_year:
+        year = replaced(f"\\{pattern.groups['year']}")
+        iso = f"(case when {year} < '70' then '20' else '19' end || {iso})"
+    check = f"{field} ~* {expression}"
+    refusals = (
+        (f"not ({check})", complaint),
+        (f"not pg_input_is_valid({iso}, {literal(column.declared)})", complaint),
+    )
+    return Conversion(column, field, check, f"{iso}::{column.declared}", refusals)

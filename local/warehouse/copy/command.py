@@ -12,18 +12,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from local.warehouse import wire
-from local.warehouse.copy.careful import load_carefully
-from local.warehouse.copy.columns import Column, Conversion, conversion
-from local.warehouse.copy.fast import load_fast
-from local.warehouse.copy.journal import Journal, LoadedFile, LoadError
-from local.warehouse.copy.source import S3Source, SourceFile
-from local.warehouse.copy.statement import CopyCommand, parse_copy
-from local.warehouse.errors import QUERY_CANCELED, UNDEFINED_TABLE, SqlError
-from local.warehouse.tokens import identifier, literal
-from local.warehouse.upstream import Upstream
+from .. import wire
+from ..errors import QUERY_CANCELED, UNDEFINED_TABLE, SqlError
+from ..tokens import identifier, literal
+from ..upstream import Client, Upstream
+from .careful import load_carefully
+from .columns import Column, Conversion, conversion
+from .fast import can_be_fast, load_fast
+from .journal import Journal, LoadedFile, LoadError, Replacement
+from .json_records import Matcher, matcher
+from .source import S3Source, SourceFile
+from .statement import CopyCommand, parse_copy
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
+
+WRONG_OBJECT_TYPE = "42809"
 
 
 @dataclass
@@ -51,6 +54,9 @@ class Load:
     loaded: list[LoadedFile] = field(default_factory=list)
     errors: list[LoadError] = field(default_factory=list)
     error_count: int = 0
+    replacements: list[Replacement] = field(default_factory=list)
+    replaced_count: int = 0
+    match: Matcher | None = None  # of documents to columns, for JSON
 
     @property
     def stage(self) -> str:
@@ -86,7 +92,7 @@ class Load:
             raise SqlError("canceling statement due to user request", code=QUERY_CANCELED)
 
 
-async def run_copy(sql: str, upstream: Upstream, client: asyncio.StreamWriter, context: CopyContext) -> str:
+async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyContext) -> str:
     """Carry a COPY out and return its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_copy(sql)
     started = time.monotonic()
@@ -101,9 +107,7 @@ async def run_copy(sql: str, upstream: Upstream, client: asyncio.StreamWriter, c
         if own_transaction and not upstream.closed:
             await upstream.attempt("rollback")
         raise
-    await asyncio.to_thread(
-        context.journal.record_files, load.query_id, command.table_name, "CSV" if command.csv else "Text", load.loaded
-    )
+    await asyncio.to_thread(context.journal.record_files, load.query_id, command.table_name, command.form, load.loaded)
     client.write(_completion_notice(load, count))
     log.info(
         "COPY %s: %d rows, %d files, %.2f s", command.table_name, count, len(load.files), time.monotonic() - started
@@ -117,7 +121,9 @@ async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext) 
     files = await asyncio.to_thread(source.files)
     load = Load(command, next(context.query_ids), table_oid, columns, source, files, upstream, context.canceled)
     was_empty = (await upstream.run(f"select not exists (select from {command.table})")).rows == [["t"]]
-    count = await load_fast(load) if command.csv else None
+    if command.json is not None:
+        load.match = await asyncio.to_thread(matcher, command.json, columns, source.read)
+    count = await load_fast(load) if can_be_fast(command, columns) else None
     if count is None:
         count = await load_carefully(load)
     await _report_errors(load, context)
@@ -131,13 +137,17 @@ async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext) 
 
 async def _report_errors(load: Load, context: CopyContext) -> None:
     """Write down the records that were refused. Raises SqlError if they are too many."""
+    session = int.from_bytes(load.upstream.backend_key[:4], "big")
+    if load.replacements:
+        await asyncio.to_thread(
+            context.journal.record_replacements, load.query_id, load.table_oid, session, load.replacements
+        )
     if not load.errors:
         return
-    session = int.from_bytes(load.upstream.backend_key[:4], "big")
     await asyncio.to_thread(
         context.journal.record_errors, load.query_id, load.command.table_name, load.table_oid, session, load.errors
     )
-    if load.error_count >= max(load.command.max_error, 1):
+    if load.error_count >= load.command.error_limit:
         raise SqlError(
             f"Load into table '{load.command.table_name.split('.')[-1]}' failed.  "
             "Check 'stl_load_errors' system table for details."
@@ -151,15 +161,23 @@ def _completion_notice(load: Load, count: int) -> bytes:
         text += (
             f"  {load.error_count} record(s) could not be loaded.  Check 'stl_load_errors' system table for details."
         )
+    if load.replaced_count:
+        text += (
+            f"  {load.replaced_count} record(s) were loaded with replacements made for ACCEPTINVCHARS."
+            "  Check 'stl_replacements' system table for details."
+        )
     return wire.notice({"S": "INFO", "V": "INFO", "C": "00000", "M": text})
 
 
 async def target_columns(command: CopyCommand, upstream: Upstream) -> tuple[int, list[Column]]:
     """The table's oid and the columns to load, in the order of the fields. Raises SqlError for unknown ones."""
     name = literal(command.table)
-    oid = (await upstream.run(f"select to_regclass({name})::oid::bigint")).rows[0][0]
-    if oid is None:
+    found = await upstream.run(f"select oid::bigint, relkind from pg_catalog.pg_class where oid = to_regclass({name})")
+    if not found.rows:
         raise SqlError(f"Cannot COPY into nonexistent table {command.table_name}", code=UNDEFINED_TABLE)
+    oid, kind = found.rows[0]
+    if kind not in ("r", "p"):
+        raise SqlError(f'cannot copy to "{command.table_name}": it is not a table', code=WRONG_OBJECT_TYPE)
     described = await upstream.run(
         "select attname, format_type(atttypid, null), format_type(atttypid, atttypmod), atttypmod, attnotnull,"
         f" attidentity from pg_catalog.pg_attribute where attrelid = {oid} and attnum > 0 and not attisdropped"
@@ -174,7 +192,12 @@ async def target_columns(command: CopyCommand, upstream: Upstream) -> tuple[int,
             raise SqlError(f'column "{column}" of relation "{command.table_name}" does not exist', code="42703")
         if column in automatic:
             raise SqlError(f"cannot set an identity column ({column}) without EXPLICIT_IDS", code="428C9")
-    return int(oid), [_column(known[column]) for column in wanted]
+    if command.fixed_width is not None and len(command.fixed_width) != len(wanted):
+        raise SqlError(
+            f"FIXEDWIDTH has {len(command.fixed_width)} fields, but {len(wanted)} columns are to be loaded",
+            code="22023",
+        )
+    return int(oid or 0), [_column(known[column]) for column in wanted]
 
 
 def _column(row: list[str | None]) -> Column:

@@ -4,26 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from local.warehouse.copy.journal import LoadedFile
-from local.warehouse.copy.source import SourceFile
-from local.warehouse.tokens import literal
-from local.warehouse.upstream import Result
+from ..tokens import literal
+from ..upstream import Result
+from .columns import Column
+from .journal import LoadedFile
+from .source import SourceFile
+from .statement import CopyCommand
 
 if TYPE_CHECKING:
-    from local.warehouse.copy.command import Load
+    from .command import Load
 
-log = logging.getLogger("local.warehouse")
+log = logging.getLogger(__name__)
+
+
+# The quote of files that have none: a file in which it stands goes the careful way.
+_NO_QUOTE = "\x01"
+
+
+class _NotClean(Exception):
+    """PostgreSQL's reader would take this file, but read it otherwise than Redshift."""
+
+
+def can_be_fast(command: CopyCommand, columns: Sequence[Column]) -> bool:
+    """Whether PostgreSQL's CSV reader understands files of this COPY, as long as they are clean."""
+    is_delimited = command.json is None and command.fixed_width is None and len(command.delimiter.encode()) == 1
+    needs_parsing = command.has("escape") or command.has("removequotes") or command.has("noload")
+    # It takes a blank line for an empty field, if there is only one.
+    blank_is_ignored = command.has("ignoreblanklines") and len(columns) == 1
+    return is_delimited and not needs_parsing and not blank_is_ignored
 
 
 async def load_fast(load: Load) -> int | None:
     """Load all files; the number of rows, or None if something was not clean, with nothing done."""
     await load.upstream.run("savepoint rs_copy")
-    result = await _stage_and_insert(load)
-    if result.error is not None:
-        log.info("COPY %s goes the careful way: %s", load.command.table_name, result.error)
+    reason: Exception | None
+    try:
+        result = await _stage_and_insert(load)
+        reason = result.error
+    except _NotClean as error:
+        reason = error
+    if reason is not None:
+        log.info("COPY %s goes the careful way: %s", load.command.table_name, reason)
         await load.upstream.run("rollback to savepoint rs_copy")
         await load.upstream.run("release savepoint rs_copy")
         load.loaded.clear()
@@ -37,9 +61,8 @@ async def _stage_and_insert(load: Load) -> Result:
     columns = ", ".join(f"c{number} text" for number in range(len(load.columns)))
     result = await load.upstream.attempt(f"create temp table {load.stage} ({columns})")
     command = load.command
-    options = (
-        f"format csv, null '', delimiter {literal(command.delimiter)}, quote {literal(command.quote)}, encoding 'UTF8'"
-    )
+    quote = command.quote if command.csv else _NO_QUOTE
+    options = f"format csv, null '', delimiter {literal(command.delimiter)}, quote {literal(quote)}, encoding 'UTF8'"
     for file in load.files:
         if result.error is not None:
             return result
@@ -80,6 +103,8 @@ async def _chunks(load: Load, file: SourceFile, counter: _Counter) -> AsyncItera
         while (block := await upcoming) is not None:
             load.check_canceled()
             upcoming = asyncio.ensure_future(asyncio.to_thread(_next, blocks))
+            if not load.command.csv and _NO_QUOTE.encode() in block:
+                raise _NotClean(f"{file.uri} has a control character that means something to PostgreSQL's reader")
             if body := counter.body(block):
                 yield body
         if counter.last != b"\n":

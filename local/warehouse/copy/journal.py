@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 
@@ -11,23 +12,32 @@ from psycopg2.extras import execute_values
 # A value that Redshift's columns would not hold is cut to their length.
 MAX_TEXT = 1024
 MAX_ERRORS_KEPT = 1000
+MAX_REPLACEMENTS_KEPT = 100
 
-# The codes of AWS's load error reference, by the beginning of the reason.
+# The codes of AWS's load error reference, by the beginning of the reason; what is not there is 1200, unknown.
 _CODES = {
     "Delimiter not found": 1214,
+    "Delimited value missing end quote": 1214,
+    "Invalid quote": 1214,
     "Extra column(s) found": 1202,
+    "Fixed-width record is shorter": 1203,
     "String length": 1204,
     "Invalid Date": 1205,
     "Invalid timestamp": 1206,
     "Invalid time": 1206,
     "Invalid digit, Type: Float": 1208,
-    "Overflow": 1207,
+    "Overflow, Type: Decimal": 1204,
+    "Overflow": 1222,
     "Unknown boolean": 1210,
     "Missing data": 1213,
+    "Multibyte character": 1220,
     "String contains invalid": 1220,
-    "Invalid quote": 1214,
+    "Missing newline": 1216,
+    "Invalid hex digit": 1219,
+    "Invalid JSON": 1224,
 }
 _DIGIT_CODES = {"Decimal": 1209, "Float": 1208}
+_POSITION = re.compile(r", Pos ([0-9]+),")
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,13 @@ class LoadError:
     raw_line: str
     raw_field: str
     reason: str
+    field: int | None = None  # the place of the column among the fields, from 0
+
+    @property
+    def position(self) -> int:
+        """Where in the field the error is, as far as the reason says."""
+        match = _POSITION.search(self.reason)
+        return int(match.group(1)) if match else 0
 
     def code(self) -> int:
         """The error code of AWS's load error reference, 1200 (unknown) if the reason is not among them."""
@@ -59,8 +76,17 @@ class LoadedFile:
     unpacked_bytes: int
 
 
+@dataclass(frozen=True)
+class Replacement:
+    """One record in which ACCEPTINVCHARS has replaced characters."""
+
+    file_uri: str
+    line_number: int
+    raw_line: str
+
+
 class Journal:
-    """Writes stl_load_errors and stl_load_commits. Its methods block: call them in threads."""
+    """Writes stl_load_errors, stl_replacements and stl_load_commits. Its methods block: call them in threads."""
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
@@ -73,13 +99,25 @@ class Journal:
             (
                 table_oid, table, session, query_id, error.file_uri, error.line_number, error.column, error.column_type,
                 error.column_length, _storable(error.raw_line), _storable(error.raw_field), error.code(), error.reason,
+                error.position, error.field,
             )
             for error in errors[:MAX_ERRORS_KEPT]
         ]  # fmt: skip
         self._insert(
             "insert into rs.load_error (tbl, table_name, session, query, filename, line_number, colname, type,"
-            " col_length, raw_line, raw_field_value, err_code, err_reason) values %s",
+            " col_length, raw_line, raw_field_value, err_code, err_reason, position, field)"
+            " values %s",
             rows,
+        )
+
+    def record_replacements(self, query_id: int, table_oid: int, session: int, found: list[Replacement]) -> None:
+        """One row of stl_replacements per record."""
+        rows = [
+            (table_oid, session, query_id, item.file_uri, item.line_number, _storable(item.raw_line))
+            for item in found[:MAX_REPLACEMENTS_KEPT]
+        ]
+        self._insert(
+            "insert into rs.load_replacement (tbl, session, query, filename, line_number, raw_line) values %s", rows
         )
 
     def record_files(self, query_id: int, table: str, form: str, files: list[LoadedFile]) -> None:

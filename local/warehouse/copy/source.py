@@ -6,11 +6,8 @@ them in threads.
 
 from __future__ import annotations
 
-import bz2
-import importlib
 import json
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,8 +16,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.warehouse.copy.statement import CopyCommand
-from local.warehouse.errors import SqlError, not_emulated
+from ..errors import SqlError
+from .compression import unpacked
+from .encodings import as_utf8
+from .statement import CopyCommand
 
 BLOCK_BYTES = 512 * 1024
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
@@ -56,10 +55,22 @@ class S3Source:
             raise _s3_error(error) from error
 
     def blocks(self, file: SourceFile) -> Iterator[bytes]:
-        """The unpacked bytes of one file. Raises SqlError if it cannot be read or is not packed as the COPY says."""
+        """The unpacked bytes of one file, in UTF-8.
+
+        Raises SqlError if it cannot be read, or is not packed or encoded as the COPY says.
+        """
         try:
             body = self._client.get_object(Bucket=file.bucket, Key=file.key)["Body"]
-            yield from _unpacked(_packed(body), self._command.compression, file)
+            plain = unpacked(_packed(body), self._command.compression, file.uri)
+            yield from as_utf8(plain, self._command.encoding, file.uri)
+        except (BotoCoreError, ClientError) as error:
+            raise _s3_error(error) from error
+
+    def read(self, uri: str) -> bytes:
+        """The bytes of one small object beside the data, such as a manifest. Raises SqlError if it cannot be read."""
+        bucket, key = _split(uri)
+        try:
+            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read(MAX_MANIFEST_BYTES)
         except (BotoCoreError, ClientError) as error:
             raise _s3_error(error) from error
 
@@ -72,8 +83,7 @@ class S3Source:
         return [SourceFile(bucket, key) for key in found]
 
     def _from_manifest(self) -> list[SourceFile]:
-        bucket, key = _split(self._command.source)
-        text = self._client.get_object(Bucket=bucket, Key=key)["Body"].read(MAX_MANIFEST_BYTES)
+        text = self.read(self._command.source)
         found = []
         for uri, mandatory, size in _entries(text, self._command.source):
             file = SourceFile(*_split(uri))
@@ -120,43 +130,6 @@ def _entries(text: bytes, uri: str) -> Iterator[tuple[str, bool, int | None]]:
 def _packed(body: Any) -> Iterator[bytes]:
     with body:
         yield from body.iter_chunks(BLOCK_BYTES)
-
-
-def _unpacked(blocks: Iterator[bytes], compression: str, file: SourceFile) -> Iterator[bytes]:
-    if not compression:
-        yield from blocks
-        return
-    try:
-        yield from _decompressed(blocks, _decompressor(compression), file)
-    except (zlib.error, OSError, EOFError) as error:
-        raise SqlError(f"File {file.uri} is not a whole {compression} file: {error}") from error
-
-
-def _decompressed(blocks: Iterator[bytes], make: Callable[[], Any], file: SourceFile) -> Iterator[bytes]:
-    """Any number of compressed members behind one another, as gzip allows."""
-    unpacker, begun = make(), False
-    for block in blocks:
-        data = block
-        while data:
-            begun = True
-            if plain := unpacker.decompress(data):
-                yield plain
-            data = unpacker.unused_data if unpacker.eof else b""
-            if unpacker.eof:
-                unpacker, begun = make(), False
-    if begun:
-        raise EOFError(f"{file.uri} ends too early")
-
-
-def _decompressor(compression: str) -> Callable[[], Any]:
-    if compression == "gzip":
-        return lambda: zlib.decompressobj(wbits=31)
-    if compression == "bzip2":
-        return bz2.BZ2Decompressor
-    try:
-        return importlib.import_module("compression.zstd").ZstdDecompressor
-    except ModuleNotFoundError:
-        raise not_emulated("COPY option ZSTD (Python's standard library has it from 3.14 on)") from None
 
 
 def _s3_error(error: BotoCoreError | ClientError) -> SqlError:

@@ -40,6 +40,7 @@ create table if not exists rs.load_error (
     err_code integer,
     err_reason text not null
 );
+alter table rs.load_error add column if not exists field integer;
 create index if not exists load_error_query on rs.load_error (query);
 
 create table if not exists rs.load_commit (
@@ -59,50 +60,16 @@ create table if not exists rs.load_commit (
     error_count integer not null default 0
 );
 
-create or replace view rs.stl_load_errors as
-select
-    userid, slice, tbl, starttime, session, query, filename::char(256) as filename, line_number,
-    colname::char(127) as colname, type::char(10) as type, col_length::char(10) as col_length, position,
-    raw_line::char(1024) as raw_line, raw_field_value::char(1024) as raw_field_value, err_code,
-    err_reason::char(100) as err_reason
-from rs.load_error;
-
-create or replace view rs.sys_load_error_detail as
-select
-    userid as user_id, query as query_id, null::bigint as transaction_id, session as session_id,
-    current_database()::char(64) as database_name, tbl::integer as table_id, starttime as start_time,
-    filename::char(256) as file_name, line_number, colname::char(127) as column_name, type::char(10) as column_type,
-    col_length::char(10) as column_length, position, err_code as error_code, err_reason::char(512) as error_message
-from rs.load_error;
-
-create or replace view rs.stl_load_commits as
-select
-    userid, query, slice, name::char(256) as name, filename::char(256) as filename, byte_offset, lines_scanned, errors,
-    curtime, status, file_format::char(16) as file_format
-from rs.load_commit;
-
-create or replace view rs.sys_load_history as
-select
-    userid as user_id, query as query_id, 'completed'::char(512) as status, current_database()::char(128) as database_name,
-    table_name::char(128) as table_name, min(curtime) as start_time, max(curtime) as end_time,
-    sum(bytes_scanned)::bigint as source_file_bytes, count(*) as source_file_count, sum(lines_scanned)::bigint as loaded_rows,
-    sum(error_count)::bigint as error_count
-from rs.load_commit
-group by userid, query, table_name;
-
-create or replace view rs.pg_table_def as
-select
-    n.nspname as schemaname, c.relname as tablename, a.attname as "column",
-    pg_catalog.format_type(a.atttypid, a.atttypmod) as type, 'none'::text as encoding,
-    coalesce(t.attributes ->> 'distkey' = a.attname, false) as distkey,
-    coalesce(array_position(array(select jsonb_array_elements_text(t.attributes -> 'sortkey')), a.attname::text), 0) as sortkey,
-    a.attnotnull as "notnull"
-from pg_catalog.pg_attribute as a
-join pg_catalog.pg_class as c on a.attrelid = c.oid
-join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
-left join rs.table_attributes as t on c.oid = t.table_oid
-where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v')
-    and n.nspname = any (pg_catalog.current_schemas(false));
+create table if not exists rs.load_replacement (
+    userid integer not null default 100,
+    query bigint not null,
+    slice integer not null default 0,
+    tbl oid,
+    starttime timestamp not null default (clock_timestamp() at time zone 'UTC'),
+    session integer,
+    filename text not null,
+    line_number bigint not null,
+    raw_line text
+);
 
 grant usage on schema rs to public;
-grant select on rs.stl_load_errors, rs.sys_load_error_detail, rs.stl_load_commits, rs.sys_load_history, rs.pg_table_def to public;

@@ -74,6 +74,7 @@ begin
     loop
         perform rs.apply_attributes(change.objid);
         perform rs.apply_byte_lengths(change.objid);
+        perform rs.apply_write_lock(change.objid);
     end loop;
 end $$;
 
@@ -98,24 +99,85 @@ begin
     raise exception 'rs: invalid value in a load' using errcode = '22000';
 end $$;
 
--- Dynamic SQL in procedures does not pass the front, so it is sent there to be rewritten. The front tells each of its
--- sessions where that is.
+-- Asks the front, over a connection that it tells each of its sessions of: a row of its answer and of what is to follow.
+create or replace function rs.ask_front(request text, payload text, out answer text, out follows text)
+volatile security definer language plpgsql set search_path = pg_catalog, rs, pg_temp
+as $$
+begin
+    if not coalesce('rs_front' = any (rs.dblink_get_connections()), false) then
+        if nullif(current_setting('rs.front_connection', true), '') is null then
+            raise exception '% must be run through the Redshift front', request using errcode = '0A000';
+        end if;
+        perform rs.dblink_connect('rs_front', current_setting('rs.front_connection'));
+    end if;
+    select said.answer, said.follows into answer, follows
+    from rs.dblink('rs_front', request || ' ' || encode(convert_to(payload, 'UTF8'), 'hex')) as said (answer text, follows text);
+end $$;
+revoke execute on function rs.ask_front(text, text) from public;
+
+-- Dynamic SQL in procedures does not pass the front, so it is sent there to be rewritten. A TRUNCATE is noted, for
+-- rs.commit_is_due() behind the EXECUTE.
 create or replace function rs.rw(statement text) returns text volatile security definer language plpgsql
 set search_path = pg_catalog, rs, pg_temp
 as $$
 declare
-    result text;
+    result record;
 begin
     if statement is null then
         return null;
     end if;
-    if not coalesce('rs_front' = any (rs.dblink_get_connections()), false) then
-        if nullif(current_setting('rs.front_connection', true), '') is null then
-            raise exception 'dynamic SQL of a procedure must be run through the Redshift front' using errcode = '0A000';
-        end if;
-        perform rs.dblink_connect('rs_front', current_setting('rs.front_connection'));
+    result := rs.ask_front('rewrite', statement);
+    if result.follows = 'commit' then
+        perform rs.refuse_in_block('TRUNCATE');
+        perform set_config('rs.commit_is_due', 'on', false);
     end if;
-    select answer.sql into result
-    from rs.dblink('rs_front', encode(convert_to(statement, 'UTF8'), 'hex')) as answer (sql text);
-    return result;
+    return result.answer;
+end $$;
+create or replace function rs.commit_is_due() returns boolean volatile language plpgsql
+as $$
+begin
+    if coalesce(current_setting('rs.commit_is_due', true), '') <> 'on' then
+        return false;
+    end if;
+    perform set_config('rs.commit_is_due', '', false);
+    return true;
+end $$;
+
+-- Faults on demand: `times` of the next statements that match `pattern` get error 1023 or lose their connection.
+create or replace function rs.inject(fault text, pattern text, times integer default 1) returns text
+volatile strict security definer language sql set search_path = pg_catalog, rs, pg_temp
+as $$
+    select answer from rs.ask_front(
+        'inject', jsonb_build_object('fault', fault, 'pattern', pattern, 'times', times)::text
+    )
+$$;
+create or replace function rs.inject_clear() returns integer
+volatile security definer language sql set search_path = pg_catalog, rs, pg_temp
+as $$ select answer::integer from rs.ask_front('inject', '{"clear": true}') $$;
+
+-- Writers of one table wait for one another, until the end of the transaction; readers do not wait.
+create or replace function rs.lock_for_writing() returns trigger language plpgsql
+as $$
+begin
+    perform pg_advisory_xact_lock(7316002, (tg_relid::bigint % 2147483647)::integer);
+    return null;
+end $$;
+create or replace function rs.apply_write_lock(target oid) returns void language plpgsql
+as $$
+begin
+    if not exists (select from pg_catalog.pg_trigger where tgrelid = target and tgname = 'rs_write_lock')
+        and exists (select from pg_catalog.pg_class where oid = target and relpersistence = 'p' and relkind = 'r')
+    then
+        execute pg_catalog.format(
+            'create trigger rs_write_lock before insert or update or delete on %s'
+            ' for each statement execute function rs.lock_for_writing()', target::regclass
+        );
+    end if;
+end $$;
+do $$
+begin
+    perform rs.apply_write_lock(c.oid)
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+    where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema', 'rs') and n.nspname !~ '^pg_';
 end $$;

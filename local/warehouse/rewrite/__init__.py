@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from local.warehouse.errors import not_emulated, refused
-from local.warehouse.rewrite.ddl import Reader, alter_table, create_table
-from local.warehouse.rewrite.expressions import rewrite_expressions
-from local.warehouse.rewrite.procedures import create_routine
-from local.warehouse.rewrite.queries import rewrite_query
-from local.warehouse.tokens import (
+from ..errors import not_emulated, refused
+from ..tokens import (
     Kind,
     Token,
     after,
@@ -26,6 +22,13 @@ from local.warehouse.tokens import (
     tokenize,
     words,
 )
+from .ddl import Reader, alter_materialized_view, alter_table, create_materialized_view, create_table
+from .expressions import rewrite_expressions
+from .merge import rewrite_merge
+from .procedures import create_routine
+from .queries import rewrite_query
+from .show import show
+from .system import rewrite_system_names
 
 CACHED_SCRIPT_CHARACTERS = 65536
 
@@ -35,6 +38,7 @@ class Action(Enum):
 
     UPSTREAM = "upstream"  # PostgreSQL, as it stands
     COPY = "copy"  # the front: COPY from S3
+    UNLOAD = "unload"  # the front: UNLOAD to S3
     TRUNCATE = "truncate"  # PostgreSQL, and a commit behind it
 
 
@@ -45,6 +49,7 @@ class Statement:
     action: Action
     sql: str
     controls_transaction: bool = False
+    calls: bool = False  # a procedure, which has to see whether a transaction was begun before it
 
 
 _TRANSACTION = frozenset({"begin", "start", "commit", "end", "rollback", "abort"})
@@ -59,8 +64,7 @@ _REFUSED_OBJECTS = frozenset(
     {"index", "trigger", "rule", "sequence", "extension", "type", "domain", "tablespace", "aggregate", "operator",
      "cast", "event", "collation", "publication", "subscription", "policy", "statistics", "unlogged"}
 )  # fmt: skip
-_UNEMULATED_OBJECTS = frozenset({"external", "library", "datashare", "model", "materialized", "masking", "rls"})
-_UNEMULATED_STATEMENTS = frozenset({"unload"})
+_UNEMULATED_OBJECTS = frozenset({"external", "library", "datashare", "model", "masking", "rls"})
 _REFUSED_STATEMENTS = frozenset({"listen", "notify", "unlisten", "do", "cluster", "reindex", "load", "import"})
 
 
@@ -74,14 +78,21 @@ def rewrite_script(sql: str) -> tuple[Statement, ...]:
     return _rewrite_cached(sql) if len(sql) <= CACHED_SCRIPT_CHARACTERS else _rewrite(sql)
 
 
-def rewrite_dynamic(sql: str) -> str:
-    """The text of an EXECUTE inside a procedure, rewritten. Raises SqlError for what cannot be run there."""
+def rewrite_dynamic(sql: str) -> tuple[str, str]:
+    """The text of an EXECUTE inside a procedure, rewritten, and `commit` if a commit is to follow it.
+
+    Raises SqlError for what cannot be run there.
+    """
     statements = rewrite_script(sql)
-    if any(statement.action is Action.COPY for statement in statements):
-        raise not_emulated("COPY inside a stored procedure")
-    if any(statement.action is Action.TRUNCATE for statement in statements):
-        raise not_emulated("TRUNCATE in the dynamic SQL of a stored procedure")
-    return join(statements)
+    for statement in statements:
+        if statement.action in (Action.COPY, Action.UNLOAD):
+            raise not_emulated(f"{statement.action.value.upper()} inside a stored procedure")
+    if any(statement.controls_transaction for statement in statements):
+        raise refused("COMMIT or ROLLBACK in dynamic SQL")
+    commits = any(statement.action is Action.TRUNCATE for statement in statements)
+    if commits and len(statements) > 1:
+        raise not_emulated("TRUNCATE beside other statements in one text of dynamic SQL")
+    return join(statements), "commit" if commits else ""
 
 
 def join(statements: Sequence[Statement]) -> str:
@@ -96,19 +107,17 @@ def _rewrite(sql: str) -> tuple[Statement, ...]:
 
 def _statement(tokens: Sequence[Token]) -> Statement:
     first = words(tokens, 1)[0]
-    if first == "copy":
-        return Statement(Action.COPY, render(tokens))
+    if first in ("copy", "unload"):
+        return Statement(Action(first), render(tokens))
     text = render(rewrite_statement(tokens)).strip()
     if first == "truncate":
         return Statement(Action.TRUNCATE, text)
-    return Statement(Action.UPSTREAM, text, first in _TRANSACTION)
+    return Statement(Action.UPSTREAM, text, first in _TRANSACTION, text.startswith("call "))
 
 
 def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
     """One statement's tokens, rewritten."""
     first, second = (*words(tokens, 2), "", "")[:2]
-    if first in _UNEMULATED_STATEMENTS:
-        raise not_emulated(first.upper())
     if first in _REFUSED_STATEMENTS:
         raise refused(first.upper())
     if first in ("create", "drop", "alter") and second in _REFUSED_OBJECTS:
@@ -120,7 +129,7 @@ def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _generic(tokens: Sequence[Token]) -> list[Token]:
-    return rewrite_expressions(rewrite_query(tokens))
+    return rewrite_expressions(rewrite_query(rewrite_system_names(tokens)))
 
 
 def _create(tokens: Sequence[Token]) -> list[Token]:
@@ -134,6 +143,8 @@ def _create(tokens: Sequence[Token]) -> list[Token]:
         raise refused(f"CREATE {kind.upper()}")
     if kind == "unique":
         raise refused("CREATE INDEX")
+    if kind == "materialized":
+        return [raw(create_materialized_view(rewrite_query(tokens)))]
     if kind == "view":
         return _generic(_without(tokens, "with", "no", "schema", "binding"))
     return _generic(tokens)
@@ -154,7 +165,16 @@ def _without(tokens: Sequence[Token], *phrase: str) -> list[Token]:
 
 
 def _alter(tokens: Sequence[Token]) -> list[Token]:
-    return [raw(alter_table(tokens))] if words(tokens, 2)[1:] == ("table",) else _generic(tokens)
+    kind = words(tokens, 2)[1:]
+    if kind == ("table",):
+        return [raw(alter_table(tokens))]
+    return [raw(alter_materialized_view(tokens))] if kind == ("materialized",) else _generic(tokens)
+
+
+def _show(tokens: Sequence[Token]) -> list[Token]:
+    """SHOW TABLES, COLUMNS … become queries of the system views; any other SHOW is of a setting."""
+    query = show(tokens)
+    return _setting(tokens) if query is None else [raw(query)]
 
 
 def _setting(tokens: Sequence[Token]) -> list[Token]:
@@ -191,11 +211,26 @@ def _truncate(tokens: Sequence[Token]) -> list[Token]:
     return [token for token in tokens if not is_op(token, ";")]
 
 
+def _merge(tokens: Sequence[Token]) -> list[Token]:
+    return rewrite_merge(rewrite_query(tokens))
+
+
+def _refresh(tokens: Sequence[Token]) -> list[Token]:
+    """REFRESH MATERIALIZED VIEW v [RESTRICT | CASCADE]."""
+    return _without(_without(tokens, "cascade"), "restrict")
+
+
+def _lock(tokens: Sequence[Token]) -> list[Token]:
+    if any(is_word(token, "in", "nowait") for token in tokens):
+        raise refused("a mode in LOCK", "LOCK [TABLE] t keeps everybody out")
+    return list(tokens)
+
+
 _HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
     "create": _create,
     "alter": _alter,
     "set": _setting,
-    "show": _setting,
+    "show": _show,
     "reset": _setting,
     "vacuum": _vacuum,
     "analyze": _analyze,
@@ -203,4 +238,7 @@ _HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
     "grant": _grant,
     "revoke": _grant,
     "truncate": _truncate,
+    "merge": _merge,
+    "refresh": _refresh,
+    "lock": _lock,
 }

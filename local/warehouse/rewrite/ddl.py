@@ -6,10 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from local.warehouse.errors import SYNTAX_ERROR, SqlError, not_emulated, refused
-from local.warehouse.rewrite.expressions import rewrite_expressions
-from local.warehouse.rewrite.types import column_type, type_end
-from local.warehouse.tokens import (
+from ..errors import SYNTAX_ERROR, SqlError, not_emulated, refused
+from ..tokens import (
     Kind,
     Token,
     after,
@@ -20,10 +18,13 @@ from local.warehouse.tokens import (
     is_name,
     is_op,
     is_word,
+    literal,
     render,
     significant,
     split,
 )
+from .expressions import rewrite_expressions
+from .types import column_type, type_end
 
 # A constraint of this name carries a new table's design to the event trigger in rs, which takes it off again.
 ATTRIBUTES_CONSTRAINT = "rs_attributes"
@@ -144,18 +145,23 @@ def create_table(tokens: Sequence[Token]) -> str:
 
 def _table_attributes(reader: Reader, design: TableDesign) -> None:
     while (token := reader.peek()) is not None and not is_word(token, "as"):
-        if reader.accept("diststyle"):
-            design.note("diststyle", reader.take().value)
-        elif reader.accept("distkey"):
-            design.note("distkey", names_in(reader.group())[0])
-        elif reader.accept("compound") or reader.accept("interleaved"):
-            continue
-        elif reader.accept("sortkey"):
-            _sort_key(reader, design)
-        elif reader.accept("encode") or reader.accept("backup"):
-            reader.take()
-        else:
-            raise SqlError(f"syntax error at or near {token.text!r} behind the columns of a table", code=SYNTAX_ERROR)
+        _table_attribute(reader, design)
+
+
+def _table_attribute(reader: Reader, design: TableDesign) -> None:
+    if reader.accept("diststyle"):
+        design.note("diststyle", reader.take().value)
+    elif reader.accept("distkey"):
+        design.note("distkey", names_in(reader.group())[0])
+    elif reader.accept("compound") or reader.accept("interleaved"):
+        return
+    elif reader.accept("sortkey"):
+        _sort_key(reader, design)
+    elif reader.accept("encode") or reader.accept("backup"):
+        reader.take()
+    else:
+        found = reader.take()
+        raise SqlError(f"syntax error at or near {found.text!r} behind the columns of a table", code=SYNTAX_ERROR)
 
 
 def _sort_key(reader: Reader, design: TableDesign) -> None:
@@ -266,14 +272,57 @@ def alter_table(tokens: Sequence[Token]) -> str:
     reader = Reader(tokens)
     reader.accept("alter", "table")
     guard = "if exists " if reader.accept("if", "exists") else ""
-    head = f"alter table {guard}{reader.name()} "
+    name = reader.name()
+    head = f"alter table {guard}{name} "
     if reader.accept("append"):
-        raise not_emulated("ALTER TABLE APPEND")
+        return _append(reader, name)
     if reader.accept("add"):
         return head + _add(reader)
     if reader.accept("alter"):
         return head + _alter(reader)
     return head + render(rewrite_expressions(reader.rest()))
+
+
+def _append(reader: Reader, target: str) -> str:
+    """ALTER TABLE t APPEND FROM s [IGNOREEXTRA | FILLTARGET]: a procedure moves the rows."""
+    if not reader.accept("from"):
+        raise SqlError("syntax error: expected ALTER TABLE t APPEND FROM s", code=SYNTAX_ERROR)
+    source = reader.name()
+    ignore, fill = "false", "false"
+    while reader.peek() is not None:
+        if reader.accept("ignoreextra"):
+            ignore = "true"
+        elif reader.accept("filltarget"):
+            fill = "true"
+        else:
+            raise SqlError(f"syntax error at or near {reader.take().text!r} in APPEND", code=SYNTAX_ERROR)
+    return f"call rs.append_table({literal(target)}, {literal(source)}, {ignore}, {fill})"
+
+
+def create_materialized_view(tokens: Sequence[Token]) -> str:
+    """The PostgreSQL text of a CREATE MATERIALIZED VIEW; it is never refreshed by itself."""
+    reader = Reader(tokens)
+    reader.accept("create", "materialized", "view")
+    guard = "if not exists " if reader.accept("if", "not", "exists") else ""
+    name = reader.name()
+    columns = f" ({render(reader.group())})" if is_op(reader.peek(), "(") else ""
+    design = TableDesign()
+    while not reader.accept("as"):
+        if reader.accept("auto", "refresh"):
+            reader.take()
+        else:
+            _table_attribute(reader, design)
+    return f"create materialized view {guard}{name}{columns} as {render(rewrite_expressions(reader.rest()))}"
+
+
+def alter_materialized_view(tokens: Sequence[Token]) -> str:
+    """ALTER MATERIALIZED VIEW v AUTO REFRESH …, and changes of its design, change nothing."""
+    reader = Reader(tokens)
+    reader.accept("alter", "materialized", "view")
+    name = reader.name()
+    if reader.accept("auto", "refresh") or reader.accept("alter"):
+        return f"alter materialized view {name} {NO_CHANGE}"
+    return f"alter materialized view {name} {render(rewrite_expressions(reader.rest()))}"
 
 
 def _add(reader: Reader) -> str:

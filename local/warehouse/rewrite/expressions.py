@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from local.warehouse.errors import SYNTAX_ERROR, SqlError, not_emulated, refused
-from local.warehouse.rewrite import dateparts
-from local.warehouse.rewrite.types import cast_type, type_end
-from local.warehouse.tokens import (
+from ..errors import SYNTAX_ERROR, SqlError, not_emulated, refused
+from ..tokens import (
     Kind,
     Token,
     after,
@@ -22,6 +20,8 @@ from local.warehouse.tokens import (
     significant,
     split,
 )
+from . import dateparts
+from .types import cast_type, type_end
 
 # Functions of the schema rs that stand for Redshift's of the same name.
 HELPERS = frozenset(
@@ -54,9 +54,6 @@ _NOT_IN_REDSHIFT = {
     "json_agg": "", "jsonb_agg": "", "string_to_array": "", "regexp_matches": "", "regexp_split_to_table": "",
     "date_bin": "", "num_nulls": "", "num_nonnulls": "", "starts_with": "", "width_bucket": "",
 }  # fmt: skip
-SYSTEM_TABLES = frozenset(
-    {"stl_load_errors", "stl_load_commits", "sys_load_error_detail", "sys_load_history", "pg_table_def"}
-)  # fmt: skip
 _NAMES_A_TABLE = ("table", "into", "update", "procedure", "function", "call", "view", "exists", "references", "with")
 
 Handled = tuple[list[Token], int] | None
@@ -104,8 +101,6 @@ def _bare_word(tokens: Sequence[Token], index: int) -> Handled:
         return None
     if token.value == "sysdate" and not is_word(previous, "as"):
         return [raw("rs.sysdate()")], index + 1
-    if token.value in SYSTEM_TABLES:
-        return [raw(f"rs.{token.value}")], index + 1
     if token.value == "approximate" and is_word(following, "count", "percentile_disc"):
         return [], after(tokens, index)
     return None
@@ -115,7 +110,7 @@ def _pg_catalog(tokens: Sequence[Token], index: int) -> Handled:
     """`pg_catalog.` before something that lives in rs here is dropped, so that the other rules see it."""
     target = after(tokens, after(tokens, index))
     name = at(tokens, target)
-    if name is None or name.value not in HELPERS | SYSTEM_TABLES:
+    if name is None or name.value not in HELPERS:
         return None
     handled = _handle(tokens[target:], 0)
     return None if handled is None else (handled[0], handled[1] + target)
@@ -250,16 +245,24 @@ def _over(tokens: Sequence[Token], end: int) -> tuple[str, int]:
 def _listagg(tokens: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
     order, end = _within_group(tokens, end)
     over, end = _over(tokens, end)
-    if over:
-        raise not_emulated("LISTAGG as a window function")
     kept = significant(arguments[0])
     distinct = is_word(at(kept, 0), "distinct")
     value = _text(_behind_first(arguments[0]) if distinct else arguments[0])
     delimiter = _text(arguments[1]) if len(arguments) > 1 else "''"
+    if over:
+        return [raw(_listagg_window(value, delimiter, order, over, distinct))], end + 1
     by = f" order by {_text(order)}" if order else ""
     if distinct and order and _text(order).split()[0] == value:
         by = f" order by ({value})::text{_text(order)[len(value) :]}"
     return [raw(f"string_agg({'distinct ' if distinct else ''}({value})::text, {delimiter}{by})")], end + 1
+
+
+def _listagg_window(value: str, delimiter: str, order: list[Token] | None, over: str, distinct: bool) -> str:
+    """LISTAGG(…) WITHIN GROUP (ORDER BY …) OVER (PARTITION BY …): the window has the order, and all of its rows."""
+    if distinct:
+        raise not_emulated("LISTAGG (DISTINCT …) as a window function")
+    by = f" order by {_text(order)} rows between unbounded preceding and unbounded following" if order else ""
+    return f"string_agg(({value})::text, {delimiter}){over.rstrip().removesuffix(')')}{by})"
 
 
 def _behind_first(tokens: Sequence[Token]) -> list[Token]:

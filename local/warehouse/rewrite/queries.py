@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from local.warehouse.errors import not_emulated, refused
-from local.warehouse.tokens import Kind, Token, after, at, before, closing, is_op, is_word, raw
+from ..errors import not_emulated, refused
+from ..tokens import Kind, Token, after, at, before, closing, is_op, is_word, raw
+from .qualify import rewrite_qualify
 
 _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 
@@ -19,7 +20,7 @@ def rewrite_query(tokens: Sequence[Token]) -> list[Token]:
         done = _delete(done)
     if is_word(first, "select", "with"):
         done = _into_temporary(done)
-    return _top(_minus(done))
+    return _top(_minus(rewrite_qualify(done)))
 
 
 def refuse(tokens: Sequence[Token]) -> None:
@@ -51,10 +52,6 @@ def _refuse_word(tokens: Sequence[Token], index: int) -> None:
         raise refused("LATERAL")
     if word in _SET_OPERATIONS[1:] and is_word(following, "all"):
         raise refused(f"{word.upper()} ALL")
-    if word == "qualify" and not is_word(previous, "as", "select") and not is_op(previous, ","):
-        raise not_emulated("QUALIFY")
-    if word == "remove" and is_word(following, "duplicates"):
-        raise not_emulated("MERGE … REMOVE DUPLICATES")
     if word in ("pivot", "unpivot") and is_op(following, "("):
         raise not_emulated(word.upper())
 

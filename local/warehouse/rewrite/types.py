@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from local.warehouse.errors import FEATURE_NOT_SUPPORTED, SqlError, not_emulated, refused
-from local.warehouse.tokens import Kind, Token, after, at, closing, compact, is_op, is_word, significant
+from ..errors import FEATURE_NOT_SUPPORTED, SqlError, not_emulated, refused
+from ..tokens import Kind, Token, after, at, closing, compact, is_op, is_word, significant
 
 MAX_VARCHAR_BYTES = 65535
 _VARCHAR = frozenset({"varchar", "nvarchar", "character varying", "text"})

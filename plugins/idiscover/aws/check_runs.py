@@ -8,15 +8,15 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from idiscover.aws.job_metadata import JobMetadata
-from idiscover.aws.job_metadata_checks import CheckResult, record_results
-from idiscover.aws.job_metadata_claims import Claim
+from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
+from idiscover.aws.job_metadata_checks import CheckResult, failures_of_claim, record_results
+from idiscover.aws.job_metadata_claims import Claim, claim_of_run
 from idiscover.aws.postgres import database_errors
 from idiscover.aws.redshift import run_transaction
 from idiscover.errors import DataQualityError
 from idiscover.metadata.models import RowCount, TableCheck
 from idiscover.plan.model import RefreshPlan
-from idiscover.warehouse.checks import Written, counts_sql, failing_sql, rows_sql, sample_sql
+from idiscover.warehouse.checks import Written, failing_sql, questions, rows_sql, sample_sql
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +106,10 @@ def run_checks(cursor: Cursor, plan: RefreshPlan, found: Written) -> list[CheckR
     if not plan.checks:
         return []
     with database_errors(_where(plan, found.countries), "checks"):
-        cursor.execute(counts_sql(plan.checks, found))
-        counts = {name: int(count) for name, count in cursor.fetchall()}
+        counts: dict[str, int] = {}
+        for question in questions(plan.checks, found):
+            cursor.execute(question.sql)
+            counts |= zip((check.label for check in question.checks), cursor.fetchone(), strict=True)
         results = [_result(cursor, check, found, counts[check.label]) for check in plan.checks]
     for result in results:
         if result.has_failed:
@@ -144,6 +146,14 @@ def refusal(plan: RefreshPlan, unit: Sequence[str], results: Sequence[CheckResul
         remedy="correct the records in the org, or the procedure; if the check asks for too much, correct it in"
         f" {plan.metadata_key}",
     )
+
+
+def warnings_of_run(plan: RefreshPlan, run_id: str) -> list[tuple[tuple[str, ...], CheckResult]]:
+    """The checks with severity warn that failed in a run's refresh, each with its unit of countries."""
+    with open_job_metadata(plan.context) as metadata:
+        claim = claim_of_run(metadata, plan.table, run_id)
+        failures = [] if claim is None else failures_of_claim(metadata, claim.claim_id)
+    return [(countries, check) for countries, check in failures if not check.stops_the_slice]
 
 
 def told(result: CheckResult) -> str:

@@ -146,6 +146,7 @@ def preview_refresh(plan: RefreshPlan, run: RunIdentity) -> Document:
         "statements": list(statements.texts),
         "metadata_version": statements.metadata_version,
         "refused_edit": statements.fault,
+        "checks": [f"{check.label} ({check.severity})" for check in plan.checks],
     }
     if found is None:
         return document

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from idiscover.aws.job_metadata import JobMetadata
@@ -90,24 +91,23 @@ def failures_of_claim(metadata: JobMetadata, claim_id: int) -> list[tuple[tuple[
         return [(tuple(row[0]), CheckResult(*row[1:5], tuple(row[5]), row[6])) for row in cursor.fetchall()]
 
 
-def newest_failures(metadata: JobMetadata) -> list[StoredResult]:
+def newest_failures(cursor: Cursor) -> list[StoredResult]:
     """Of each check of each table and each country the newest result, if that says that it failed.
 
     A check that is not declared any more, and a country that has gone, keep their last word: whoever asks knows which
     checks there are.
     """
-    with metadata.transaction() as cursor:
-        cursor.execute(
-            "select table_name, check_name, kind, severity, failing_count, sample_keys, query, country_code, run_id,"
-            " order_date, checked_at_utc from (select distinct on (result.table_name, result.check_name, country_code)"
-            " result.*, country_code from job.check_result as result cross join unnest(result.country_codes)"
-            " as country_code order by result.table_name, result.check_name, country_code, result.checked_at_utc desc,"
-            " result.claim_id desc) as newest where state = %s order by 1, 2, 8",
-            [FAILED],
+    cursor.execute(
+        "select table_name, check_name, kind, severity, failing_count, sample_keys, query, country_code, run_id,"
+        " order_date, checked_at_utc from (select distinct on (result.table_name, result.check_name, country_code)"
+        " result.*, country_code from job.check_result as result cross join unnest(result.country_codes)"
+        " as country_code order by result.table_name, result.check_name, country_code, result.checked_at_utc desc,"
+        " result.claim_id desc) as newest where state = %s order by 1, 2, 8",
+        [FAILED],
+    )
+    return [
+        StoredResult(
+            row[0], CheckResult(*row[1:5], tuple(row[5]), row[6]), row[7], row[8], row[9], row[10].astimezone(UTC)
         )
-        return [
-            StoredResult(
-                row[0], CheckResult(*row[1:5], tuple(row[5]), row[6]), row[7], row[8], row[9], row[10].astimezone(UTC)
-            )
-            for row in cursor.fetchall()
-        ]
+        for row in cursor.fetchall()
+    ]

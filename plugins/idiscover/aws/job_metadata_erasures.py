@@ -84,10 +84,17 @@ def tables_with(metadata: JobMetadata, texts: Sequence[str]) -> dict[str, int]:
 
 
 def redact_steps(metadata: JobMetadata, texts: Sequence[str], instead: str) -> int:
-    """What steps said of `texts`, they say of `instead`; how many documents were changed."""
+    """What steps and checks said of `texts`, they say of `instead`; how many rows were changed."""
     changed = 0
     with metadata.transaction() as cursor:
         for text in texts:
+            cursor.execute(
+                "update job.check_result set sample_keys = array(select replace(sample.key, %s, %s)"
+                " from unnest(sample_keys) with ordinality as sample(key, position) order by sample.position)"
+                " where strpos(cast(sample_keys as text), %s) > 0",
+                [text, instead, text],
+            )
+            changed += cursor.rowcount
             cursor.execute(
                 "update job.step_log set document = cast(replace(cast(document as text), %s, %s) as jsonb)"
                 " where strpos(cast(document as text), %s) > 0",

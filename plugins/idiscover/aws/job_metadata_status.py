@@ -7,7 +7,7 @@ objects there are.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.job_metadata import JobMetadata
 from idiscover.aws.job_metadata_batches import ARCHIVED, PENDING
+from idiscover.aws.job_metadata_checks import StoredResult, newest_failures
 
 _MOST_UNREGISTERED = 100
 
@@ -114,6 +115,7 @@ class JobStatus:
     pending_inputs: list[PendingInput]
     last_steps: dict[str, LoggedStep]  # by dag_id
     last_failures: dict[str, LoggedStep]  # by dag_id: runs that failed for good
+    failed_checks: list[StoredResult] = field(default_factory=list)  # newest results that say so
 
 
 def read_status(metadata: JobMetadata, dag_ids: Collection[str]) -> JobStatus:
@@ -144,6 +146,7 @@ def read_status(metadata: JobMetadata, dag_ids: Collection[str]) -> JobStatus:
             pending_inputs=_pending_inputs(cursor),
             last_steps=_newest_steps(cursor, dag_ids, failures=False),
             last_failures=_newest_steps(cursor, dag_ids, failures=True),
+            failed_checks=newest_failures(cursor),
         )
 
 

@@ -54,12 +54,14 @@ class Condition:
 
     def sql(self, column: Callable[[str], str]) -> str:
         """The condition as SQL; `column` writes a column's name."""
-        text = ""
-        for before, token in zip((None, *self.tokens), self.tokens, strict=False):
+        text, before, is_sign = "", Token("mark", "("), False
+        for token in self.tokens:
             shown = column(token.text) if token.kind == "column" else token.text
-            is_tight = before is None or before.text == "(" or token.text in (")", ",")
-            is_call = before is not None and before.text in FUNCTIONS and before.kind == "word" and token.text == "("
-            text += shown if is_tight or is_call else f" {shown}"
+            is_call = before.kind == "word" and before.text in FUNCTIONS and token.text == "("
+            is_tight = before.text == "(" or token.text in (")", ",") or is_call or is_sign
+            text += shown if is_tight else f" {shown}"
+            is_operand = before.kind in ("column", "number", "text") or before.text in (")", *_CONSTANTS)
+            before, is_sign = token, token.text == "-" and not is_operand
         return text
 
 
@@ -125,6 +127,7 @@ class _Parser:
             self._factor()
 
     def _factor(self) -> None:
+        self._takes("-")
         if self._takes("("):
             self._depth += 1
             if self._depth > _DEEPEST:

@@ -24,6 +24,7 @@ from idiscover.plan.reads import describe_read
 
 SUBJECT_LENGTH = 200  # characters; some relays fold or cut longer ones
 _FILES = 3  # named of a batch's quarantine
+_WARNINGS = 10  # checks of units that are told with their queries
 
 
 class _NotifyModel(BaseModel):
@@ -36,6 +37,15 @@ class Mail(_NotifyModel):
     subject: str
     html: str
     text: str
+
+
+class FailedCheck(_NotifyModel):
+    """A check that failed for a unit of countries: how much breaks it, with the first keys, and what finds it."""
+
+    name: str
+    countries: tuple[str, ...]
+    told: str
+    query: str
 
 
 Fact = tuple[str, str]
@@ -126,6 +136,29 @@ def failure_mail(failure: RunFailure, plan: ExtractionPlan | LoadPlan | RefreshP
     names = ", ".join(dict.fromkeys(task.task_id for task in failure.failed if task.is_cause))
     subject = _subject(plan, f"{failure.dag_id}: {names} FAILED ({failure.kind.value})")
     return _mail(subject, f"{failure.dag_id}: {names} failed", facts, plan)
+
+
+def check_warning_mail(plan: RefreshPlan, run_id: str, warnings: Sequence[FailedCheck]) -> Mail:
+    """Checks with severity warn have failed; the rows stand. The rows that break them, by key, and the queries."""
+    facts: list[Fact] = [
+        ("Outcome", "OK, with warnings"),
+        ("Table", plan.table),
+        ("Run", run_id),
+        *(
+            fact
+            for warning in warnings[:_WARNINGS]
+            for fact in (
+                ("Check", f"{warning.name}, {', '.join(warning.countries)}: {warning.told}"),
+                ("Query", warning.query),
+            )
+        ),
+        *([("More", f"{len(warnings) - _WARNINGS} more; see job.check_result")] if len(warnings) > _WARNINGS else []),
+        ("By itself", "Nothing: the slices are committed and passed on, as the checks' severity is warn."),
+        ("To do", f"Look at the records. If a check asks for too much, correct it in {plan.metadata_key}."),
+    ]
+    names = ", ".join(dict.fromkeys(warning.name for warning in warnings))
+    subject = _subject(plan, f"{plan.table}: check {names} WARNS")
+    return _mail(subject, f"{plan.table}: a check warns", facts, plan)
 
 
 def as_message(mail: Mail, sender: str, to: Sequence[str]) -> EmailMessage:

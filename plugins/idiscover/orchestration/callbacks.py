@@ -87,6 +87,27 @@ def after_refresh_unit(plan: RefreshPlan) -> Callback:
     return callback
 
 
+def tell_of_warnings(plan: RefreshPlan, context: Context) -> None:
+    """Mails the checks with severity warn that failed in a refresh; what cannot be sent is a warning, never a stop."""
+    from idiscover.aws.check_runs import told, warnings_of_run
+
+    def tell() -> None:
+        run = plain_identity(context)
+        warnings = warnings_of_run(plan, run.run_id)
+        if not warnings:
+            return
+        from idiscover.notify.mails import FailedCheck, check_warning_mail
+        from idiscover.orchestration.mail import send
+
+        found = [
+            FailedCheck(name=check.name, countries=countries, told=told(check), query=str(check.query))
+            for countries, check in warnings
+        ]
+        send(check_warning_mail(plan, run.run_id, found), plan)
+
+    _attempt("tell of the checks that warn", tell)
+
+
 def _end_refresh(plan: RefreshPlan, context: Context, failed: list[FailedTask]) -> None:
     _give_back(plan, context)
     _attempt("tell of the failure", lambda: _tell_consumer(plan, context, failed))

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from idiscover.orchestration.callbacks import after_refresh_failure, after_refresh_unit
+from idiscover.orchestration.callbacks import after_refresh_failure, after_refresh_unit, tell_of_warnings
 from idiscover.orchestration.dag_settings import any_of, dag_arguments
 from idiscover.orchestration.dry_run import skip_in_dry_run, tell
 from idiscover.orchestration.errors import failure_recorded
@@ -76,6 +76,7 @@ def build(plan: RefreshPlan) -> DAG:
             result = finish_refresh(plan, run_identity(context))
             if result is None:
                 raise AirflowSkipException("nothing was claimed")
+            tell_of_warnings(plan, context)
             return {**result, "wakes": wake_ready_consumers(plan, context)}
 
     with dag:

@@ -14,6 +14,7 @@ from idiscover.metadata.models import (
     Protection,
     TableSpec,
 )
+from idiscover.metadata.table_checks_spec import checks_in_force
 from idiscover.plan.columns import column_plan
 from idiscover.plan.model import ColumnPlan, ConsumerPlan, ExtractionPlan
 from idiscover.plan.reads import daily_read_mode, describe_daily_read, due_every_days
@@ -68,9 +69,16 @@ def describe_refresh(table: TableSpec, spec: ObjectSpec | None, consumers: Seque
         facts.append(("Country", _country(spec)))
     statements = "### Statements\n\nRun for each stale country, in one transaction:\n\n```sql"
     parts = [f"{statements}\n" + "\n".join(table.statements) + "\n```"]
+    parts.append(_checks(table))
     if spec is not None:
         parts.append(_columns(spec.fields))
     return _page(table.table, table.description, facts, *parts)
+
+
+def _checks(table: TableSpec) -> str:
+    rows = [f"| `{check.label}` | {check.kind} | {check.severity} |" for check in checks_in_force(table.checks)]
+    head = "### Checks\n\nOf the slices that a refresh has written, before it is committed:\n\n"
+    return head + "\n".join(["| check | kind | severity |\n|---|---|---|", *rows])
 
 
 def _page(title: str, description: str, facts: Iterable[tuple[str, str]], *parts: str) -> str:

@@ -64,13 +64,38 @@ def failing_sql(check: TableCheck, written: Written) -> str:
     return render(check, written)
 
 
-def counts_sql(checks: Sequence[TableCheck], written: Written) -> str:
-    """All checks at once: a SELECT of `check_name` and `failing_count`, a row per check."""
-    return _UNION.join(
-        f"select\n    {literal(check.label)} as check_name,\n    count(*) as failing_count\n"
-        f"from (\n{indented(failing_sql(check, written))}\n) as failing"
+@dataclass(frozen=True)
+class Question:
+    """A SELECT of one row: for each of these checks how much breaks it."""
+
+    checks: tuple[TableCheck, ...]
+    sql: str
+
+
+def questions(checks: Sequence[TableCheck], written: Written) -> list[Question]:
+    """As few SELECTs as count everything: one scan for all that is said of single rows, one more for the rest.
+
+    What compares with the rows before stands apart, as its text is another each time: a warehouse knows the others.
+    """
+    by_row = tuple(check for check in checks if type(check) in _BREAKS)
+    before = tuple(check for check in checks if isinstance(check, RowCount))
+    others = tuple(check for check in checks if check not in (*by_row, *before))
+    found = [Question(by_row, _count_rows(by_row, written))] if by_row else []
+    return [*found, *(Question(group, _count_each(group, written)) for group in (others, before) if group)]
+
+
+def _count_rows(checks: Sequence[TableCheck], written: Written) -> str:
+    counts = [f"count(case when {_BREAKS[type(check)](check)} then 1 end) as {_name(check.label)}" for check in checks]
+    return f"select\n{indented(_lines(counts))}\nfrom {written.table}\nwhere\n{indented(_rows(written))}"
+
+
+def _count_each(checks: Sequence[TableCheck], written: Written) -> str:
+    counts = [
+        f"(\n    select count(*) as failing_count\n    from (\n{indented(indented(failing_sql(check, written)))}\n"
+        f"    ) as failing\n) as {_name(check.label)}"
         for check in checks
-    )
+    ]
+    return f"select\n{indented(_lines(counts))}"
 
 
 def sample_sql(check: TableCheck, written: Written) -> str:
@@ -83,7 +108,7 @@ def rows_sql(table: str, countries: Sequence[str]) -> str:
     """A SELECT of country and number of rows of the slices that have any."""
     slice_column = slice_of(table)
     return (
-        f"select\n    {slice_column},\n    count(*)\nfrom {table}\nwhere {_in(slice_column, countries)}"
+        f"select\n    {slice_column},\n    count(*) as rows_before\nfrom {table}\nwhere {_in(slice_column, countries)}"
         f"\ngroup by {slice_column}"
     )
 
@@ -114,32 +139,35 @@ def _unique_key(check: UniqueKey, written: Written) -> str:
             f"group by {', '.join(key)}\nhaving count(*) > 1"
         )
     same = " and ".join(f"standing.{column} = written.{column}" for column in key)
-    inner = f"select distinct {', '.join(key)}\nfrom {written.table}\nwhere\n{indented(_rows(written))}"
+    listed = f" {key[0]}" if len(key) == 1 else f"\n{indented(_lines(key))}"
+    keys = f"select distinct{listed}\nfrom {written.table}\nwhere\n{indented(_rows(written))}"
     return (
-        f"select {_key(columns, 'standing')} as sample_key\nfrom {written.table} as standing\ninner join (\n"
-        f"{indented(inner)}\n) as written on {same}\n"
+        f"with written as (\n{indented(keys)}\n)\n\n"
+        f"select {_key(columns, 'standing')} as sample_key\nfrom {written.table} as standing\n"
+        f"inner join written on {same}\n"
         f"group by {', '.join(f'standing.{column}' for column in key)}\nhaving count(*) > 1"
     )
 
 
-def _not_null(check: NotNull, written: Written) -> str:
-    return _rows_that(written, _any([f"{_name(column)} is null" for column in check.columns]))
-
-
-def _accepted_values(check: AcceptedValues, written: Written) -> str:
-    values = ", ".join(_value(value) for value in check.values)
-    return _rows_that(written, f"{_name(check.column)} not in ({values})")
-
-
-def _expression(check: Expression, written: Written) -> str:
-    return _rows_that(written, f"not ({parse_condition(check.holds).sql(_name)})")
-
-
-def _rows_that(written: Written, condition: str) -> str:
+def _rows_that(check: TableCheck, written: Written) -> str:
+    """A check of single rows."""
     return (
         f"select {_key(written.grain)} as sample_key\nfrom {written.table}\nwhere\n{indented(_rows(written))}\n"
-        f"    and {condition}"
+        f"    and {_BREAKS[type(check)](check)}"
     )
+
+
+def _has_null(check: NotNull) -> str:
+    missing = [f"{_name(column)} is null" for column in check.columns]
+    return missing[0] if len(missing) == 1 else f"({' or '.join(missing)})"
+
+
+def _is_not_accepted(check: AcceptedValues) -> str:
+    return f"{_name(check.column)} not in ({', '.join(_value(value) for value in check.values)})"
+
+
+def _does_not_hold(check: Expression) -> str:
+    return f"not ({parse_condition(check.holds).sql(_name)})"
 
 
 def _foreign_key(check: ForeignKey, written: Written) -> str:
@@ -151,16 +179,17 @@ def _foreign_key(check: ForeignKey, written: Written) -> str:
     where = [_rows(written, "written"), f"{column} is not null", f"{key} is null"]
     if check.allow:
         where.append(f"{column} not in ({', '.join(map(literal, check.allow))})")
-    conditions, joined = indented("\nand ".join(where)), "\n        and ".join(on)
+    joined = f" on {on[0]}" if len(on) == 1 else "\n    on\n        " + "\n        and ".join(on)
+    conditions = indented("\nand ".join(where))
     return (
         f"select {_key(written.grain, 'written')} as sample_key\nfrom {written.table} as written\n"
-        f"left join {check.references} as referenced\n    on {joined}\nwhere\n{conditions}"
+        f"left join {check.references} as referenced{joined}\nwhere\n{conditions}"
     )
 
 
 def _row_count(check: RowCount, written: Written) -> str:
     before = _UNION.join(
-        f"select {literal(country)} as country_code, {written.rows_before.get(country, 0):d} as rows_before"
+        f"select\n    {literal(country)} as country_code,\n    {written.rows_before.get(country, 0):d} as rows_before"
         for country in written.countries
     )
     bounds = []
@@ -182,8 +211,12 @@ counted as (
 )
 
 select
-    earlier.country_code || ': ' || cast(coalesce(counted.rows_now, 0) as varchar) || ' rows, '
-    || cast(earlier.rows_before as varchar) || ' before' as sample_key
+    earlier.country_code
+    || ': '
+    || cast(coalesce(counted.rows_now, 0) as varchar)
+    || ' rows, '
+    || cast(earlier.rows_before as varchar)
+    || ' before' as sample_key
 from earlier
 left join counted on earlier.country_code = counted.country_code
 where
@@ -209,16 +242,17 @@ def _reconciliation(check: Reconciliation, written: Written) -> str:
     there = _side(check, check.source, written.countries, is_source=True)
     sides = [here, there]
     if check.unknown_member and REFERENCE_SLICE in written.countries:
-        sums = "".join(f", 0 as sum_{number}_here, 0 as sum_{number}_there" for number in _numbers(check.sums))
-        sides.append(f"select {literal(REFERENCE_SLICE)} as country_code, 0 as rows_here, 1 as rows_there{sums}")
+        lines = [f"{literal(REFERENCE_SLICE)} as country_code", "0 as rows_here", "1 as rows_there"]
+        lines += [f"0 as sum_{number}_{side}" for number in _numbers(check.sums) for side in ("here", "there")]
+        sides.append(f"select\n{indented(_lines(lines))}")
     names = [f"rows_{side}" for side in ("here", "there")]
     names += [f"sum_{number}_{side}" for number in _numbers(check.sums) for side in ("here", "there")]
     totals = ",\n        ".join(f"sum({name}) as {name}" for name in names)
     measures = [("rows", "rows")] * check.rows
     measures += [(item.column, f"sum_{number}") for number, item in enumerate(check.sums, start=1)]
     compared = _UNION.join(
-        f"select\n    country_code || ' {label}: ' || cast({name}_here as varchar) || ' here, '\n"
-        f"    || cast({name}_there as varchar) || ' in {check.source}' as sample_key\n"
+        f"select\n    country_code\n    || ' {label}: '\n    || cast({name}_here as varchar)\n    || ' here, '\n"
+        f"    || cast({name}_there as varchar)\n    || ' in {check.source}' as sample_key\n"
         f"from totals\nwhere {name}_here <> {name}_there"
         for label, name in measures
     )
@@ -250,8 +284,7 @@ def _side(check: Reconciliation, table: str, countries: Sequence[str], *, is_sou
     where = f" {_in(slice_column, countries)}"
     if condition is not None:
         where = f"\n   {where}\n    and ({parse_condition(condition).sql(_name)})"
-    columns = ",\n    ".join(lines)
-    return f"select\n    {columns}\nfrom {table}\nwhere{where}\ngroup by {slice_column}"
+    return f"select\n{indented(_lines(lines))}\nfrom {table}\nwhere{where}\ngroup by {slice_column}"
 
 
 def _summed(item: Sum, *, is_source: bool) -> str:
@@ -291,6 +324,10 @@ def _any(conditions: Sequence[str]) -> str:
     return "(\n        {}\n    )".format("\n        or ".join(conditions))
 
 
+def _lines(items: Sequence[str]) -> str:
+    return ",\n".join(items)
+
+
 def _as_country(column: str) -> str:
     return column if column == "country_code" else f"{column} as country_code"
 
@@ -310,13 +347,19 @@ def _value(value: str | bool | int) -> str:
     return str(value).lower() if isinstance(value, bool) else literal(value) if isinstance(value, str) else f"{value:d}"
 
 
+# What is wrong with a row that breaks a check, for checks that look at single rows.
+_BREAKS: Mapping[type, Callable[..., str]] = {
+    NotNull: _has_null,
+    AcceptedValues: _is_not_accepted,
+    Expression: _does_not_hold,
+}
 _RENDERERS: Mapping[type, Callable[..., str]] = {
     UniqueKey: _unique_key,
-    NotNull: _not_null,
-    AcceptedValues: _accepted_values,
+    NotNull: _rows_that,
+    AcceptedValues: _rows_that,
     ForeignKey: _foreign_key,
     RowCount: _row_count,
     Freshness: _freshness,
     Reconciliation: _reconciliation,
-    Expression: _expression,
+    Expression: _rows_that,
 }

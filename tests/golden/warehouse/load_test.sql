@@ -15,6 +15,7 @@ declare
     v_looked_at bigint;
     v_inserted bigint;
     v_updated bigint;
+    v_moved bigint;
     v_written bigint;
     v_unchanged bigint;
     v_superseded bigint;
@@ -47,38 +48,44 @@ begin
     ),
 
     unapplied_read as (
-        -- The newest read, until itg is known to hold nothing that it does not have. Loaded again, it counts anew.
+        -- The newest read, until itg is known to hold nothing that it does not have; then one row of nulls. Loaded again, it
+        -- counts anew.
         select
-            newest_read.batch_id,
-            newest_read.absence_at_utc
+            max(newest_read.batch_id) as batch_id,
+            max(newest_read.absence_at_utc) as absence_at_utc
         from newest_read
         left join itg.test__absence as applied
             on newest_read.batch_id = applied.batch_id and newest_read.loaded_at_utc = applied.loaded_at_utc
-        where newest_read.batch_id is not null and applied.batch_id is null
+        where applied.batch_id is null
     ),
 
-    candidate as (
-        select "id" from stg.test
-        union
-        -- Rows whose lab has moved to another country, has come to be known, or has gone since they were written.
-        -- Nothing in stg says so, and itg itself is searched: a join over two columns.
-        select held."id"
+    held_version as (
+        -- What itg holds of Ids that may change. itg is read once, whatever may have happened to a row: stg has its Id,
+        -- its lab is in another country than it was,
+        -- or the newest read does not have it.
+        select
+            held."id",
+            held."system_modstamp",
+            held._read_at_utc,
+            held._batch_id,
+            held."lab_id" as _country_source,
+            held._country_code as _held_country_code,
+            1 as _is_held
         from itg.test as held
-        left join itg.lab as parent on held."lab_id" = parent."id"
-        where held._country_code <> coalesce(parent._country_code, 'ZZ')
-            and coalesce(parent._country_code, 'ZZ') = p_country_code
-        union
-        -- Rows that the newest read does not have: itg is searched once for each such read.
-        select held."id"
-        from unapplied_read
-        inner join itg.test as held
-            on
-                held."system_modstamp" < unapplied_read.absence_at_utc
-                and held._read_at_utc < unapplied_read.absence_at_utc
+        cross join unapplied_read
+        left join (select distinct "id" from stg.test) as staged on held."id" = staged."id"
         left join stg.test__ids as present
             on unapplied_read.batch_id = present._batch_id and held."id" = present."id"
-        where present."id" is null
-            and held._country_code = p_country_code
+        left join itg.lab as parent on held."lab_id" = parent."id"
+        where
+            staged."id" is not null
+            or (held._country_code <> coalesce(parent._country_code, 'ZZ') and coalesce(parent._country_code, 'ZZ') = p_country_code)
+            or (
+                held."system_modstamp" < unapplied_read.absence_at_utc
+                and held._read_at_utc < unapplied_read.absence_at_utc
+                and present."id" is null
+                and held._country_code = p_country_code
+            )
     ),
 
     all_versions as (
@@ -92,16 +99,8 @@ begin
             0 as _is_held
         from stg.test as staged
         union all
-        select
-            held."id",
-            held."system_modstamp",
-            held._read_at_utc,
-            held._batch_id,
-            held."lab_id" as _country_source,
-            held._country_code as _held_country_code,
-            1 as _is_held
-        from itg.test as held
-        inner join candidate on held."id" = candidate."id"
+        select held_version.*
+        from held_version
     ),
 
     judged as (
@@ -259,10 +258,24 @@ begin
     -- 4. Write. The counts are the database's own.
     delete from itg.test
     using load_test__plan as plan
-    where test._country_code = plan._held_country_code
+    where test._country_code = p_country_code
         and test."id" = plan."id"
         and plan._outcome = 'updated';
     get diagnostics v_updated := row_count;
+
+    -- Those that come from other countries, if any do: the search is not of one slice.
+    select count(*) into v_moved
+    from load_test__plan
+    where _moved_from_country_code is not null and _outcome = 'updated';
+    if v_moved > 0 then
+        delete from itg.test
+        using load_test__plan as plan
+        where test._country_code = plan._moved_from_country_code
+            and test."id" = plan."id"
+            and plan._outcome = 'updated';
+        get diagnostics v_moved := row_count;
+        v_updated := v_updated + v_moved;
+    end if;
 
     delete from itg.test
     using load_test__plan as plan

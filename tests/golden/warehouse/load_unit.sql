@@ -15,6 +15,7 @@ declare
     v_looked_at bigint;
     v_inserted bigint;
     v_updated bigint;
+    v_moved bigint;
     v_written bigint;
     v_unchanged bigint;
     v_superseded bigint;
@@ -47,30 +48,40 @@ begin
     ),
 
     unapplied_read as (
-        -- The newest read, until itg is known to hold nothing that it does not have. Loaded again, it counts anew.
+        -- The newest read, until itg is known to hold nothing that it does not have; then one row of nulls. Loaded again, it
+        -- counts anew.
         select
-            newest_read.batch_id,
-            newest_read.absence_at_utc
+            max(newest_read.batch_id) as batch_id,
+            max(newest_read.absence_at_utc) as absence_at_utc
         from newest_read
         left join itg.unit__absence as applied
             on newest_read.batch_id = applied.batch_id and newest_read.loaded_at_utc = applied.loaded_at_utc
-        where newest_read.batch_id is not null and applied.batch_id is null
+        where applied.batch_id is null
     ),
 
-    candidate as (
-        select "id" from stg.unit
-        union
-        -- Rows that the newest read does not have: itg is searched once for each such read.
-        select held."id"
-        from unapplied_read
-        inner join itg.unit as held
-            on
-                held."system_modstamp" < unapplied_read.absence_at_utc
-                and held._read_at_utc < unapplied_read.absence_at_utc
+    held_version as (
+        -- What itg holds of Ids that may change. itg is read once, whatever may have happened to a row: stg has its Id,
+        -- or the newest read does not have it.
+        select
+            held."id",
+            held."system_modstamp",
+            held._read_at_utc,
+            held._batch_id,
+            held._country_code as _held_country_code,
+            1 as _is_held
+        from itg.unit as held
+        cross join unapplied_read
+        left join (select distinct "id" from stg.unit) as staged on held."id" = staged."id"
         left join stg.unit__ids as present
             on unapplied_read.batch_id = present._batch_id and held."id" = present."id"
-        where present."id" is null
-            and held._country_code = p_country_code
+        where
+            staged."id" is not null
+            or (
+                held."system_modstamp" < unapplied_read.absence_at_utc
+                and held._read_at_utc < unapplied_read.absence_at_utc
+                and present."id" is null
+                and held._country_code = p_country_code
+            )
     ),
 
     all_versions as (
@@ -83,15 +94,8 @@ begin
             0 as _is_held
         from stg.unit as staged
         union all
-        select
-            held."id",
-            held."system_modstamp",
-            held._read_at_utc,
-            held._batch_id,
-            held._country_code as _held_country_code,
-            1 as _is_held
-        from itg.unit as held
-        inner join candidate on held."id" = candidate."id"
+        select held_version.*
+        from held_version
     ),
 
     judged as (
@@ -228,10 +232,24 @@ begin
     -- 4. Write. The counts are the database's own.
     delete from itg.unit
     using load_unit__plan as plan
-    where unit._country_code = plan._held_country_code
+    where unit._country_code = p_country_code
         and unit."id" = plan."id"
         and plan._outcome = 'updated';
     get diagnostics v_updated := row_count;
+
+    -- Those that come from other countries, if any do: the search is not of one slice.
+    select count(*) into v_moved
+    from load_unit__plan
+    where _moved_from_country_code is not null and _outcome = 'updated';
+    if v_moved > 0 then
+        delete from itg.unit
+        using load_unit__plan as plan
+        where unit._country_code = plan._moved_from_country_code
+            and unit."id" = plan."id"
+            and plan._outcome = 'updated';
+        get diagnostics v_moved := row_count;
+        v_updated := v_updated + v_moved;
+    end if;
 
     delete from itg.unit
     using load_unit__plan as plan

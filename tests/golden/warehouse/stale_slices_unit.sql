@@ -18,29 +18,39 @@ with newest_read as (
 ),
 
 unapplied_read as (
-    -- The newest read, until itg is known to hold nothing that it does not have. Loaded again, it counts anew.
+    -- The newest read, until itg is known to hold nothing that it does not have; then one row of nulls. Loaded again, it
+    -- counts anew.
     select
-        newest_read.batch_id,
-        newest_read.absence_at_utc
+        max(newest_read.batch_id) as batch_id,
+        max(newest_read.absence_at_utc) as absence_at_utc
     from newest_read
     left join itg.unit__absence as applied
         on newest_read.batch_id = applied.batch_id and newest_read.loaded_at_utc = applied.loaded_at_utc
-    where newest_read.batch_id is not null and applied.batch_id is null
+    where applied.batch_id is null
 ),
 
-candidate as (
-    select "id" from stg.unit
-    union
-    -- Rows that the newest read does not have: itg is searched once for each such read.
-    select held."id"
-    from unapplied_read
-    inner join itg.unit as held
-        on
-            held."system_modstamp" < unapplied_read.absence_at_utc
-            and held._read_at_utc < unapplied_read.absence_at_utc
+held_version as (
+    -- What itg holds of Ids that may change. itg is read once, whatever may have happened to a row: stg has its Id,
+    -- or the newest read does not have it.
+    select
+        held."id",
+        held."system_modstamp",
+        held._read_at_utc,
+        held._batch_id,
+        held._country_code as _held_country_code,
+        1 as _is_held
+    from itg.unit as held
+    cross join unapplied_read
+    left join (select distinct "id" from stg.unit) as staged on held."id" = staged."id"
     left join stg.unit__ids as present
         on unapplied_read.batch_id = present._batch_id and held."id" = present."id"
-    where present."id" is null
+    where
+        staged."id" is not null
+        or (
+            held."system_modstamp" < unapplied_read.absence_at_utc
+            and held._read_at_utc < unapplied_read.absence_at_utc
+            and present."id" is null
+        )
 ),
 
 all_versions as (
@@ -53,15 +63,8 @@ all_versions as (
         0 as _is_held
     from stg.unit as staged
     union all
-    select
-        held."id",
-        held."system_modstamp",
-        held._read_at_utc,
-        held._batch_id,
-        held._country_code as _held_country_code,
-        1 as _is_held
-    from itg.unit as held
-    inner join candidate on held."id" = candidate."id"
+    select held_version.*
+    from held_version
 ),
 
 judged as (

@@ -49,12 +49,12 @@ class Stack:
         )
 
 
-def start_front(port: int, upstream: str, endpoint: str, state: Path) -> subprocess.Popen[bytes]:
+def start_front(port: int, upstream: str, endpoint: str, state: Path, *options: str) -> subprocess.Popen[bytes]:
     """The front as a process of its own, ready."""
     environment = {**os.environ, **AWS, "AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-m", "local.warehouse", "--port", str(port), "--upstream", upstream]
     process = subprocess.Popen(
-        [*command, "--state-dir", str(state)],
+        [*command, "--state-dir", str(state), *options],
         env=environment,
         cwd=REPOSITORY,
         stderr=(state.parent / "front.log").open("ab"),

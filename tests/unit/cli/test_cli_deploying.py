@@ -11,11 +11,13 @@ from typing import Any
 import boto3
 import pytest
 from idiscover.aws.publishing import PublishReport, publish
+from idiscover.aws.table_migrations import ReleaseSql
 from idiscover.cli import deploying
 from idiscover.cli.deploying import deploy
 from idiscover.cli.pulling import pull
 from idiscover.errors import ConfigError, FatalError, IdiscoverError
 from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY
+from idiscover.metadata.models import Context
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
@@ -98,14 +100,16 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Env
     with mock_aws():
         found = Environment(root)
         boto3.client("ses", region_name="us-east-1").verify_email_identity(EmailAddress="idiscover@example.com")
-        real = deploying._apply_sql
+        real_check, real_apply = deploying.check_sql, deploying.apply_sql
 
-        def apply(context: object, statements: list[object], job_ddl: str, dry_run: bool) -> str:
-            found.applied += [] if dry_run else [len(statements)]
-            said = real(context, statements, job_ddl, True)  # type: ignore[arg-type]
-            return said if dry_run else said.replace("would be ", "")
+        def apply(context: Context, sql: ReleaseSql, job_ddl: str, dry_run: bool) -> Iterator[str]:
+            found.applied += [] if dry_run else [len(sql.statements)]
+            for said in real_apply(context, sql, job_ddl, True):
+                yield said if dry_run else said.replace("would be ", "")
 
-        monkeypatch.setattr(deploying, "_apply_sql", apply)
+        # the warehouse is as the last release has left it
+        monkeypatch.setattr(deploying, "check_sql", lambda context, sql, _dry_run: real_check(context, sql, True))
+        monkeypatch.setattr(deploying, "apply_sql", apply)
         yield found
 
 
@@ -378,7 +382,7 @@ def test_a_deploy_whose_sql_is_refused_leaves_metadata_and_dags_as_they_are(
         raise FatalError("the database refuses a statement")
 
     with monkeypatch.context() as patch:
-        patch.setattr(deploying, "_apply_sql", refuse)
+        patch.setattr(deploying, "apply_sql", refuse)
         with pytest.raises(FatalError):
             environment.deploy()
     after, record = environment.versions(), f"{DATA}/{RELEASE_KEY}"

@@ -10,14 +10,16 @@ from idiscover.cli.planning.dag import (
     document_section,
     status_key_of_a_run,
 )
-from idiscover.cli.planning.sections import BATCH_ID, Section, facts
+from idiscover.cli.planning.sections import BATCH_ID, RUN_ID, Section, facts
 from idiscover.lake.keys import archive_prefix, source_prefix
 from idiscover.metadata.statements import Parameter
 from idiscover.plan.model import ItgPlan, RefreshPlan
+from idiscover.warehouse.checks import Written, failing_sql
 from idiscover.warehouse.queries import batches_sql, held_absences_sql, newest_read_sql, stale_slices_sql
 from idiscover.warehouse.statements import parse_statement
 
-_ANY_DATE = date(2000, 1, 1)  # bound, never shown
+_ANY_DATE = date(2000, 1, 1)  # stands for the run's
+_ANY_COUNTRY = "ZZ"  # stands for those of a unit
 _BOUND = {
     Parameter.COUNTRY_CODE: "each country of the unit, one after the other",
     Parameter.AS_OF_DATE: "the newest order date that was claimed",
@@ -39,6 +41,7 @@ def refresh_sections(plan: RefreshPlan) -> list[Section]:
         Section("inputs", _inputs(plan)),
         Section("units", _units(plan)),
         Section("statements", _statements(plan)),
+        *_checks(plan),
         *(_questions(plan.itg) if plan.itg else ()),
         Section("keys in S3", _keys(plan)),
         consumers_section(plan.consumers, plan.wakes),
@@ -79,6 +82,20 @@ def _statements(plan: RefreshPlan) -> str:
     used = [name for name in Parameter if any(f":{name.value}" in text for text in plan.statements)]
     lines += [f"  %({name.value})s  {_BOUND[name]}" for name in used]
     return "\n".join([*lines, f"read anew by each run from {plan.metadata_key}"])
+
+
+def _checks(plan: RefreshPlan) -> list[Section]:
+    """What each check asks of the slices that were written, of one country as an example."""
+    run = Written(plan.table, plan.grain, (_ANY_COUNTRY,), _ANY_DATE, RUN_ID, {_ANY_COUNTRY: 0})
+    return [
+        Section(
+            f"check {check.label}",
+            f"{failing_sql(check, run)};",
+            "sql",
+            summary="the slice is rolled back where a row is found" if check.severity == "fail" else "warns",
+        )
+        for check in plan.checks
+    ]
 
 
 def _questions(itg: ItgPlan) -> list[Section]:

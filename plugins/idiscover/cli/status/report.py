@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from idiscover.aws.job_metadata_checks import StoredResult
 from idiscover.aws.job_metadata_status import BatchState, ClaimState, JobStatus, LoggedStep, WindowState
 from idiscover.aws.job_metadata_steps import FAILED, LAST_STEP, SKIPPED
 from idiscover.aws.step_log import FAILURE_STEP
 from idiscover.metadata.models import Family
 from idiscover.plan.model import ExtractionPlan, LoadPlan, Plan, RefreshPlan
+from idiscover.warehouse.checks import SAMPLE_SIZE
 
 
 class RunState(StrEnum):
@@ -123,6 +125,21 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class BrokenCheck:
+    """A check of a table whose newest results say that it failed; `failing_count` and keys of all its countries."""
+
+    table: str
+    check: str
+    severity: str
+    countries: tuple[str, ...]
+    failing_count: int
+    sample_keys: tuple[str, ...]
+    order_date: date
+    checked_at_utc: datetime
+    query: str
+
+
+@dataclass(frozen=True)
 class StatusReport:
     """Everything that `idiscover status` tells."""
 
@@ -138,6 +155,7 @@ class StatusReport:
     locks: list[WindowState]
     failures: list[Failure]
     unreadable: list[str]  # DAGs whose plans another version of the code wrote
+    checks: list[BrokenCheck] = field(default_factory=list)
 
     @property
     def needs_somebody(self) -> bool:
@@ -177,6 +195,33 @@ def make_report(
         locks=[window for window in status.locks if window.object in objects],
         failures=failures,
         unreadable=sorted(unreadable),
+        checks=_checks(refreshes, status),
+    )
+
+
+def _checks(refreshes: Mapping[str, RefreshPlan], status: JobStatus) -> list[BrokenCheck]:
+    """Of the checks that are declared now. Countries of one transaction have one result, and are told together."""
+    declared = {(plan.table, check.label) for plan in refreshes.values() for check in plan.checks}
+    by_check: dict[tuple[str, str], list[StoredResult]] = {}
+    for result in status.failed_checks:
+        if (result.table, result.check.name) in declared:
+            by_check.setdefault((result.table, result.check.name), []).append(result)
+    return [_broken(results) for results in by_check.values()]
+
+
+def _broken(results: Sequence[StoredResult]) -> BrokenCheck:
+    newest = max(results, key=lambda result: result.checked_at_utc)
+    told = {(result.run_id, result.check) for result in results}
+    return BrokenCheck(
+        table=newest.table,
+        check=newest.check.name,
+        severity=newest.check.severity,
+        countries=tuple(result.country_code for result in results),
+        failing_count=sum(check.failing_count for _, check in told),
+        sample_keys=tuple(sorted({key for _, check in told for key in check.sample_keys})[:SAMPLE_SIZE]),
+        order_date=newest.order_date,
+        checked_at_utc=newest.checked_at_utc,
+        query=str(newest.check.query),
     )
 
 

@@ -22,6 +22,7 @@ _STYLES = {
 }
 _OUTCOMES = {"inserted": "+", "updated": "~", "removed": "-"}  # of Ids; those that change nothing are not shown
 _NONE = "–"
+_KEYS = 3  # of what breaks a check; the JSON has ten, and the query
 
 
 def rendered(report: StatusReport) -> RenderableType:
@@ -105,6 +106,11 @@ def _lists(report: StatusReport) -> dict[str, list[str]]:
         ],
         "refused batches": [
             f"{item.batch_id} of run {item.run_id}: {item.reason}" for item in report.refused
+        ],
+        "checks that fail": [
+            f"{item.table} {item.check} ({item.severity}), {_names(item.countries)}, order date {item.order_date}:"
+            f" {item.failing_count:,} found, such as {', '.join(item.sample_keys[:_KEYS])}"
+            for item in report.checks
         ],
         "open claims": [
             f"{claim.target} for {claim.run_kind} {claim.order_date} by {claim.run_id}:"
