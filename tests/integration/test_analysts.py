@@ -1,163 +1,254 @@
-"""What analysts get of the marts: extracts read back by Hyper, and the report; each against PostgreSQL's own word."""
+"""What analysts see of a real warehouse, tried through the front as a login that has their role and nothing else."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from datetime import datetime
-from decimal import Decimal
-from pathlib import Path
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
 
+import psycopg2
 import pytest
-import tableauhyperapi as hyper
-from idiscover.aws import view_rows as reading
-from idiscover.aws.hyper import write_extract
-from idiscover.aws.report_rows import read_figures
-from idiscover.aws.view_rows import view_rows
-from idiscover.errors import ConfigError, FatalError
-from idiscover.metadata.table_columns import view_columns
-from idiscover.report.figures import ALL, Figures, Rates
-from idiscover.report.page import render_report
-from psycopg2.extensions import connection as Connection
+from idiscover.aws.analyst_views import ensure_role, fill_entitlement, view_changes
+from idiscover.metadata.entitlement import Entitlement
+from idiscover.metadata.loading import FolderReader, load_catalog
+from idiscover.metadata.models import Catalog, PiiClass
+from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.warehouse.release import ReleaseStatement, for_analysts, release
+from idiscover.warehouse.statements import parse_statement
+from idiscover.warehouse.views import create_view, mart_views, view_of
+from psycopg2 import errors
 
-from tests.integration.analyst_marts import CATALOG, ROWS, columns_of, filled_marts
+from tests.integration.random_itg import AS_OF_DATE, Records, insert, itg_of, random_records
+from tests.integration.test_dm_procedures import SLICES, tables_in_order
+from tests.support.warehouse_stack import REPOSITORY, running_warehouse
 
-EXACT = """
-create table dm.exact (id bigint, whole numeric(38,0), rate numeric(30,6), name varchar(100), is_new boolean, day date,
-    at timestamp, small int, share float8);
-create view dm.v_exact as select id, whole, rate, name, is_new, day, at, small, share from dm.exact;
-create table dm.nothing (id bigint, rate numeric(30,6));
-create view dm.v_nothing as select id, rate from dm.nothing;
-create view dm.v_inexact as select id, rate / 3 as third from dm.nothing;
-insert into dm.exact values
-    (1, 99999999999999999999999999999999999999, 123456789012345678901234.123456, 'a "q", b', true, '1700-02-28',
-    '9999-12-31 00:00:00.123456', 5, 0.1),
-    (2, null, null, '', false, null, null, null, null),
-    (3, -1, -0.000001, null, null, '4000-01-01', '1900-01-01 00:00:00', -7, 1e300),
-    (4, 0, 0, 'NULL, \\N, 日本 😀', true, '2026-01-01', '2026-01-01 00:00:00', 0, null);
-"""
-COLUMNS = ("id", "whole", "rate", "name", "is_new", "day", "at", "small", "share")
+ROLE, LOGIN, PASSWORD = "idiscover_analyst", "ada_analyst", "Only4reading"
+SQL = REPOSITORY / "sql"
+MARK = "qz7"  # stands in every personal value, and nowhere else
+SEED = 13  # of records in every table
+TABLES = (
+    "select n.nspname || '.' || c.relname from pg_catalog.pg_class as c"
+    " inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid"
+    " where n.nspname in ('stg', 'itg', 'dm') and c.relkind = '{kind}' order by 1"
+)
+
+
+@dataclass
+class Warehouse:
+    """A warehouse with a release in it, without rows."""
+
+    dsn: str
+    catalog: Catalog
+    statements: list[ReleaseStatement]
+    sessions: dict[str | None, Any] = field(default_factory=dict)
+
+    def deploy(self, statements: list[ReleaseStatement]) -> list[str]:
+        """As a deploy does it; names of what it ran."""
+        with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
+            changes = view_changes(cursor, statements)
+            ensure_role(cursor, ROLE)
+            to_run = changes.to_run(statements)
+            for statement in to_run:
+                cursor.execute(statement.sql)
+        connection.close()
+        return [statement.name for statement in to_run]
+
+    def ask(self, sql: str, login: str | None = None) -> list[tuple[Any, ...]]:
+        """Rows of one statement, which is committed; as the owner, or as `login`."""
+        if login not in self.sessions:
+            who = {"user": login, "password": PASSWORD} if login else {}
+            self.sessions[login] = psycopg2.connect(self.dsn, **who)
+            self.sessions[login].autocommit = True
+        with self.sessions[login].cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    def relations(self, kind: str) -> list[str]:
+        """Tables (`r`) or views (`v`) of stg, itg and dm."""
+        return [name for (name,) in self.ask(TABLES.format(kind=kind))]
 
 
 @pytest.fixture(scope="module")
-def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    with filled_marts(tmp_path_factory.mktemp("marts")) as connection:
-        with connection, connection.cursor() as cursor:
-            for statement in EXACT.strip().rstrip(";").split(";\n"):
-                cursor.execute(statement)
-            cursor.execute("update dm.exact set name = name || chr(10) || 'second line' where id = 1")
-        yield connection
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
+    with running_warehouse(tmp_path_factory.mktemp("analysts")) as dsn:
+        found = Warehouse(dsn, catalog, _release(catalog))
+        found.deploy(found.statements)
+        found.ask(f"create user {LOGIN} password '{PASSWORD}'")
+        found.ask(f"grant role {ROLE} to {LOGIN}")
+        yield found
+        for session in found.sessions.values():
+            session.close()
 
 
-def _ask(connection: Connection, query: str) -> list[tuple[object, ...]]:
-    with connection, connection.cursor() as cursor:
-        cursor.execute(query)
-        return cursor.fetchall()
-
-
-def _extract(marts: Connection, view: str, columns: tuple[str, ...], file: Path) -> int:
-    with view_rows(marts, view, columns) as rows:
-        return write_extract(rows, file)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[hyper.HyperProcess]:
-    with hyper.HyperProcess(
-        hyper.Telemetry.DO_NOT_SEND_USAGE_DATA_TO_TABLEAU, parameters={"log_config": ""}
-    ) as process:
-        yield process
-
-
-def _read(engine: hyper.HyperProcess, file: Path, query: str) -> list[list[object]]:
-    with hyper.Connection(engine.endpoint, str(file)) as connection:
-        return connection.execute_list_query(query)
-
-
-def _python(value: object) -> object:
-    """Hyper's dates and times reach further than Python's; ours here do not."""
-    if isinstance(value, hyper.Timestamp):
-        return value.to_datetime()
-    return value.to_date() if isinstance(value, hyper.Date) else value
-
-
-def test_every_value_is_the_same_in_hyper(
-    marts: Connection, engine: hyper.HyperProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Digits beyond 18, quotes, line breaks, empty text and null; over several blocks of rows."""
-    monkeypatch.setattr(reading, "ROWS_PER_BLOCK", 3)
-    file = tmp_path / "exact.hyper"
-    assert _extract(marts, "dm.v_exact", COLUMNS, file) == 4
-    found = _read(engine, file, 'SELECT * FROM "Extract"."Extract" ORDER BY "id"')
-    assert [tuple(map(_python, row)) for row in found] == _ask(marts, "select * from dm.exact order by id")
-    assert list(tmp_path.iterdir()) == [file], "what was needed on the way is gone"
-
-
-def test_a_mart_in_hyper_counts_and_sums_as_in_the_warehouse(
-    marts: Connection, engine: hyper.HyperProcess, tmp_path: Path
-) -> None:
-    table = "dm.dm_testing_uptake"
-    columns = tuple(column.name for column in view_columns(CATALOG.tables[table].columns, columns_of(table)))
-    file = tmp_path / "uptake.hyper"
-    count = _extract(marts, "dm.v_dm_testing_uptake", columns, file)
-    sums = (
-        "count(*), sum(tested_patients), sum(testing_rate), min(month), count(mean_tat_days),"
-        " count(distinct biomarker_name), max(_loaded_at_utc)"
+def test_an_analyst_reads_every_view_and_no_table(warehouse: Warehouse) -> None:
+    views, tables = warehouse.relations("v"), warehouse.relations("r")
+    assert {f"dm.v_{name.partition('.')[2]}" for name in warehouse.catalog.tables if name.startswith("dm.")} <= set(
+        views
     )
-    expected = _ask(marts, f"select {sums} from dm.dm_testing_uptake")[0]
-    found = _read(engine, file, f'SELECT {sums} FROM "Extract"."Extract"')[0]
-    assert tuple(map(_python, found)) == expected
-    assert count == expected[0] == ROWS[table]
+    assert {"stg.batch_load", "itg.account", "dm.dim_hcp"} <= set(tables)
+    for view in views:
+        warehouse.ask(f"select * from {view}", LOGIN)
+    for table in tables:
+        with pytest.raises(errors.InsufficientPrivilege):
+            warehouse.ask(f"select * from {table}", LOGIN)
 
 
-def test_an_empty_view_is_an_empty_extract_with_its_columns(
-    marts: Connection, engine: hyper.HyperProcess, tmp_path: Path
-) -> None:
-    file = tmp_path / "nothing.hyper"
-    assert _extract(marts, "dm.v_nothing", ("id", "rate"), file) == 0
-    assert _read(engine, file, 'SELECT COUNT(*), SUM("rate") FROM "Extract"."Extract"') == [[0, None]]
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into dm.v_dim_country values ('ZZ', 'XX', 'X', getdate())",
+        "update dm.v_dim_country set country_name = 'X'",
+        "delete from dm.v_dim_country",
+        "delete from dm.dim_country",
+        "drop view dm.v_dim_country",
+        "alter table dm.dim_country add column x int",
+        "create table dm.mine (x int)",
+        "create view dm.v_mine as select 1 as x",
+        "create or replace view dm.v_dim_country as select 1 as x",
+        "create schema mine",
+        "create table public.mine (x int)",
+        "create user other password 'Only4reading'",
+        f"grant select on dm.v_dim_country to {LOGIN}; grant select on dm.dim_country to {LOGIN}",
+        "truncate dm.dim_country",
+        "call dm.load_dim_country('ZZ', '2026-01-05', 'r')",
+        "call itg.load_account('DE', '2026-01-05', 'r')",
+    ],
+)
+def test_an_analyst_changes_nothing_and_runs_no_procedure(warehouse: Warehouse, statement: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        warehouse.ask(statement, LOGIN)
 
 
-def test_what_goes_wrong_leaves_the_old_extract_in_place(marts: Connection, tmp_path: Path) -> None:
-    file = tmp_path / "old.hyper"
-    file.write_bytes(b"the old one")
-    with pytest.raises(ConfigError, match=r"no exact counterpart(.|\n)*key: third"):
-        _extract(marts, "dm.v_inexact", ("id", "third"), file)
-    with pytest.raises(FatalError, match="refuses a statement"):
-        _extract(marts, "dm.v_nowhere", ("id",), file)
-    with pytest.raises(ConfigError, match="no folder to write to"):
-        _extract(marts, "dm.v_nothing", ("id",), tmp_path / "nowhere" / "x.hyper")
-    assert file.read_bytes() == b"the old one" and list(tmp_path.iterdir()) == [file]
+def test_a_second_release_of_the_same_makes_no_view_anew(warehouse: Warehouse) -> None:
+    ran = warehouse.deploy(warehouse.statements)
+    assert not [name for name in ran if name.startswith(("view dm.v_dim", "view dm.v_fact", "view dm.v_dm", "drop "))]
 
 
-def test_the_report_shows_what_the_marts_hold(marts: Connection) -> None:
-    figures = read_figures(marts, "tests", [])
-    months = "month > date '1900-01-01'"
-    ((eligible, tested),) = _ask(
-        marts, f"select sum(eligible_patients), sum(tested_patients) from dm.dm_testing_uptake where {months}"
+def test_a_view_whose_columns_change_is_made_anew_and_the_role_still_reads_it(warehouse: Warehouse) -> None:
+    warehouse.ask(
+        "create table dm.dim_toy (country_code varchar(2) not null, toy varchar(10), _loaded_at_utc timestamp)"
     )
-    rates = Rates.of((row.country_code, row.month, row.tested, row.eligible) for row in figures.uptake)
-    assert sum(row.eligible for row in figures.uptake) == eligible > 0
-    assert rates.over(ALL, rates.months) == Decimal(str(tested)) / Decimal(str(eligible))
-    ((objectives, met),) = _ask(marts, "select sum(objectives), sum(objectives_met) from dm.dm_objective_attainment")
-    assert (sum(row.objectives for row in figures.objectives), sum(row.met for row in figures.objectives)) == (
-        objectives,
-        met,
+    first = _toy(warehouse, "toy varchar(10)")
+    warehouse.deploy(first)
+    assert warehouse.ask("select toy from dm.v_dim_toy", LOGIN) == []
+    warehouse.ask("drop view dm.v_dim_toy; alter table dm.dim_toy add column colour varchar(8)")
+    warehouse.deploy(first)
+    second = _toy(warehouse, "colour varchar(8), toy varchar(10)")  # a column before others: no view can be replaced so
+    assert {"drop dm.v_dim_toy", "view dm.v_dim_toy"} <= set(warehouse.deploy(second))
+    assert warehouse.ask("select colour, toy from dm.v_dim_toy", LOGIN) == []
+    assert "drop dm.v_dim_toy" in warehouse.deploy(warehouse.statements)  # its table has left the metadata
+    assert "dm.v_dim_toy" not in warehouse.relations("v")
+    warehouse.ask("drop table dm.dim_toy")
+
+
+def test_texts_stand_on_tables_and_views(warehouse: Warehouse) -> None:
+    for relation in ("dm.dim_hcp", "dm.v_dim_hcp"):
+        found = warehouse.ask(f"select obj_description('{relation}'::regclass)")[0][0]
+        assert found == "Professionals with their history, under a pseudonym. Grain: hcp_key, valid_from."
+        described = warehouse.ask(
+            f"select attname, col_description('{relation}'::regclass, attnum) from pg_catalog.pg_attribute"
+            f" where attrelid = '{relation}'::regclass and attnum > 0"
+        )
+        texts = {name: text for name, text in described if name not in ("_run_id", "_as_of_date")}
+        assert texts["specialty"] == "Medical specialty." and all(texts.values())
+
+
+def test_the_dictionary_has_every_column_of_every_view(warehouse: Warehouse) -> None:
+    described = set(warehouse.ask("select view_name, column_name from dm.v_data_dictionary", LOGIN))
+    shown = warehouse.ask(
+        "select 'dm.' || table_name, column_name from information_schema.columns where table_schema = 'dm'"
+        " and table_name like 'v!_%' escape '!' and table_name not in ('v_entitlement', 'v_data_dictionary')"
     )
-    ((covered, visits),) = _ask(marts, "select sum(labs_covered), sum(visits) from dm.dm_field_coverage")
-    assert (sum(row.covered for row in figures.coverage), sum(row.visits for row in figures.coverage)) == (
-        covered,
-        visits,
+    assert described == set(shown) and len(shown) > 250
+    row = warehouse.ask(
+        "select data_type, is_nullable, caption, salesforce_origin, pii, grain, owner_name from dm.v_data_dictionary"
+        " where view_name = 'dm.v_dim_hcp' and column_name = 'specialty'",
+        LOGIN,
     )
-    assert len(figures.freshness) == ROWS["dm.dm_data_freshness"]
+    grain, owner = "hcp_key, valid_from", "Analytics Engineering"
+    assert row == [("varchar(480)", True, "Specialty", "Account.Specialty__c", "none", grain, owner)]
 
 
-def test_the_report_needs_nothing_but_a_browser_and_names_nobody(marts: Connection) -> None:
-    page = render_report(read_figures(marts, "tests", []))
-    assert not re.search(r"<script|<link|<img|src=|href=|url\(|@import|https?:", page)
-    assert page.count("<svg") == 7 and len(page) < 300_000
-    assert "territory_name" not in page and "owner_id" not in page, "made-up names begin with their column's"
+def test_entitlements_are_those_of_the_file_with_all_countries_told(warehouse: Warehouse) -> None:
+    warehouse.ask("delete from dm.dim_country")
+    warehouse.ask(
+        "insert into dm.dim_country select 'ZZ', code, code, '2026-01-05', 'r', getdate()"
+        " from (select 'DE' as code union all select 'FR' union all select 'ZZ') as codes"
+    )
+    everybody = [("ada", "*"), ("ada", "DE"), ("bo", "FR"), ("cy", "JP")]
+    for rows in (everybody[:1], everybody):
+        with psycopg2.connect(warehouse.dsn) as connection, connection.cursor() as cursor:
+            fill_entitlement(cursor, [Entitlement(*row) for row in rows])
+        connection.close()
+    found = warehouse.ask("select user_name, country_code from dm.v_entitlement order by 1, 2", LOGIN)
+    assert found == [("ada", "DE"), ("ada", "FR"), ("ada", "ZZ"), ("bo", "FR")]  # JP has no rows yet
+    warehouse.ask("delete from dm.entitlement; delete from dm.dim_country")
 
 
-def test_an_empty_warehouse_has_a_report_too() -> None:
-    empty = Figures("tests", datetime(2026, 1, 6), {}, (), (), (), (), (), ())
-    assert render_report(empty).count("nothing to show yet</text>") == 7
+def test_nothing_personal_reaches_dm(warehouse: Warehouse) -> None:
+    """Every personal field of every object holds marked values; no table and no view of dm has one of them."""
+    catalog = warehouse.catalog
+    records = random_records(Random(SEED), catalog)
+    marked = _mark(records, catalog)
+    assert marked == {
+        (spec.object, field.column)
+        for spec in catalog.objects.values()
+        for field in spec.fields
+        if field.pii is not PiiClass.NONE
+    }
+    connection = psycopg2.connect(warehouse.dsn)  # what follows is rolled back
+    try:
+        with connection.cursor() as cursor:
+            insert(cursor, itg_of(records, catalog))
+            for table in tables_in_order(catalog):
+                for text in catalog.tables[table].statements:
+                    for country in SLICES:
+                        cursor.execute(*parse_statement(text).bind(country, AS_OF_DATE, "run"))
+            rows = {name: _rows(cursor, name) for name in warehouse.relations("r") + warehouse.relations("v")}
+    finally:
+        connection.close()
+    holding = {name for name, found in rows.items() if MARK in found}
+    objects = {f"itg.{name}" for name, _ in marked}
+    assert objects <= holding <= {name for name in rows if name.startswith("itg.")}
+    filled = {name for name, found in rows.items() if found != "[]"}
+    assert {view_of(name) for name in catalog.tables if name.startswith("dm.")} <= filled
+
+
+def _rows(cursor: Any, name: str) -> str:
+    cursor.execute(f"select * from {name}")
+    return str(cursor.fetchall())
+
+
+def _mark(records: Records, catalog: Catalog) -> set[tuple[str, str]]:
+    """Marks the values of personal fields, those of labs apart, which are organisations; what was marked."""
+    types = {key: versions[-1]["developer_name"] for key, versions in records["record_type"].items()}
+    marked = set()
+    for name, of_object in records.items():
+        personal = [field.column for field in catalog.objects[name].fields if field.pii is not PiiClass.NONE]
+        for key, versions in of_object.items():
+            if name == "account" and types.get(versions[-1]["record_type_id"]) == "Lab":
+                continue
+            for version in versions:
+                for column in personal:
+                    version[column] = f"{MARK} {column} of {key}"[:40]
+                    marked.add((name, column))
+    return marked
+
+
+def _release(catalog: Catalog) -> list[ReleaseStatement]:
+    return for_analysts(release(catalog, SQL), catalog, SQL, ROLE)
+
+
+def _toy(warehouse: Warehouse, columns: str) -> list[ReleaseStatement]:
+    """The release, and a view of dm.dim_toy with these columns."""
+    ddl = "create table if not exists dm.dim_toy (\n    " + ",\n    ".join(columns.split(", ")) + "\n);"
+    ddl = ddl.replace("\n);", ",\n    _loaded_at_utc timestamp\n);")
+    hcp = warehouse.catalog.tables["dm.dim_hcp"]
+    described = [{"name": part.split()[0], "description": "X."} for part in columns.split(", ")]
+    table = type(hcp).model_validate({**hcp.model_dump(), "table": "dm.dim_toy", "columns": described})
+    toys = mart_views(warehouse.catalog.model_copy(update={"tables": {"dm.dim_toy": table}}), SqlInventory.of([ddl]))
+    statements = release(warehouse.catalog, SQL)
+    statements += [ReleaseStatement(f"view {toy.name}", create_view(toy)) for toy in toys]
+    return for_analysts(statements, warehouse.catalog, SQL, ROLE)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
+from idiscover.metadata.entitlement import Entitlement
+from idiscover.warehouse import entitlement
 from idiscover.warehouse.grants import ROLE_STANDS, create_role
 from idiscover.warehouse.release import VIEW, ReleaseStatement
 from idiscover.warehouse.table_shapes import normal_type
@@ -63,3 +65,10 @@ def ensure_role(cursor: Cursor, role: str | None) -> None:
     cursor.execute(ROLE_STANDS, [role])
     if cursor.fetchone() is None:
         cursor.execute(create_role(role))
+
+
+def fill_entitlement(cursor: Cursor, rows: Sequence[Entitlement]) -> None:
+    """`dm.entitlement` holds these rows and no other; readers see the old ones until the transaction ends."""
+    cursor.execute(entitlement.DELETE)
+    if rows:
+        cursor.execute(*entitlement.insert(rows))

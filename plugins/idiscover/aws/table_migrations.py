@@ -16,10 +16,11 @@ from hashlib import sha256
 
 from psycopg2.extensions import cursor as Cursor
 
-from idiscover.aws.analyst_views import ensure_role, view_changes
+from idiscover.aws.analyst_views import ensure_role, fill_entitlement, view_changes
 from idiscover.aws.job_metadata import JobMetadata
 from idiscover.aws.redshift import run_transaction, statements_alone, transaction
 from idiscover.errors import ConfigError
+from idiscover.metadata.entitlement import Entitlement
 from idiscover.metadata.models import Context
 from idiscover.warehouse.migration_files import MigrationFile
 from idiscover.warehouse.migration_ledger import (
@@ -56,6 +57,7 @@ class ReleaseSql:
         released: statements of the release before; None where none has been recorded.
         by: who releases.
         sha: of the code, which names the release.
+        entitlements: who may see which country. Not among the statements, which are recorded in the bucket.
     """
 
     statements: Sequence[ReleaseStatement]
@@ -63,6 +65,7 @@ class ReleaseSql:
     released: Sequence[ReleaseStatement] | None
     by: str
     sha: str
+    entitlements: Sequence[Entitlement] = ()
 
     def wanted(self) -> dict[str, TableShape]:
         """The tables of the release."""
@@ -274,6 +277,7 @@ class Migrator:
             ensure_role(cursor, self._context.redshift.analyst_role)
             for statement in views.to_run(self._sql.statements):
                 cursor.execute(statement.sql)
+            fill_entitlement(cursor, self._sql.entitlements)
             if plan.is_new:
                 self._baseline(cursor, f"new warehouse: {len(new)} tables", [], plan.pending)
             else:

@@ -29,6 +29,7 @@ from idiscover.cli.places import read_context
 from idiscover.cli.release_code import code_sha, script_files
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import RELEASE_KEY, context_key, metadata_key, script_prefix
+from idiscover.metadata.entitlement import Entitlement, entitlement_path, parse_entitlements
 from idiscover.metadata.last_good import MetadataFile, SoundMetadata
 from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog, parse_context
 from idiscover.metadata.models import Catalog, Context
@@ -36,7 +37,7 @@ from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.warehouse.migration_files import read_migrations
 from idiscover.warehouse.procedures import TEMPLATE
-from idiscover.warehouse.release import granted, release
+from idiscover.warehouse.release import for_analysts, release
 
 JOB_METADATA_DDL = "sql/job_metadata/ddl.sql"
 PUBLISH_DAG = "dags/publish_dags.py"
@@ -119,8 +120,23 @@ def release_sql_of(root: Path, catalog: Catalog, context: Context, bucket: Bucke
         ConfigError: a migration is not as it has to be, or the record of the last release cannot be read.
     """
     sql = root / "sql"
-    statements = granted(release(catalog, sql), context.redshift.analyst_role)
-    return ReleaseSql(statements, read_migrations(sql), recorded_statements(bucket), requester(), sha)
+    statements = for_analysts(release(catalog, sql), catalog, sql, context.redshift.analyst_role)
+    entitlements = entitlements_of(root, context.environment)
+    return ReleaseSql(
+        statements, read_migrations(sql), recorded_statements(bucket), requester(), sha, entitlements=entitlements
+    )
+
+
+def entitlements_of(root: Path, environment: str) -> tuple[Entitlement, ...]:
+    """Who may see which country there; nobody, where the environment has no such file.
+
+    Raises:
+        ConfigError: a row is not as it has to be.
+    """
+    path = root / entitlement_path(f"context/{environment}.yaml")
+    if not path.is_file():
+        return ()
+    return parse_entitlements(path.read_text(encoding="utf-8"), path.relative_to(root).as_posix())
 
 
 class _Deployed:

@@ -15,6 +15,7 @@ from idiscover.warehouse.table_changes import ChangeKind
 def release_checksum(sql: ReleaseSql, job_ddl: str) -> str:
     """Of all that a release has for the databases."""
     texts = [*(statement.sql for statement in sql.statements), *(file.checksum for file in sql.files), job_ddl]
+    texts += [f"{item.user_name},{item.country_code}" for item in sql.entitlements]
     return checksum(texts)
 
 

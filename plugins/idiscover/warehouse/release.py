@@ -8,6 +8,7 @@ from pathlib import Path
 
 from idiscover.metadata.models import Catalog, ObjectSpec
 from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.warehouse import dictionary, entitlement
 from idiscover.warehouse.ddl import (
     BATCH_LOAD,
     column_comments,
@@ -20,7 +21,7 @@ from idiscover.warehouse.ddl import (
 from idiscover.warehouse.grants import grants
 from idiscover.warehouse.migration_ledger import LEDGER, TABLE
 from idiscover.warehouse.procedures import render_dm_procedure, render_itg_procedure
-from idiscover.warehouse.views import comments, create_view, mart_views
+from idiscover.warehouse.views import MartView, comments, create_view, mart_views
 
 SCHEMAS = ("stg", "itg", "dm")
 VIEW = "view "  # what the name of a view's statement begins with
@@ -51,6 +52,8 @@ def release(catalog: Catalog, sql_root: Path) -> list[ReleaseStatement]:
         *(ReleaseStatement(f"schema {name}", f"create schema if not exists {name};") for name in SCHEMAS),
         *_tables(catalog),
         *_files(sql_root, "ddl/dm"),
+        ReleaseStatement(f"table {entitlement.TABLE}", entitlement.CREATE_TABLE),
+        ReleaseStatement(f"table {dictionary.TABLE}", dictionary.CREATE_TABLE),
         ReleaseStatement("table stg.batch_load", BATCH_LOAD),
         ReleaseStatement(f"table {TABLE}", LEDGER),
         *_itg_procedures(catalog, sql_root),
@@ -60,12 +63,29 @@ def release(catalog: Catalog, sql_root: Path) -> list[ReleaseStatement]:
     ]
 
 
-def granted(statements: Sequence[ReleaseStatement], role: str | None) -> list[ReleaseStatement]:
-    """The statements of a release, and behind them what lets `role` read its views; without a role nothing more."""
-    views = [item.name.removeprefix(VIEW) for item in statements if item.name.startswith(VIEW)]
-    if role is None or not views:
-        return list(statements)
-    return [*statements, *(ReleaseStatement(name, sql) for name, sql in grants(role, views))]
+def for_analysts(
+    statements: Sequence[ReleaseStatement], catalog: Catalog, sql_root: Path, role: str | None
+) -> list[ReleaseStatement]:
+    """The statements of a release, and behind them comments, dictionary, and what lets `role` read the views.
+
+    Args:
+        statements: of `release`.
+        catalog: checked metadata.
+        sql_root: the folder `sql/`.
+        role: of the warehouse; None: nobody is granted anything.
+    """
+    views = _mart_views(catalog, sql_root)
+    texts = [
+        *((f"comments {view.table.table}", comments(view)) for view in views),
+        *dictionary.fill(views, catalog),
+        *(grants(role, view_names(statements)) if role is not None else ()),
+    ]
+    return [*statements, *(ReleaseStatement(name, sql) for name, sql in texts)]
+
+
+def view_names(statements: Sequence[ReleaseStatement]) -> list[str]:
+    """The views of a release, with their schema."""
+    return [item.name.removeprefix(VIEW) for item in statements if item.name.startswith(VIEW)]
 
 
 def _tables(catalog: Catalog) -> Iterator[ReleaseStatement]:
@@ -105,11 +125,17 @@ def _dm_procedures(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStatemen
         yield ReleaseStatement(name.removesuffix(".j2"), render_dm_procedure(name, catalog, sql_root))
 
 
-def _views(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStatement]:
+def _mart_views(catalog: Catalog, sql_root: Path) -> list[MartView]:
     inventory = SqlInventory.read(sql_root)
-    for view in mart_views(catalog, inventory) if inventory is not None else ():
+    return mart_views(catalog, inventory) if inventory is not None else []
+
+
+def _views(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStatement]:
+    for view in _mart_views(catalog, sql_root):
         yield ReleaseStatement(f"{VIEW}{view.name}", create_view(view))
-        yield ReleaseStatement(f"comments {view.table.table}", comments(view))
+    if "dm.dim_country" in catalog.tables:  # which tells of every country
+        yield ReleaseStatement(f"{VIEW}{entitlement.VIEW}", entitlement.CREATE_VIEW)
+    yield ReleaseStatement(f"{VIEW}{dictionary.VIEW}", dictionary.CREATE_VIEW)
 
 
 def _files(sql_root: Path, folder: str) -> Iterator[ReleaseStatement]:
