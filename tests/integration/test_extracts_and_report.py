@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import nullcontext
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import tableauhyperapi as hyper
+from idiscover.aws import postgres, tableau_publishing
 from idiscover.aws import view_rows as reading
 from idiscover.aws.hyper import write_extract
+from idiscover.aws.job_metadata_checks import CheckResult, StoredResult
 from idiscover.aws.report_rows import read_figures
 from idiscover.aws.view_rows import view_rows
 from idiscover.errors import ConfigError, FatalError
+from idiscover.metadata.loading import parse_context
 from idiscover.metadata.table_columns import view_columns
 from idiscover.report.figures import ALL, Figures, Rates
 from idiscover.report.page import render_report
+from idiscover.tableau.data_source import Warehouse, render_data_source
 from psycopg2.extensions import connection as Connection
 
-from tests.integration.analyst_marts import CATALOG, ROWS, columns_of, filled_marts
+from tests.integration.analyst_marts import CATALOG, REPOSITORY, ROWS, columns_of, filled_marts
+from tests.support.tableau_server import SITE, TOKEN_NAME, TOKEN_VALUE, running_tableau
 
 EXACT = """
 create table dm.exact (id bigint, whole numeric(38,0), rate numeric(30,6), name varchar(100), is_new boolean, day date,
@@ -161,3 +167,57 @@ def test_the_report_needs_nothing_but_a_browser_and_names_nobody(marts: Connecti
 def test_an_empty_warehouse_has_a_report_too() -> None:
     empty = Figures("tests", datetime(2026, 1, 6), {}, (), (), (), (), (), ())
     assert render_report(empty).count("nothing to show yet</text>") == 7
+
+
+class _Unclosed:
+    """The connection of the module's fixture, which outlives who borrows it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+    def __enter__(self) -> object:
+        return self._connection.__enter__()
+
+    def __exit__(self, *raised: object) -> None:
+        self._connection.__exit__(*raised)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Not now."""
+
+
+def test_what_is_published_is_what_the_repository_renders(
+    marts: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With types from the warehouse, as on MWAA, where there is no sql/; and what is known of the table's state."""
+    place = REPOSITORY / "context" / "local.yaml"
+    context = parse_context(place.read_text(encoding="utf-8"), str(place))
+    context = context.model_copy(update={"secrets": context.secrets.model_copy(update={"tableau": "tableau"})})
+    check = CheckResult("few", "row_count", "warn", 3, ("qz7",))
+    failed = StoredResult("dm.dm_lab_360", check, "DE", "run", date(2026, 1, 5), datetime(2026, 1, 6))
+    freshness = "update dm.dm_data_freshness set table_name = 'dm.dm_lab_360', status = 'Current' where table_rows = {}"
+    with marts, marts.cursor() as cursor:
+        cursor.execute("select max(table_rows) from dm.dm_data_freshness")
+        ((rows,),) = cursor.fetchall()
+        cursor.execute(freshness.format(rows))
+    with running_tableau(tmp_path) as (address, authority, state):
+        warehouse = {"host": "warehouse.example.com", "port": "5439", "dbname": "idiscover"}
+        server = {"server": address, "token_name": TOKEN_NAME, "token_value": TOKEN_VALUE, "site": SITE}
+        secrets = {"tableau": server, context.secrets.redshift: warehouse}
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        monkeypatch.setattr(tableau_publishing, "read_secret", lambda name, _region: secrets[name])
+        monkeypatch.setattr(tableau_publishing, "open_job_metadata", lambda _context: nullcontext())
+        monkeypatch.setattr(tableau_publishing, "newest_failures", lambda _metadata: [failed])
+        monkeypatch.setattr(postgres, "connect", lambda _secret, _where: _Unclosed(marts))
+        told: list[str] = []
+        tableau_publishing.publish_subjects(list(CATALOG.subjects.values()), CATALOG, context, told.append)
+    address_of = Warehouse("warehouse.example.com", 5439, "idiscover")
+    for subject in CATALOG.subjects.values():
+        columns = view_columns(CATALOG.tables[subject.table].columns, columns_of(subject.table))
+        assert state.source(subject.title).text == render_data_source(subject, columns, address_of)
+        assert state.source(subject.title).credentials == {}
+    warned = [source for source in state.sources.values() if source.warning is not None]
+    assert [source.name for source in warned] == ["Lab 360"] and len(told) == len(CATALOG.subjects)
+    assert f"{rows:,} rows" in warned[0].note and "few in DE" in warned[0].note and "qz7" not in warned[0].note
