@@ -286,7 +286,7 @@ class Session:
                 "current transaction is aborted, commands ignored until end of transaction block", code="25P02"
             )
         if statement.action is Action.UNLOAD:
-            return await run_unload(statement.sql, self._upstream, self._client)
+            return await run_unload(statement.sql, self._upstream, self._client, next(self._context.query_ids))
         self._context.canceled.clear()
         return await run_copy(statement.sql, self._upstream, self._client, self._context)
 

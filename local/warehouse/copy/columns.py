@@ -102,7 +102,8 @@ def _conversion(column: Column, field: str, command: CopyCommand) -> Conversion:
     if column.type_name == "boolean":
         return _typed(column, field, f"lower({field}) in {_TRUE_FALSE}", "Unknown boolean format")
     if column.type_name in _FLOATS:
-        check = f"{field} ~ '^ *[-+]?([0-9.]+([eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF].*) *$'"
+        words = "('nan', 'inf', '+inf', '-inf', 'infinity', '+infinity', '-infinity')"
+        check = f"(translate({field}, '0123456789+-.eE ', '') = '' or lower(btrim({field}, ' ')) in {words})"
         return _typed(column, field, check, "Invalid digit, Type: Float")
     if column.type_name == "jsonb":
         return _typed(column, field, f"pg_input_is_valid({field}, 'jsonb')", "Invalid JSON")

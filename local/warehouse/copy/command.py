@@ -78,13 +78,16 @@ class Load:
         """SQL: whether any field of a record is refused."""
         return " or ".join(f"({item.reason()}) is not null" for item in self.conversions)
 
-    def insert(self, condition: str = "true") -> str:
-        """The statement that converts the staged texts and puts them into the target."""
+    def insert(self, condition: str = "true", *others: str) -> str:
+        """The statement that converts the staged texts and puts them into the target.
+
+        `others` are the staging columns that the condition asks for, beside the fields.
+        """
         names = ", ".join(identifier(column.name) for column in self.columns)
         values = ", ".join(item.value() for item in self.conversions)
         overriding = "overriding system value " if self.command.has("explicit_ids") else ""
         target = f"{self.command.table} ({names}) {overriding}"
-        return f"insert into {target}select {values} from {self.fields()} where {condition}"
+        return f"insert into {target}select {values} from {self.fields(*others)} where {condition}"
 
     def check_canceled(self) -> None:
         """Raise SqlError if the client has asked to cancel."""

@@ -67,7 +67,7 @@ def read_lines(blocks: Iterable[bytes], command: CopyCommand, columns: Sequence[
 
 def storable(record: Record, command: CopyCommand, columns: Sequence[Column]) -> Record:
     """The record with invalid characters replaced where ACCEPTINVCHARS lets them be, refused where not."""
-    if not _UNSTORABLE.search(record.raw_line) and not any(f and _UNSTORABLE.search(f) for f in record.fields):
+    if not _UNSTORABLE.search("".join([record.raw_line, *[value or "" for value in record.fields]])):
         return record
     raw_line = _UNSTORABLE.sub("?", record.raw_line)
     if record.error:
@@ -121,15 +121,20 @@ class _Delimited:
         if command.csv:
             blank = "[" + "".join({" ", "\\t"} - {" " if command.delimiter == " " else ""}) + "]*"
             blank = blank.replace("\\t", "") if command.delimiter == "\t" else blank
-            pattern = f"{blank}{quote}((?:[^{quote}]|{quote}{quote})*){quote}{blank}|((?:{plain})*)"
+            inner = f"{blank}{quote}((?:[^{quote}]|{quote}{quote})*){quote}{blank}"
+            pattern = f"{inner}|((?:{plain})*)"
+            bare = f"[^{delimiter}{quote}]" if len(command.delimiter) == 1 else f"(?:(?!{quote}){plain})"
+            self._csv_field = re.compile(f"(?:{inner}|({bare}*))(?:({delimiter})|$)", re.DOTALL)
         else:
             escaped = r"\\.|" if command.has("escape") else ""
             unquoted = f"((?:{escaped}{plain})*)"
             pattern = f"(?!)()|{unquoted}"
             if command.has("removequotes"):
-                inner = r"(?:\\.|[^\\])*?" if escaped else ".*?"
-                pattern = f"(?=['\"])(?:'({inner})'|\"({inner})\")(?={delimiter}|$)|{unquoted}"
+                inside = r"(?:\\.|[^\\])*?" if escaped else ".*?"
+                pattern = f"(?=['\"])(?:'({inside})'|\"({inside})\")(?={delimiter}|$)|{unquoted}"
         self._field = re.compile(pattern, re.DOTALL)
+        # A CSV line without a quote is just split. What NULL AS says is done later, in SQL; NUL is not.
+        self._is_plain = command.csv and bool(command.null_as) and command.null_as != NUL_FIELD
 
     def is_open(self, text: str) -> bool:
         """Whether a record goes on behind this line's end."""
@@ -140,6 +145,30 @@ class _Delimited:
 
     def parse(self, number: int, line: str) -> Record:
         """One record, without its line end."""
+        if self._is_plain and self._command.quote not in line:
+            plain = line.split(self._command.delimiter)
+            return self._counted(number, line, [value or None for value in plain])
+        fields = self._split_csv(line) if self._is_plain else None
+        return self._parse_quoted(number, line) if fields is None else self._counted(number, line, fields)
+
+    def _split_csv(self, line: str) -> list[str | None] | None:
+        """The fields of a CSV line, None if anything is wrong with its quotes."""
+        fields: list[str | None] = []
+        position, quote = 0, self._command.quote
+        for match in self._csv_field.finditer(line):
+            if match.start() != position:
+                return None
+            quoted, plain, delimiter = match.groups()
+            if quoted is None:
+                fields.append(plain or None)
+            else:
+                fields.append(quoted.replace(quote + quote, quote) if quote in quoted else quoted)
+            position = match.end()
+            if delimiter is None:
+                return fields if position == len(line) else None
+        return None
+
+    def _parse_quoted(self, number: int, line: str) -> Record:
         fields: list[str | None] = []
         position = 0
         while True:

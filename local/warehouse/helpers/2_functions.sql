@@ -242,10 +242,6 @@ as $$ select rs.fnv_bytes(rs.reversed(int8send(value)), seed) $$;
 create or replace function rs.fnv_hash(value text, seed bigint default null) returns bigint immutable language sql
 as $$ select rs.fnv_bytes(convert_to(value, 'UTF8'), seed) $$;
 
--- NULL for a path that is not there.
-create or replace function rs.json_extract_path_text(document text, variadic path text[]) returns text immutable strict language sql
-as $$ select document::jsonb #>> path $$;
-
 -- State of the session, set by the front behind each COPY.
 create or replace function rs.pg_last_copy_count() returns bigint stable language sql
 as $$ select coalesce(nullif(current_setting('rs.last_copy_count', true), ''), '0')::bigint $$;

@@ -17,6 +17,7 @@ from ..errors import not_emulated, refused
 from ..tokens import Kind, Token, after, at, before, compact, is_op, is_word, raw, render, significant, tokenize
 from .expressions import rewrite_expressions
 from .queries import rewrite_query
+from .super import protect_variables
 from .types import column_type, type_end
 
 StatementRewriter = Callable[[Sequence[Token]], list[Token]]
@@ -240,6 +241,7 @@ class _Body:
             fragment = [self._remembered(token) for token in fragment]
             if word == "raise" and len(significant(fragment)) == 1:
                 return [*fragment[:first], raw(_RETHROW.rstrip("; "))]
+        fragment = protect_variables(fragment)
         if word in ("copy", "unload"):
             raise not_emulated(f"{word.upper()} inside a stored procedure")
         if word in _NOT_IN_PROCEDURES:

@@ -22,17 +22,32 @@ from ..tokens import (
 )
 from . import dateparts
 from .types import cast_type, type_end
+from .windows import FUNCTIONS, ignoring_nulls, nulls_clause, window_behind
 
 # Functions of the schema rs that stand for Redshift's of the same name.
 HELPERS = frozenset(
     {"add_months", "avg", "charindex", "concat", "convert_timezone", "date_cmp", "date_part", "date_part_year",
-     "date_trunc", "fnv_hash", "getdate", "interval_cmp", "json_extract_path_text", "last_day", "len",
+     "date_trunc", "fnv_hash", "getdate", "interval_cmp", "last_day", "len",
      "median", "months_between", "next_day", "pg_last_copy_count", "pg_last_copy_id", "pg_last_query_id",
      "regexp_replace", "regexp_substr", "sha2", "strtol", "timestamp_cmp", "trunc", "version"}
 )  # fmt: skip
+MORE_HELPERS = frozenset(
+    {"bpcharcmp", "bttext_pattern_cmp", "crc32", "date_cmp_timestamp", "date_cmp_timestamptz", "from_hex",
+     "from_varbyte", "octetindex", "pg_last_unload_count", "pg_last_unload_id", "regexp_count", "regexp_instr",
+     "role_is_member_of", "round", "sha1", "soundex", "difference", "text_to_int_alt", "text_to_numeric_alt",
+     "timestamp_cmp_date", "timestamp_cmp_timestamptz", "timestamptz_cmp", "timestamptz_cmp_date",
+     "timestamptz_cmp_timestamp", "to_date", "to_hex", "to_timestamp", "to_varbyte", "user_is_member_of"}
+)  # fmt: skip
+SUPER_FUNCTIONS = frozenset(
+    {"json_parse", "can_json_parse", "json_serialize", "json_size", "json_typeof", "is_array", "is_object", "is_scalar",
+     "is_varchar", "is_boolean", "is_smallint", "is_integer", "is_bigint", "is_decimal", "is_float", "get_array_length",
+     "array_concat", "array_flatten", "array_contains", "subarray", "split_to_array", "is_valid_json",
+     "is_valid_json_array", "json_array_length", "json_extract_array_element_text"}
+)  # fmt: skip
 RENAMED = {
     "nvl": "coalesce", "replicate": "repeat", "dexp": "exp", "dlog1": "ln", "dlog10": "log", "dsqrt": "sqrt",
-    "date_add": "dateadd", "date_diff": "datediff", "datepart": "date_part", "sha": "sha1", "textlen": "len",
+    "date_add": "dateadd", "date_diff": "datediff", "datepart": "date_part", "sha": "sha1", "func_sha1": "sha1",
+    "textlen": "len",
 }  # fmt: skip
 # A bare string literal as one of their arguments is a timestamp, not PostgreSQL's preferred timestamp with time zone.
 _TIMESTAMP_ARGUMENTS = {
@@ -41,12 +56,10 @@ _TIMESTAMP_ARGUMENTS = {
 }  # fmt: skip
 _PART_FIRST = frozenset({"dateadd", "datediff", "date_part"})
 _NOT_EMULATED = frozenset(
-    {"sha1", "func_sha1", "crc32", "farmhash64", "checksum", "try_cast", "json_parse", "json_serialize",
-     "json_array_length", "json_extract_array_element_text", "is_valid_json", "is_valid_json_array",
-     "get_array_length", "split_to_array", "array_concat", "array_flatten", "subarray", "object", "object_transform",
-     "hll", "hll_create_sketch", "hll_cardinality", "hll_combine", "from_hex", "to_varbyte", "from_varbyte",
-     "listaggdistinct", "pivot", "unpivot", "text_to_int_alt", "text_to_numeric_alt"}
+    {"farmhash64", "murmur3_32_hash", "checksum", "object_transform", "get_number_attributes", "hll",
+     "hll_create_sketch", "hll_cardinality", "hll_combine", "getbit", "explain_model", "lambda"}
 )  # fmt: skip
+_BARE = {"sysdate": "rs.sysdate()", "current_user_id": "rs.current_user_id()"}
 _NOT_IN_REDSHIFT = {
     "string_agg": "use LISTAGG", "array_agg": "use LISTAGG", "unnest": "", "make_date": "use TO_DATE",
     "make_timestamp": "", "make_interval": "", "gen_random_uuid": "", "format": "use || and QUOTE_IDENT, QUOTE_LITERAL",
@@ -99,8 +112,8 @@ def _bare_word(tokens: Sequence[Token], index: int) -> Handled:
         if token.value == "pg_catalog" and is_op(following, "."):
             return _pg_catalog(tokens, index)
         return None
-    if token.value == "sysdate" and not is_word(previous, "as"):
-        return [raw("rs.sysdate()")], index + 1
+    if token.value in _BARE and not is_word(previous, "as"):
+        return [raw(_BARE[token.value])], index + 1
     if token.value == "approximate" and is_word(following, "count", "percentile_disc"):
         return [], after(tokens, index)
     return None
@@ -132,7 +145,7 @@ def _call(tokens: Sequence[Token], index: int) -> Handled:
     special = _SPECIAL.get(name)
     if special is not None:
         return special(tokens, end, arguments)
-    if name in HELPERS or name in _PART_FIRST:
+    if name in HELPERS | MORE_HELPERS | SUPER_FUNCTIONS or name in _PART_FIRST:
         return _helper(name, arguments), end + 1
     if name != tokens[index].value:
         return [raw(name)], index + 1
@@ -254,7 +267,7 @@ def _listagg(tokens: Sequence[Token], end: int, arguments: list[list[Token]]) ->
     by = f" order by {_text(order)}" if order else ""
     if distinct and order and _text(order).split()[0] == value:
         by = f" order by ({value})::text{_text(order)[len(value) :]}"
-    return [raw(f"string_agg({'distinct ' if distinct else ''}({value})::text, {delimiter}{by})")], end + 1
+    return [raw(f"rs.listagg(string_agg({'distinct ' if distinct else ''}({value})::text, {delimiter}{by}))")], end + 1
 
 
 def _listagg_window(value: str, delimiter: str, order: list[Token] | None, over: str, distinct: bool) -> str:
@@ -262,7 +275,7 @@ def _listagg_window(value: str, delimiter: str, order: list[Token] | None, over:
     if distinct:
         raise not_emulated("LISTAGG (DISTINCT …) as a window function")
     by = f" order by {_text(order)} rows between unbounded preceding and unbounded following" if order else ""
-    return f"string_agg(({value})::text, {delimiter}){over.rstrip().removesuffix(')')}{by})"
+    return f"rs.listagg(string_agg(({value})::text, {delimiter}){over.rstrip().removesuffix(')')}{by}))"
 
 
 def _behind_first(tokens: Sequence[Token]) -> list[Token]:
@@ -295,6 +308,46 @@ def _ratio_to_report(tokens: Sequence[Token], end: int, arguments: list[list[Tok
     return [raw(f"(({value})::float8 / nullif(sum({value}){over}, 0)::float8)")], end + 1
 
 
+def _try_cast(tokens: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
+    """TRY_CAST(x AS type): NULL where CAST would fail."""
+    position = next((i for i in reversed(range(len(arguments[-1]))) if is_word(arguments[-1][i], "as")), None)
+    if position is None or len(arguments) != 1:
+        raise SqlError("TRY_CAST takes an expression AS a type", code=SYNTAX_ERROR)
+    kind = cast_type(arguments[0][position + 1 :])
+    return [raw(f"rs.try_cast(({_text(arguments[0][:position])})::text, null::{kind})::{kind}")], end + 1
+
+
+def _window_function(tokens: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
+    """FIRST_VALUE, LAG and their like: only IGNORE NULLS needs another form."""
+    index = next(i for i in range(end, -1, -1) if is_op(tokens[i], "(") and closing(tokens, i) == end)
+    name = tokens[before(tokens, index)].value
+    ignores, end = nulls_clause(tokens, end, arguments)
+    if not ignores:
+        return [raw(f"{name}("), *_joined(arguments), raw(")")], end + 1
+    window, end = window_behind(tokens, end, _text)
+    return [raw(ignoring_nulls(name, [_text(argument) for argument in arguments], window))], end + 1
+
+
+def _json_path(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
+    """JSON_EXTRACT_PATH_TEXT(text, path, … [, null_if_invalid])."""
+    last = significant(arguments[-1])
+    lenient = len(last) == 1 and is_word(last[0], "true")
+    kept = arguments[:-1] if len(last) == 1 and is_word(last[0], "true", "false") else arguments
+    return [raw(f"rs.json_extract_path_text{'_or_null' if lenient else ''}("), *_joined(kept), raw(")")], end + 1
+
+
+def _array(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
+    """ARRAY(a, b, …) of SUPER; PostgreSQL's ARRAY(SELECT …) is left to the queries that tools send to the catalogue."""
+    if is_word(at(significant(arguments[0]), 0), "select", "with"):
+        return None
+    return [raw("jsonb_build_array("), *_joined(arguments), raw(")")], end + 1
+
+
+def _object(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
+    """OBJECT(key, value, …)."""
+    return [raw("jsonb_build_object("), *_joined(arguments), raw(")")], end + 1
+
+
 def _extract(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Handled:
     """EXTRACT(part FROM x)."""
     kept = significant(arguments[0])
@@ -304,7 +357,7 @@ def _extract(_: Sequence[Token], end: int, arguments: list[list[Token]]) -> Hand
     source = arguments[0][max(i for i, token in enumerate(arguments[0]) if token is kept[1]) + 1 :]
     if [token.kind for token in significant(source)] == [Kind.STRING]:
         source = [*source, raw("::timestamp")]
-    return [raw(f"rs.date_part({part[0].text}, {_text(source)})")], end + 1
+    return [raw(f"rs.extract({part[0].text}, {_text(source)})")], end + 1
 
 
 _SPECIAL: dict[str, Callable[[Sequence[Token], int, list[list[Token]]], Handled]] = {
@@ -317,4 +370,9 @@ _SPECIAL: dict[str, Callable[[Sequence[Token], int, list[list[Token]]], Handled]
     "percentile_disc": _percentile("percentile_disc"),
     "ratio_to_report": _ratio_to_report,
     "extract": _extract,
+    "json_extract_path_text": _json_path,
+    "array": _array,
+    "try_cast": _try_cast,
+    **dict.fromkeys(FUNCTIONS, _window_function),
+    "object": _object,
 }

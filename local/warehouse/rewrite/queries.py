@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..errors import not_emulated, refused
 from ..tokens import Kind, Token, after, at, before, closing, is_op, is_word, raw
 from .qualify import rewrite_qualify
+from .super import rewrite_super
 
 _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 
@@ -20,7 +21,7 @@ def rewrite_query(tokens: Sequence[Token]) -> list[Token]:
         done = _delete(done)
     if is_word(first, "select", "with"):
         done = _into_temporary(done)
-    return _top(_minus(rewrite_qualify(done)))
+    return rewrite_super(_top(_minus(rewrite_qualify(done))))
 
 
 def refuse(tokens: Sequence[Token]) -> None:
@@ -52,7 +53,7 @@ def _refuse_word(tokens: Sequence[Token], index: int) -> None:
         raise refused("LATERAL")
     if word in _SET_OPERATIONS[1:] and is_word(following, "all"):
         raise refused(f"{word.upper()} ALL")
-    if word in ("pivot", "unpivot") and is_op(following, "("):
+    if word in ("pivot", "unpivot") and is_op(following, "(") and not is_word(previous, "from"):
         raise not_emulated(word.upper())
 
 

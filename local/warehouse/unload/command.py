@@ -21,9 +21,10 @@ from .files import SPOOLED_BYTES, Unloading, packer
 from .statement import UnloadCommand, parse_unload
 
 log = logging.getLogger(__name__)
+PACKED_BLOCK_BYTES = 1024 * 1024
 
 
-async def run_unload(sql: str, upstream: Upstream, client: Client) -> str:
+async def run_unload(sql: str, upstream: Upstream, client: Client, query_id: int) -> str:
     """Carry an UNLOAD out; its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_unload(sql)
     started = time.monotonic()
@@ -34,6 +35,9 @@ async def run_unload(sql: str, upstream: Upstream, client: Client) -> str:
     unloading = Unloading(command)
     await upstream.run(command.query, Result(begin=unloading.begin, take=unloading.add))
     await asyncio.to_thread(store.write, unloading)
+    state = {"last_unload_count": unloading.rows, "last_unload_id": query_id, "last_query_id": query_id}
+    settings = ", ".join(f"set_config('rs.{name}', '{value}', false)" for name, value in state.items())
+    await upstream.run(f"select {settings}")
     text = f"UNLOAD completed, {unloading.rows} record(s) unloaded successfully."
     client.write(wire.notice({"S": "INFO", "V": "INFO", "C": "00000", "M": text}))
     log.info("UNLOAD: %d rows, %d files, %.2f s", unloading.rows, len(unloading.files), time.monotonic() - started)
@@ -91,7 +95,7 @@ class _Store:
             return
         with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as packed:
             with packer(self._command.compression)(packed) as target:
-                shutil.copyfileobj(body, target)
+                shutil.copyfileobj(body, target, PACKED_BLOCK_BYTES)
             packed.seek(0)
             self._client.upload_fileobj(packed, self._command.bucket, key)
 

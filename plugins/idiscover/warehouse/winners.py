@@ -8,9 +8,8 @@ A version is dead if it was changed and read before the newest read of every Id 
 Id. A record with only dead versions has no winner: it leaves itg, by the procedure of the country that holds it.
 
 What a call costs: it grows with stg, and with the country's slice until the absences of the newest read of every Id
-are applied. A few narrow columns of the whole itg table are read once, and compared with stg's Ids and, for objects
-whose country is another's, with that other's table. It does not grow with history, nor with the number of batches that
-were.
+are applied. A few narrow columns of the whole itg table are read once and compared with stg's Ids and, for objects
+whose country is another's, with that other's table. It does not grow with history, nor with the number of batches.
 """
 
 from __future__ import annotations
@@ -64,29 +63,33 @@ def winner_ctes(itg: ItgPlan, country: str | None = None) -> str:
 def _held(itg: ItgPlan, country: str | None) -> str:
     source = "" if isinstance(itg.country, CountryNone) else f"held.{quoted(itg.country.column)} as _country_source,"
     no_news = _line("0 as _is_new_to_history,") if itg.history else ""
-    held_by = f"\n            and held._country_code = {country}" if country else ""
-    or_moved, join, moved = _moved(itg, country)
+    columns = _HELD_COLUMNS.replace("{held_version}", _version(itg, "held")).replace(
+        "{held_source}", _line(source) + no_news
+    )
+    or_moved, staged_join, moved = _moved(itg, country)
     return (
-        _HELD.replace("{held_source}", _line(source) + no_news)
-        .replace("{held_version}", _version(itg, "held"))
+        _HELD.replace("{held_columns}", columns)
         .replace("{or_moved}", or_moved)
-        .replace("{parent_join}", join)
+        .replace("{staged_join}", staged_join)
         .replace("{moved}", moved)
-        .replace("{held_by}", held_by)
+        .replace("{held_by}", f"\n        and held._country_code = {country}" if country else "")
     )
 
 
 def _moved(itg: ItgPlan, country: str | None) -> tuple[str, str, str]:
     """How rows are found whose parent has moved to another country, has come to be known, or has gone since they were
-    written, of which nothing in stg tells: words of a comment, a join, a condition."""
+    written, of which nothing in stg tells: words of a comment, how stg is joined, what follows that join."""
     if not isinstance(itg.country, CountryVia):
-        return "", "", ""
+        return "", "inner join", ""
     parent, now = itg.country.object, "coalesce(parent._country_code, '{zz}')"
     moved = f"held._country_code <> {now}"
+    if country:
+        moved = f"(\n            {moved}\n            and {now} = {country}\n        )"
     return (
-        f"\n    -- its {parent} is in another country than it was,",
-        f"\n    left join itg.{parent} as parent on held.{quoted(itg.country.column)} = parent.{{key}}",
-        f"\n        or ({moved} and {now} = {country})" if country else f"\n        or {moved}",
+        f", and those whose {parent}\n    -- has moved, has come to be known or has gone",
+        "left join",
+        f"\n    left join itg.{parent} as parent on held.{quoted(itg.country.column)} = parent.{{key}}"
+        f"\n    where\n        staged.{{key}} is not null\n        or {moved}",
     )
 
 
@@ -161,39 +164,40 @@ NEWEST_READ = """newest_read as (
 ),"""
 
 _UNAPPLIED_READ = """unapplied_read as (
-    -- The newest read, until itg is known to hold nothing that it does not have; then one row of nulls. Loaded again, it
-    -- counts anew.
+    -- The newest read, until itg is known to hold nothing that it does not have. Loaded again, it counts anew.
     select
-        max(newest_read.batch_id) as batch_id,
-        max(newest_read.absence_at_utc) as absence_at_utc
+        newest_read.batch_id,
+        newest_read.absence_at_utc
     from newest_read
     left join {absence} as applied
         on newest_read.batch_id = applied.batch_id and newest_read.loaded_at_utc = applied.loaded_at_utc
-    where applied.batch_id is null
+    where newest_read.batch_id is not null and applied.batch_id is null
 ),"""
 
 _HELD = """held_version as (
-    -- What itg holds of Ids that may change. itg is read once, whatever may have happened to a row: stg has its Id,{or_moved}
-    -- or the newest read does not have it.
-    select
+    -- What itg holds of Ids that may change: those that stg has{or_moved}. itg is read once. A row that comes
+    -- twice competes with itself alone.
+    select{held_columns}
+    from {itg} as held
+    {staged_join} {stg} as staged on held.{key} = staged.{key}{moved}
+    union all
+    -- Rows that the newest read does not have: itg is searched once more for each such read.
+    select{held_columns}
+    from unapplied_read
+    inner join {itg} as held
+        on
+            held.{version} < unapplied_read.absence_at_utc
+            and held._read_at_utc < unapplied_read.absence_at_utc
+    left join {ids} as present
+        on unapplied_read.batch_id = present._batch_id and held.{key} = present.{key}
+    where present.{key} is null{held_by}
+),"""
+
+_HELD_COLUMNS = """
         held.{key},{held_version}
         held._read_at_utc,
         held._batch_id,{held_source}
-        held._country_code as _held_country_code,
-        1 as _is_held
-    from {itg} as held
-    cross join unapplied_read
-    left join (select distinct {key} from {stg}) as staged on held.{key} = staged.{key}
-    left join {ids} as present
-        on unapplied_read.batch_id = present._batch_id and held.{key} = present.{key}{parent_join}
-    where
-        staged.{key} is not null{moved}
-        or (
-            held.{version} < unapplied_read.absence_at_utc
-            and held._read_at_utc < unapplied_read.absence_at_utc
-            and present.{key} is null{held_by}
-        )
-),"""
+        held._country_code as _held_country_code"""
 
 _VERSIONS = """all_versions as (
     select
@@ -204,7 +208,9 @@ _VERSIONS = """all_versions as (
         0 as _is_held
     from {stg} as staged{history_join}
     union all
-    select held_version.*
+    select
+        held_version.*,
+        1 as _is_held
     from held_version
 ),"""
 

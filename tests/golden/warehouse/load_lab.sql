@@ -48,41 +48,46 @@ begin
     ),
 
     unapplied_read as (
-        -- The newest read, until itg is known to hold nothing that it does not have; then one row of nulls. Loaded again, it
-        -- counts anew.
+        -- The newest read, until itg is known to hold nothing that it does not have. Loaded again, it counts anew.
         select
-            max(newest_read.batch_id) as batch_id,
-            max(newest_read.absence_at_utc) as absence_at_utc
+            newest_read.batch_id,
+            newest_read.absence_at_utc
         from newest_read
         left join itg.lab__absence as applied
             on newest_read.batch_id = applied.batch_id and newest_read.loaded_at_utc = applied.loaded_at_utc
-        where applied.batch_id is null
+        where newest_read.batch_id is not null and applied.batch_id is null
     ),
 
     held_version as (
-        -- What itg holds of Ids that may change. itg is read once, whatever may have happened to a row: stg has its Id,
-        -- or the newest read does not have it.
+        -- What itg holds of Ids that may change: those that stg has. itg is read once. A row that comes
+        -- twice competes with itself alone.
         select
             held."id",
             held."system_modstamp",
             held._read_at_utc,
             held._batch_id,
             held."country_code" as _country_source,
-            held._country_code as _held_country_code,
-            1 as _is_held
+            held._country_code as _held_country_code
         from itg.lab as held
-        cross join unapplied_read
-        left join (select distinct "id" from stg.lab) as staged on held."id" = staged."id"
-        left join stg.lab__ids as present
-            on unapplied_read.batch_id = present._batch_id and held."id" = present."id"
-        where
-            staged."id" is not null
-            or (
+        inner join stg.lab as staged on held."id" = staged."id"
+        union all
+        -- Rows that the newest read does not have: itg is searched once more for each such read.
+        select
+            held."id",
+            held."system_modstamp",
+            held._read_at_utc,
+            held._batch_id,
+            held."country_code" as _country_source,
+            held._country_code as _held_country_code
+        from unapplied_read
+        inner join itg.lab as held
+            on
                 held."system_modstamp" < unapplied_read.absence_at_utc
                 and held._read_at_utc < unapplied_read.absence_at_utc
-                and present."id" is null
-                and held._country_code = p_country_code
-            )
+        left join stg.lab__ids as present
+            on unapplied_read.batch_id = present._batch_id and held."id" = present."id"
+        where present."id" is null
+            and held._country_code = p_country_code
     ),
 
     all_versions as (
@@ -96,7 +101,9 @@ begin
             0 as _is_held
         from stg.lab as staged
         union all
-        select held_version.*
+        select
+            held_version.*,
+            1 as _is_held
         from held_version
     ),
 
@@ -259,7 +266,7 @@ begin
     -- Those that come from other countries, if any do: the search is not of one slice.
     select count(*) into v_moved
     from load_lab__plan
-    where _moved_from_country_code is not null and _outcome = 'updated';
+    where _moved_from_country_code is not null;
     if v_moved > 0 then
         delete from itg.lab
         using load_lab__plan as plan

@@ -57,7 +57,7 @@ def test_what_redshift_lacks_is_refused_by_name(sql: str, named: str) -> None:
         ),
         ("create external schema s from data catalog", "EXTERNAL"),
         ("create table t (a geometry)", "GEOMETRY"),
-        ("select json_parse('{}')", "JSON_PARSE"),
+        ("select object_transform(a keep 'x')", "OBJECT_TRANSFORM"),
         ("create procedure p() as $$ begin copy t from 's3://b/k'; end $$ language plpgsql", "COPY inside"),
         ("create function f() returns int as $$ return 1 $$ language plpythonu", "plpythonu"),
     ],
