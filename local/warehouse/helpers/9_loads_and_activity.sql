@@ -118,5 +118,5 @@ begin
     loop
         execute format('grant select on pg_catalog.%I to public', name);
     end loop;
-    grant select on rs.pg_class, rs.pg_attribute, rs.pg_attrdef, rs.pg_proc to public;
+    grant select on rs.pg_class, rs.pg_attribute, rs.pg_attrdef, rs.pg_proc, rs.pg_constraint, rs.unenforced_key to public;
 end $$;

@@ -183,6 +183,27 @@ def test_reflection_with_columns_that_only_redshift_has(run: Run) -> None:
     ) == [("r", "KEY")]
 
 
+def test_keys_that_are_not_enforced_are_seen_as_constraints(run: Run) -> None:
+    run(
+        "create table shop.line (sale_id bigint not null, place int, code varchar(5) unique,"
+        " primary key (sale_id, place), foreign key (sale_id) references shop.sale (id))"
+    )
+    assert run(
+        "select t.conname, t.contype, t.conkey, pg_catalog.pg_get_constraintdef(t.oid, true) from pg_catalog.pg_class c"
+        " join pg_catalog.pg_constraint t on t.conrelid = c.oid"
+        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname = 'shop' and c.relname = 'line' order by t.contype"
+    ) == [
+        ("line_sale_id_fkey", "f", [1], "FOREIGN KEY (sale_id) REFERENCES shop.sale (id)"),
+        ("line_pkey", "p", [1, 2], "PRIMARY KEY (sale_id, place)"),
+        ("line_code_key", "u", [3], "UNIQUE (code)"),
+    ]
+    assert run(
+        "select confrelid::regclass::text, confkey from pg_constraint"
+        " where contype = 'f' and conrelid = 'shop.line'::regclass"
+    ) == [("shop.sale", [1])]
+
+
 def test_the_catalogue_as_dbt_asks_for_it(run: Run) -> None:
     assert run("select has_table_privilege(current_user, 'svv_table_info', 'SELECT') as can_select") == [(True,)]
     rows = run("""
