@@ -94,12 +94,15 @@ class _Doubtful:
             self._form: re.Pattern[bytes] | None = re.compile(form.encode())
         else:
             self._signs, self._form = [_NO_QUOTE.encode()], None
+        self._is_end = re.compile(rb"(?:^|\n)\\\.\r?(?:\n|$)")  # to a PostgreSQL before 18 these two end the data
         self._before = b""
 
     def is_in(self, block: bytes) -> bool:
         """Whether the next block of the file has it; it may say so of text in quotes that only looks like it."""
         seen = self._before + block
         self._before = block[-self.KEPT_BYTES :]
+        if b"\\." in seen and self._is_end.search(seen):
+            return True
         return any(sign in seen for sign in self._signs) and (self._form is None or self._form.search(seen) is not None)
 
 
