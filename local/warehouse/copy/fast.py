@@ -59,7 +59,7 @@ async def load_fast(load: Load) -> int | None:
 
 
 async def _stage_and_insert(load: Load) -> Result:
-    columns = ", ".join(f"c{number} text" for number in range(len(load.columns)))
+    columns = ", ".join(f'c{number} text collate "C"' for number in range(len(load.columns)))
     result = await load.upstream.attempt(f"create temp table {load.stage} ({columns})")
     command = load.command
     quote = command.quote if command.csv else _NO_QUOTE
