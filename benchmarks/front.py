@@ -44,7 +44,12 @@ class Stand:
     direct: str
     front: str
     folder: Path
+    postgres_pid: int
     front_pid: int
+
+    def cpu_seconds(self) -> float:
+        """What the servers have used of the processor so far: PostgreSQL with all its backends, and the front."""
+        return _cpu_seconds(self.postgres_pid) + _cpu_seconds(self.front_pid)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,7 +98,9 @@ def _running(folder: Path) -> Iterator[Stand]:
         processes.append(_started(folder, "front", [sys.executable, *front], environment))
         _wait(lambda: _listens(front_port) and _listens(sink_port))
         direct = cluster.dsn(DATABASE)
-        yield Stand(direct, direct.replace(f":{cluster.port}/", f":{front_port}/"), folder, processes[-1].pid)
+        yield Stand(
+            direct, direct.replace(f":{cluster.port}/", f":{front_port}/"), folder, processes[0].pid, processes[-1].pid
+        )
     finally:
         for process in reversed(processes):
             process.terminate()
@@ -128,9 +135,14 @@ def _wait(ready: Callable[[], bool]) -> None:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """What a process has used of the processor, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """What a process, those below it and those that ended below it have used of the processor."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:  # it has just ended, and is counted with its parent from now on
+        return 0.0
+    own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(_cpu_seconds(int(child)) for child in children)
 
 
 # -- queries
@@ -147,19 +159,21 @@ def _queries(stand: Stand, count: int) -> None:
             " 1 from generate_series(1, 1000) as n"
         )
         title = f"a query, median of {count:,}"
-        print(f"\n{title:34} {'PostgreSQL':>12} {'front':>12} {'more':>12} {'ratio':>7} {'its CPU':>12}")
+        print(f"\n{title:34} {'PostgreSQL':>11} {'front':>11} {'ratio':>6} {'CPU':>11} {'CPU':>11} {'more CPU':>11}")
         for name, run in _KINDS.items():
             few = max(count // 10, ROUNDS) if "rows" in name else count
             times: dict[str, list[float]] = {"direct": [], "front": []}
-            before = _cpu_seconds(stand.front_pid)
+            used = {"direct": 0.0, "front": 0.0}
             for number in range(ROUNDS):
                 for where, connection in (("direct", direct), ("front", front)):
+                    before = stand.cpu_seconds()
                     times[where] += _timed(run, connection, few // ROUNDS, number * few)
-            plain, through = (statistics.median(times[where]) * 1e6 for where in ("direct", "front"))
-            cpu = (_cpu_seconds(stand.front_pid) - before) / len(times["front"]) * 1e6
+                    used[where] += stand.cpu_seconds() - before
+            wall = {where: statistics.median(found) * 1e6 for where, found in times.items()}
+            cpu = {where: used[where] / len(times[where]) * 1e6 for where in times}
             print(
-                f"{name:34} {plain:>9.0f} µs {through:>9.0f} µs {through - plain:>9.0f} µs {through / plain:>7.2f}"
-                f" {cpu:>9.0f} µs"
+                f"{name:34} {wall['direct']:>8.0f} µs {wall['front']:>8.0f} µs {wall['front'] / wall['direct']:>6.2f}"
+                f" {cpu['direct']:>8.0f} µs {cpu['front']:>8.0f} µs {cpu['front'] - cpu['direct']:>8.0f} µs"
             )
 
 
@@ -228,20 +242,22 @@ def _copies(stand: Stand, rows: int, repeat: int) -> None:
     for _ in range(repeat):
         for name, run in runs.items():
             _recreate(stand)
-            before, started = _cpu_seconds(stand.front_pid), time.perf_counter()
+            before, started = stand.cpu_seconds(), time.perf_counter()
             run()
             times[name].append(time.perf_counter() - started)
-            processor[name].append(_cpu_seconds(stand.front_pid) - before)
+            processor[name].append(stand.cpu_seconds() - before)
             _check(stand, rows)
     best = {name: min(found) for name, found in times.items()}
-    base = best["PostgreSQL's COPY FROM STDIN"]
+    used = {name: min(found) for name, found in processor.items()}
+    base_name = next(iter(runs))
+    base = best[base_name]
     title = f"COPY of {rows:,} rows, {size / 1e6:.0f} MB"
-    print(f"\n{title:34} {f'best of {repeat}':>12} {'rows/s':>12} {'MB/s':>12} {'ratio':>7} {'its CPU':>9}")
+    print(f"\n{title:34} {f'best of {repeat}':>12} {'rows/s':>12} {'MB/s':>12} {'ratio':>7} {'CPU':>9} {'ratio':>7}")
     for name, seconds in best.items():
         speed = size / 1e6 / seconds
         print(
             f"{name:34} {seconds:>10.1f} s {rows / seconds:>12,.0f} {speed:>12.1f} {seconds / base:>7.2f}"
-            f" {min(processor[name]):>7.1f} s"
+            f" {used[name]:>7.1f} s {used[name] / used[base_name]:>7.2f}"
         )
 
 

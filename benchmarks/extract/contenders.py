@@ -96,7 +96,7 @@ def _tap(stage: Stage, rows: int, folder: Path, options: Options) -> Attempt:
     known = stage.credentials
     secrets = {name: known[name] for name in ("client_id", "client_secret", "refresh_token")}
     (folder / "config.json").write_text(json.dumps({**_TAP_CONFIG, **secrets}))
-    command = [str(python.parent / "tap-salesforce"), "--config", "config.json"]
+    command = [str(python), str(python.parent / "tap-salesforce"), "--config", "config.json"]
     environment = stage.environment()
     found = subprocess.run(
         [*command, "--discover"], env=environment, cwd=folder, capture_output=True, text=True, check=True

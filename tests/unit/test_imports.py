@@ -21,6 +21,8 @@ RANKS = {
     "warehouse": 3,
     "emr": 3,
     "notify": 3,
+    "tableau": 3,
+    "report": 3,
     "aws": 4,
     "orchestration": 5,
     "cli": 5,
@@ -32,6 +34,8 @@ ONLY_IN = {
     "boto3": {"aws"},
     "botocore": {"aws"},
     "psycopg2": {"aws"},
+    "tableauhyperapi": {"aws"},
+    "tableauserverclient": {"aws"},
 }
 
 

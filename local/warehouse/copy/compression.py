@@ -60,10 +60,15 @@ def _decompressor(compression: str) -> Callable[[], Any]:
     module = _first_module(*_ZSTD_MODULES)
     if module is not None:
         return module.ZstdDecompressor
+    package = _first_module("zstandard")
+    if package is not None:
+        return lambda: package.ZstdDecompressor().decompressobj()
     library = _zstd_library()
     if library is not None:
         return lambda: LibraryZstd(library)
-    raise not_emulated("COPY option ZSTD without Python 3.14, the package backports.zstd or the system's libzstd")
+    raise not_emulated(
+        "COPY option ZSTD without Python 3.14, backports.zstd, zstandard or the system's libzstd"
+    )
 
 
 def _first_module(*names: str) -> Any:

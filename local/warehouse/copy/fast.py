@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,33 @@ async def _stage_and_insert(load: Load) -> Result:
     return await load.upstream.attempt(load.insert())
 
 
+class _Doubtful:
+    """Looks for what PostgreSQL's reader takes and Redshift reads otherwise.
+
+    In CSV that is white space between a quote and a delimiter: Redshift ignores it, PostgreSQL takes it for a part.
+    """
+
+    KEPT_BYTES = 64  # of the block before, so that nothing hides where two meet
+
+    def __init__(self, command: CopyCommand) -> None:
+        blanks = [blank for blank in (" ", "\t") if blank != command.delimiter]
+        quote, delimiter = command.quote, re.escape(command.delimiter)
+        if command.csv:
+            self._signs = [sign.encode() for blank in blanks for sign in (quote + blank, blank + quote)]
+            quoted, space = re.escape(quote), f"[{''.join(blanks)}]+"
+            form = f"{quoted}{space}(?:{delimiter}|[\\r\\n]|$)|(?:^|{delimiter}|\\n){space}{quoted}"
+            self._form: re.Pattern[bytes] | None = re.compile(form.encode())
+        else:
+            self._signs, self._form = [_NO_QUOTE.encode()], None
+        self._before = b""
+
+    def is_in(self, block: bytes) -> bool:
+        """Whether the next block of the file has it; it may say so of text in quotes that only looks like it."""
+        seen = self._before + block
+        self._before = block[-self.KEPT_BYTES :]
+        return any(sign in seen for sign in self._signs) and (self._form is None or self._form.search(seen) is not None)
+
+
 class _Counter:
     """Takes the header lines off a file's blocks, and counts its bytes."""
 
@@ -98,13 +126,14 @@ class _Counter:
 async def _chunks(load: Load, file: SourceFile, counter: _Counter) -> AsyncIterator[bytes]:
     """One file's bytes behind its header. Fetching and unpacking run in a thread, one block ahead of the sending."""
     blocks = load.source.blocks(file)
+    doubtful = _Doubtful(load.command)
     upcoming = asyncio.ensure_future(asyncio.to_thread(_next, blocks))
     try:
         while (block := await upcoming) is not None:
             load.check_canceled()
             upcoming = asyncio.ensure_future(asyncio.to_thread(_next, blocks))
-            if not load.command.csv and _NO_QUOTE.encode() in block:
-                raise _NotClean(f"{file.uri} has a control character that means something to PostgreSQL's reader")
+            if doubtful.is_in(block):
+                raise _NotClean(f"{file.uri} has what PostgreSQL's reader would read otherwise than Redshift")
             if body := counter.body(block):
                 yield body
         if counter.last != b"\n":

@@ -225,3 +225,12 @@ create or replace function rs.pg_last_unload_count() returns bigint stable langu
 as $$ select coalesce(nullif(current_setting('rs.last_unload_count', true), ''), '0')::bigint $$;
 create or replace function rs.pg_last_unload_id() returns bigint stable language sql
 as $$ select coalesce(nullif(current_setting('rs.last_unload_id', true), ''), '-1')::bigint $$;
+
+-- Texts are joined by + too.
+set local allow_system_table_mods = on;
+do $$
+begin
+    if to_regoperator('pg_catalog.+(text,text)') is null then
+        create operator pg_catalog.+ (leftarg = text, rightarg = text, function = pg_catalog.textcat);
+    end if;
+end $$;

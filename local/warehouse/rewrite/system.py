@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from ..tokens import Kind, Token, after, at, before, is_op, is_word, raw, significant, split
 
@@ -14,8 +15,9 @@ _ADDED_COLUMNS = {
     "pg_attrdef": frozenset({"adsrc"}),
 }
 
-# JDBC's names, which redshift_connector uses too.
-_DRIVER_ALIASES = ("table_cat", "table_schem", "table_name", "table_type")
+# JDBC's names, which redshift_connector uses too, and those of SQLAlchemy's dialect.
+_CLIENT_ALIASES = frozenset({"table_cat", "table_schem", "table_name", "table_type", "schema", "relname"})
+_CATALOGUE = ("pg_", "svv_")
 _SPACE = Token(Kind.SPACE, " ", " ")
 _OPENING, _CLOSING = Token(Kind.OP, "(", "("), Token(Kind.OP, ")", ")")
 
@@ -49,43 +51,65 @@ def _parted(tokens: Sequence[Token]) -> Sequence[Token]:
 
 
 def _without_driver_aliases(tokens: Sequence[Token]) -> Sequence[Token]:
-    """Drivers' queries of pg_catalog compare aliases in their WHERE: each becomes its expression.
+    """Clients' queries of the catalogue compare aliases in their WHERE: each becomes its expression.
 
-    In general only PostgreSQL could tell whether a name is a column or an alias; no catalogue has these as columns.
+    In general only PostgreSQL could tell whether a name is a column or an alias; these are columns of no table asked.
     """
-    if not any(is_word(token, "table_schem") for token in tokens):
+    if not any(_is_alias(token) for token in tokens):
         return tokens
-    clauses = _clauses(tokens)
+    starts = [0, *(index for index, token in _outermost(tokens) if is_word(token, "union")), len(tokens)]
+    branches = [tokens[start:end] for start, end in pairwise(starts)]
+    return [token for branch in branches for token in _branch_without_aliases(branch)]
+
+
+def _branch_without_aliases(tokens: Sequence[Token]) -> Sequence[Token]:
+    """One SELECT of a UNION."""
+    clauses: dict[str, int] = {}
+    for index, token in _outermost(tokens):
+        if is_word(token, "select", "from", "where", "order"):
+            clauses.setdefault(token.value, index)
     if not {"select", "from", "where"} <= clauses.keys():
+        return tokens
+    asked = significant([token for _, token in _outermost(tokens[clauses["from"] : clauses["where"]])])
+    if not all(token.value.startswith(_CATALOGUE) for token in _relations(asked)):
         return tokens
     expressions: dict[str, list[Token]] = {}
     for item in split(tokens[clauses["select"] + 1 : clauses["from"]], ","):
         kept = significant(item)
-        if len(kept) > 2 and is_word(kept[-1], *_DRIVER_ALIASES) and is_word(kept[-2], "as"):
+        if len(kept) > 2 and _is_alias(kept[-1]) and is_word(kept[-2], "as"):
             expressions[kept[-1].value] = [_OPENING, *_spaced(kept[:-2]), _CLOSING]
     end = clauses.get("order", len(tokens))
     done = list(tokens[: clauses["where"]])
     for index in range(clauses["where"], end):
         token = tokens[index]
-        is_alias = is_word(token, *expressions) and expressions and not is_op(at(tokens, before(tokens, index)), ".")
+        is_alias = token.value in expressions and is_word(token) and not is_op(at(tokens, before(tokens, index)), ".")
         done += expressions[token.value] if is_alias else [token]
     return [*done, *tokens[end:]]
+
+
+def _is_alias(token: Token) -> bool:
+    return token.kind in (Kind.WORD, Kind.QUOTED) and token.value in _CLIENT_ALIASES
+
+
+def _outermost(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+    """The tokens outside parentheses, with their places."""
+    depth = 0
+    for index, token in enumerate(tokens):
+        depth += is_op(token, "(") - is_op(token, ")")
+        if depth == 0:
+            yield index, token
+
+
+def _relations(asked: Sequence[Token]) -> Iterator[Token]:
+    """The first name of each relation in a FROM clause: its schema, or itself."""
+    for token, following in pairwise(asked):
+        if is_word(token, "from", "join") or is_op(token, ","):
+            yield following
 
 
 def _spaced(tokens: Sequence[Token]) -> list[Token]:
     """The tokens with a space behind each."""
     return [part for token in tokens for part in (token, _SPACE)]
-
-
-def _clauses(tokens: Sequence[Token]) -> dict[str, int]:
-    """Where the clauses of the outermost SELECT begin."""
-    found: dict[str, int] = {}
-    depth = 0
-    for index, token in enumerate(tokens):
-        depth += is_op(token, "(") - is_op(token, ")")
-        if depth == 0 and is_word(token, "select", "from", "where", "order"):
-            found.setdefault(token.value, index)
-    return found
 
 
 def _renamed(tokens: Sequence[Token], index: int, wanted: set[str]) -> Token:

@@ -21,6 +21,7 @@ from .files import SPOOLED_BYTES, Unloading, packer
 from .statement import UnloadCommand, parse_unload
 
 log = logging.getLogger(__name__)
+PACKED_BLOCK_BYTES = 1024 * 1024
 
 
 async def run_unload(sql: str, upstream: Upstream, client: Client, query_id: int) -> str:
@@ -94,7 +95,7 @@ class _Store:
             return
         with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as packed:
             with packer(self._command.compression)(packed) as target:
-                shutil.copyfileobj(body, target)
+                shutil.copyfileobj(body, target, PACKED_BLOCK_BYTES)
             packed.seek(0)
             self._client.upload_fileobj(packed, self._command.bucket, key)
 

@@ -12,6 +12,7 @@ from idiscover.lake.manifest import BatchManifest
 from idiscover.lake.suppression import REDACTED, SHORT_LENGTH
 from idiscover.plan.model import ItgPlan, LoadPlan
 from idiscover.warehouse.types import quoted
+from idiscover.warehouse.views import VIEW_PREFIX
 
 SCHEMAS = ("stg", "itg", "dm")
 KEY_PREFIXES = ("hcp|",)  # dm's key of a person is md5('hcp|' || its Id): an Id can be found by trying all
@@ -55,6 +56,8 @@ def columns_with_text(cursor: Cursor, tables: Iterable[str] = ()) -> dict[str, l
     wanted = set(tables)
     found: dict[str, list[str]] = {}
     for schema, name, column in cursor.fetchall():
+        if schema == "dm" and name.startswith(VIEW_PREFIX):
+            continue  # shows what its table holds
         if not wanted or f"{schema}.{name}" in wanted:
             found.setdefault(f"{schema}.{name}", []).append(column)
     return found

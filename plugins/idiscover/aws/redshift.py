@@ -78,3 +78,19 @@ def run_transaction(
             log.warning("try %d of %d in Redshift failed, once more: %s", number, tries, error)
             time.sleep(_FIRST_WAIT_SECONDS * 2 ** (number - 1) * random.uniform(0.5, 1.5))
     raise AssertionError("tries is 1 or more")
+
+
+@contextmanager
+def statements_alone(secret_name: str, region: str) -> Iterator[Cursor]:
+    """A cursor on a connection of its own where each statement is a transaction: for what Redshift refuses inside one.
+
+    Raises:
+        RetriableError, DataQualityError, FatalError: see `postgres.transaction`.
+    """
+    connection = postgres.connect(read_secret(secret_name, region), WHERE)
+    try:
+        connection.autocommit = True
+        with postgres.database_errors(WHERE), connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()

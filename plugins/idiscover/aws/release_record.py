@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from idiscover.aws.s3 import Bucket
 from idiscover.errors import ConfigError
+from idiscover.lake.keys import RELEASE_KEY
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.metadata.statements import parse_call
 from idiscover.warehouse.release import ReleaseStatement
 
 STATEMENTS_KEY = "status/deploy/statements.json"  # name → SQL
 TEMPLATE_KEY = "status/deploy/load.sql.j2"  # what the procedures of itg were rendered from
+
+
+def last_release(bucket: Bucket) -> dict[str, Any]:
+    """What the last deploy has recorded; empty before the first."""
+    if not bucket.exists(RELEASE_KEY):
+        return {}
+    return dict(json.loads(bucket.read_text(RELEASE_KEY)))
 
 
 def record_statements(bucket: Bucket, statements: Iterable[ReleaseStatement]) -> None:

@@ -8,6 +8,7 @@ the plans are made. Each step looks first, so the next try completes what the la
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 
 from psycopg2.extensions import cursor as Cursor
 
-from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
 from idiscover.aws.job_metadata_batches import FILES
 from idiscover.aws.mailing import send_or_warn
 from idiscover.aws.new_fields import asked_for, forget, is_news
@@ -23,12 +24,14 @@ from idiscover.aws.redshift import transaction
 from idiscover.aws.release_record import (
     STATEMENTS_KEY,
     TEMPLATE_KEY,
+    last_release,
     record_statements,
     recorded_statements,
     recorded_template,
 )
 from idiscover.aws.s3 import Bucket, StoredText
 from idiscover.aws.secrets import read_secret
+from idiscover.aws.table_migrations import checksum, tables_alone, write_entry
 from idiscover.errors import ConfigError, IdiscoverError, RetriableError
 from idiscover.lake.keys import metadata_key
 from idiscover.metadata.loading import parse_object
@@ -41,8 +44,10 @@ from idiscover.notify.new_fields import new_fields_mail
 from idiscover.salesforce.session import open_session
 from idiscover.warehouse.alterations import alterations
 from idiscover.warehouse.limits import check_limits
+from idiscover.warehouse.migration_ledger import EntryKind, new_entry
 from idiscover.warehouse.procedures import itg_procedure
 from idiscover.warehouse.release import ReleaseStatement, tables_of
+from idiscover.warehouse.table_changes import ChangeKind, TableChange
 from idiscover.warehouse.types import column_type, quoted
 
 log = logging.getLogger(__name__)
@@ -163,7 +168,7 @@ class _TakingUp:
             done, stored, text = self._prepared()
             if text is not None:
                 after = parse_object(text, self._key)
-                self._alter(after)
+                self._alter(after, metadata)
                 self._record(after)
                 self.bucket.replace_text(self._key, text, stored.etag, "application/yaml")
         return done
@@ -268,20 +273,33 @@ class _TakingUp:
             )
         return found
 
-    def _alter(self, after: ObjectSpec) -> None:
-        """Columns, their comments and the procedure, in one transaction: additions that older plans do not notice."""
+    def _alter(self, after: ObjectSpec, metadata: JobMetadata) -> None:
+        """Columns, their comments, the procedure, and the ledger, in one transaction: older plans do not notice."""
         procedure = self._procedure(after)
-        wanted = [item for item in alterations(self.spec, after) if item.adds is not None]
-        with self._transaction() as cursor:
+        changes = alterations(self.spec, after, has_itg_table=self._has_itg_table)
+        wanted = [change for change in changes if change.kind is ChangeKind.ADD_COLUMN]
+        with tables_alone(metadata), self._transaction() as cursor:
             cursor.execute("set statement_timeout to %s", [_LONGEST_STATEMENT_SECONDS * 1000])
             standing = self._standing(cursor)
-            for item in wanted:
-                assert item.adds is not None and item.sql is not None
-                table, column = item.adds
-                if table in standing and column not in standing[table]:
-                    cursor.execute(item.sql)
+            missing = [change for change in wanted if change.column not in standing[change.table]]
+            for change in missing:
+                cursor.execute(change.sql)
             for statement in [*self._comments(after, standing), *procedure]:
                 cursor.execute(statement.sql)
+            if missing:
+                write_entry(cursor, self._entry(missing))
+
+    def _entry(self, changes: Sequence[TableChange]) -> Mapping[str, object]:
+        columns = ", ".join(dict.fromkeys(change.column for change in changes))
+        statements = [change.sql for change in changes]
+        return new_entry(
+            f"{self.spec.object}: new in the org: {columns}",
+            EntryKind.TAKEN_UP,
+            statements,
+            checksum=checksum(statements),
+            by=f"publish_dags@{socket.gethostname()}",
+            release=str(last_release(self.bucket).get("code_sha", "")),
+        )
 
     def _comments(self, after: ObjectSpec, standing: Standing) -> list[ReleaseStatement]:
         wanted = {f"comment {table}.{item.column}" for table in standing for item in self._added(after)}

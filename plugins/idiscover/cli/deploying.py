@@ -14,28 +14,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from idiscover.aws import postgres
 from idiscover.aws.airflow_rest import AirflowRest
 from idiscover.aws.dag_files import BucketTarget
 from idiscover.aws.publish_state import read_state
 from idiscover.aws.publishing import EnsurePools, Inputs, Publisher, latest_metadata, read_metadata
-from idiscover.aws.redshift import transaction
-from idiscover.aws.release_record import record_statements, record_template
+from idiscover.aws.release_record import last_release, record_statements, record_template, recorded_statements
 from idiscover.aws.s3 import Bucket
-from idiscover.aws.secrets import read_secret
+from idiscover.aws.table_migrations import ReleaseSql
 from idiscover.cli.context_delta import compare_context
+from idiscover.cli.contracting import contract_problems
+from idiscover.cli.deployed import requester
 from idiscover.cli.metadata_delta import MetadataDelta, checksum, compare, differences
+from idiscover.cli.migrating import apply_sql, check_sql, release_checksum
 from idiscover.cli.places import read_context
 from idiscover.cli.release_code import code_sha, script_files
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import RELEASE_KEY, context_key, metadata_key, script_prefix
+from idiscover.metadata.entitlement import Entitlement, entitlement_path, parse_entitlements
 from idiscover.metadata.last_good import MetadataFile, SoundMetadata
 from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog, parse_context
-from idiscover.metadata.models import Context
+from idiscover.metadata.models import Catalog, Context
 from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.warehouse.migration_files import read_migrations
 from idiscover.warehouse.procedures import TEMPLATE
-from idiscover.warehouse.release import ReleaseStatement, release
+from idiscover.warehouse.release import for_analysts, release
 
 JOB_METADATA_DDL = "sql/job_metadata/ddl.sql"
 PUBLISH_DAG = "dags/publish_dags.py"
@@ -84,17 +87,19 @@ def deploy(
     in_force, fault = _in_force(context, settings, bucket)
     publisher = _Deployed(in_force, sha, bucket, dry_run, allow_deletions=not keep_edits)
     sound = publisher.preview(delta, there)  # all mistakes before the first change
-    yield _upload_script(script, bucket, sha, dry_run)
-    statements = release(sound.catalog, root / "sql")
+    release_sql = release_sql_of(root, sound.catalog, in_force, bucket, sha)
     job_ddl = (root / JOB_METADATA_DDL).read_text(encoding="utf-8")
-    sql = checksum([*(statement.sql for statement in statements), job_ddl])
+    sql = release_checksum(release_sql, job_ddl)
+    if last.get("sql") != sql:
+        yield from check_sql(context, release_sql, dry_run)
+    yield _upload_script(script, bucket, sha, dry_run)
     if last.get("sql") == sql:
-        yield f"tables and procedures: unchanged ({len(statements)} statements)"
+        yield f"tables and procedures: unchanged ({len(release_sql.statements)} statements)"
     else:
         last = _forget_sql(bucket, last, dry_run)
-        yield _apply_sql(context, statements, job_ddl, dry_run)
+        yield from apply_sql(context, release_sql, job_ddl, dry_run)
     if not dry_run:
-        record_statements(bucket, statements)
+        record_statements(bucket, release_sql.statements)
         record_template(bucket, (root / "sql" / TEMPLATE).read_text(encoding="utf-8"))
     publisher.sql = sql
     _record_uploading(bucket, last, {**delta.write, **settings.write}, delta.delete, dry_run)
@@ -107,6 +112,35 @@ def deploy(
     now = {"code_sha": sha, "metadata": delta.hashes, "context": settings.hashes, "sql": sql}
     now["recorded_sql"] = sql  # outlives `_forget_sql`: for publish_dags, whose edits wait for what was released
     _record(bucket, now, dry_run)
+
+
+def release_sql_of(root: Path, catalog: Catalog, context: Context, bucket: Bucket, sha: str) -> ReleaseSql:
+    """What the repository has for the warehouse, beside what the last release had.
+
+    Raises:
+        ConfigError: a migration is not as it has to be, the views break their contract, or the record of the last
+            release cannot be read.
+    """
+    sql = root / "sql"
+    if broken := contract_problems(catalog, sql):  # by an edit in the bucket that is kept; the repository's are linted
+        raise CatalogError(broken, "views of dm")
+    statements = for_analysts(release(catalog, sql), catalog, sql, context.redshift.analyst_role)
+    entitlements = entitlements_of(root, context.environment)
+    return ReleaseSql(
+        statements, read_migrations(sql), recorded_statements(bucket), requester(), sha, entitlements=entitlements
+    )
+
+
+def entitlements_of(root: Path, environment: str) -> tuple[Entitlement, ...]:
+    """Who may see which country there; nobody, where the environment has no such file.
+
+    Raises:
+        ConfigError: a row is not as it has to be.
+    """
+    path = root / entitlement_path(f"context/{environment}.yaml")
+    if not path.is_file():
+        return ()
+    return parse_entitlements(path.read_text(encoding="utf-8"), path.relative_to(root).as_posix())
 
 
 class _Deployed:
@@ -214,13 +248,6 @@ def texts_there(files: Mapping[str, MetadataFile]) -> dict[str, str]:
     }
 
 
-def last_release(bucket: Bucket) -> dict[str, Any]:
-    """What the last deploy has recorded; empty before the first."""
-    if not bucket.exists(RELEASE_KEY):
-        return {}
-    return dict(json.loads(bucket.read_text(RELEASE_KEY)))
-
-
 def _record(bucket: Bucket, now: dict[str, Any], dry_run: bool) -> None:
     """Compared with what stands: a deploy that only discards edits ends as it began, but for `uploading`."""
     if not dry_run and last_release(bucket) != now:
@@ -291,21 +318,6 @@ def _upload_publish_dag(root: Path, context: Context, dry_run: bool) -> str:
     if not dry_run:
         bucket.write_text(PUBLISH_DAG, text, "text/plain; charset=utf-8")
     return f"publish_dags: {bucket.uri(PUBLISH_DAG)} {_done('uploaded', dry_run)}"
-
-
-def _apply_sql(context: Context, statements: list[ReleaseStatement], job_ddl: str, dry_run: bool) -> str:
-    if not dry_run:
-        secret = read_secret(context.secrets.job_metadata, context.region)
-        connection = postgres.connect(secret, "job metadata")
-        try:
-            with postgres.transaction(connection, "job metadata") as cursor:
-                cursor.execute(job_ddl)
-        finally:
-            connection.close()
-        with transaction(context.secrets.redshift, context.region) as cursor:
-            for statement in statements:
-                cursor.execute(statement.sql)
-    return f"tables and procedures: {len(statements)} statements {_done('run', dry_run)}"
 
 
 def _files(count: int) -> str:

@@ -15,9 +15,10 @@ from idiscover.metadata.proposal_text import proposal_files
 from idiscover.metadata.proposals import Proposal, propose
 from idiscover.metadata.refreshing import Refresh, compare, refreshed_filter, refreshed_object
 from idiscover.metadata.yaml_edit import YamlEdit
-from idiscover.warehouse.alterations import Alteration, alterations
+from idiscover.warehouse.alterations import alterations
 from idiscover.warehouse.ddl import create_itg_table, create_stg_table
 from idiscover.warehouse.limits import check_limits
+from idiscover.warehouse.table_changes import TableChange
 
 Describe = Callable[[str], dict[str, Any]]
 SOURCE_TABLES = "dm.fact_source_table"  # tells of every table of itg
@@ -36,14 +37,14 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Onboarded:
-    """What is to become of one object; `statements`: the DDL of a new one, or what brings standing tables along."""
+    """What is to become of one object; `statements`: the DDL of a new one, or what changes standing tables."""
 
     object: str
     proposal: Proposal | None
     refresh: Refresh | None
     warnings: tuple[str, ...]
     tables: tuple[str, ...] = ()
-    alterations: tuple[Alteration, ...] = ()
+    alterations: tuple[TableChange, ...] = ()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from rich.text import Text
 from idiscover.cli.onboarding import SOURCE_TABLES, Onboarded, Onboarding
 from idiscover.metadata.proposals import Proposal
 from idiscover.metadata.refreshing import MissingField, Refresh
+from idiscover.warehouse.migration_plan import described
 
 _FEW = 12
 
@@ -35,9 +36,10 @@ def next_steps(found: Onboarding) -> list[str]:
     steps.append("idiscover validate")
     steps += [f"idiscover plan {item.object} shows all that would run" for item in found.objects]
     if altered:
+        if any(change.needs_migration for item in found.objects for change in item.alterations):
+            steps.append("idiscover migrate --draft NAME writes the migration for what no deploy does by itself")
         steps.append(
-            f"when no batch of {', '.join(altered)} is pending: run the alter statements above, then idiscover deploy "
-            "--context context/<environment>.yaml"
+            f"when no batch of {', '.join(altered)} is pending: idiscover deploy --context context/<environment>.yaml"
         )
     else:
         steps.append("idiscover deploy --context context/<environment>.yaml (on a laptop: make up)")
@@ -76,7 +78,8 @@ def _object_json(item: Onboarded) -> dict[str, Any]:
         "missing": [_missing(one) for one in item.refresh.missing] if item.refresh else [],
         "changed": _changes(item.refresh) if item.refresh else [],
         "warnings": list(item.warnings),
-        "by_hand": [change.sql or change.note for change in item.alterations],
+        "by_itself": [change.sql for change in item.alterations if change.is_automatic],
+        "needs_migration": [described(change) for change in item.alterations if change.needs_migration],
     }
 
 
@@ -86,18 +89,16 @@ def _object(console: Console, item: Onboarded) -> None:
     if item.refresh is not None:
         _refreshed(console, item.refresh)
     _list(console, "watch out", item.warnings, "yellow")
-    if item.alterations:
-        console.print(
-            Text(
-                "by hand, each on its own and not in a transaction, for a deploy never changes a table that stands:",
-                style="bold yellow",
-            )
-        )
-        for change in item.alterations:
-            if change.sql:
-                _sql(console, change.sql)
-            else:
-                console.print(Text(f"  {change.note}", style="yellow"))
+    automatic = [change for change in item.alterations if change.is_automatic]
+    if automatic:
+        console.print(Text("the next deploy runs by itself:", style="bold"))
+        for change in automatic:
+            _sql(console, change.sql)
+    planned = [change for change in item.alterations if change.needs_migration]
+    if planned:
+        console.print(Text("no deploy does by itself, so that it needs a migration:", style="bold yellow"))
+        for change in planned:
+            console.print(Text(f"  {described(change)}; {change.why}", style="yellow"))
     console.print()
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from idiscover.aws.publishing import latest_metadata, read_metadata
+from idiscover.aws.release_record import last_release
 from idiscover.aws.s3 import Bucket
 from idiscover.cli.context_delta import compare_context
-from idiscover.cli.deploying import last_release, texts_here, texts_there
+from idiscover.cli.deploying import texts_here, texts_there
 from idiscover.cli.metadata_delta import MetadataDelta, compare, differences
 from idiscover.cli.places import is_s3, read_context, read_context_text
 from idiscover.errors import ConfigError

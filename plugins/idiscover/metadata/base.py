@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
@@ -19,6 +19,8 @@ COLUMN_PATTERN = r"^[a-z_][a-z0-9_]{0,62}$"
 # no backslash: Redshift reads one as the beginning of an escape
 PLAIN_TEXT_PATTERN = r"^[^\\\x00-\x1f]{0,255}$"
 QUALIFIED_NAME_PATTERN = r"^(stg|itg|dm)\.[a-z][a-z0-9_]{0,62}$"
+VIEW_PATTERN = r"^dm\.v_[a-z0-9_]{1,61}$"
+ITG_COLUMN_PATTERN = r"^itg\.[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,62}$"
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 API_VERSION_PATTERN = r"^\d{2}\.0$"
 AIRFLOW_NAME_PATTERN = r"^[a-zA-Z][0-9a-zA-Z_-]{0,79}$"
@@ -55,6 +57,8 @@ PATTERNS = {
     QUALIFIED_NAME_PATTERN: Wording(
         "schema.name", "schema and name: stg., itg. or dm. and a name in lower case, such as itg.testing_volume"
     ),
+    VIEW_PATTERN: Wording("dm.v_name", "a view of dm: dm.v_ and the name of its table, such as dm.v_dm_testing_uptake"),
+    ITG_COLUMN_PATTERN: Wording("itg.object.column", "a column of itg with its table, such as itg.account.specialty"),
     EMAIL_PATTERN: Wording("e-mail address", "an e-mail address, such as team@example.com"),
     API_VERSION_PATTERN: Wording("text such as 62.0", 'a text such as "62.0"'),
     AIRFLOW_NAME_PATTERN: Wording(
@@ -69,6 +73,7 @@ SalesforceName = Annotated[str, StringConstraints(pattern=SALESFORCE_NAME_PATTER
 SalesforcePath = Annotated[str, StringConstraints(pattern=SALESFORCE_PATH_PATTERN)]
 VersionColumn = Annotated[str, StringConstraints(pattern=VERSION_COLUMN_PATTERN)]
 QualifiedName = Annotated[str, StringConstraints(pattern=QUALIFIED_NAME_PATTERN)]
+ItgColumn = Annotated[str, StringConstraints(pattern=ITG_COLUMN_PATTERN)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Email = Annotated[str, StringConstraints(pattern=EMAIL_PATTERN)]
 
@@ -90,6 +95,13 @@ class Model(BaseModel):
     """Base: immutable, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Owner(Model):
+    """Who answers for an object, a table or a subject."""
+
+    name: Text = Field(description="A team or a person; the DAG's owner in Airflow.")
+    email: Email = Field(description="Gets the mails of its DAGs, beside the environment's recipients.")
 
 
 def unfit(expected: str, remedy: str, stand_in: Mapping[str, object] | None = None) -> PydanticCustomError:

@@ -210,7 +210,7 @@ def _content(file: MetadataFile | None) -> bytes | None:
 
 def _rank(path: str) -> int:
     """Objects, their delta filters, tables of itg, tables of dm: later ones rest on earlier ones."""
-    starts = ("objects/", "delta_filter/", "tables/itg.", "tables/")
+    starts = ("objects/", "delta_filter/", "tables/itg.", "tables/", "subjects/")
     return next((rank for rank, start in enumerate(starts) if path.startswith(start)), len(starts))
 
 

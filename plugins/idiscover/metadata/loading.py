@@ -18,16 +18,22 @@ from idiscover.metadata.models import Catalog, Context, DeltaFilter, Model, Obje
 from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.spelling import nearest
 from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.metadata.subjects import SubjectSpec
 from idiscover.metadata.validation import problems as cross_file_problems
 from idiscover.metadata.yaml_text import Document, Place, read_yaml
 
 ModelT = TypeVar("ModelT", bound=Model)
 
-OBJECTS, DELTA_FILTERS, TABLES = "objects", "delta_filter", "tables"
-_MODELS: Mapping[str, type[Model]] = {OBJECTS: ObjectSpec, DELTA_FILTERS: DeltaFilter, TABLES: TableSpec}
+OBJECTS, DELTA_FILTERS, TABLES, SUBJECTS = "objects", "delta_filter", "tables", "subjects"
+_MODELS: Mapping[str, type[Model]] = {
+    OBJECTS: ObjectSpec,
+    DELTA_FILTERS: DeltaFilter,
+    TABLES: TableSpec,
+    SUBJECTS: SubjectSpec,
+}
 _MISPLACED = "the file lies where no metadata belongs"
 _ROUNDS = 3  # of a file's validation: what is put right uncovers more at most twice
-_NAMED_BY = {OBJECTS: "object", DELTA_FILTERS: "object", TABLES: "table"}
+_NAMED_BY = {OBJECTS: "object", DELTA_FILTERS: "object", TABLES: "table", SUBJECTS: "subject"}
 
 
 class CatalogError(ConfigError):
@@ -120,6 +126,7 @@ def load_catalog(reader: Reader, sql: SqlInventory | None = None) -> Catalog:
         objects={spec.object: spec for spec in files.of(ObjectSpec)},
         delta_filters={spec.object: spec for spec in files.of(DeltaFilter)},
         tables={spec.table: spec for spec in files.of(TableSpec)},
+        subjects={spec.subject: spec for spec in files.of(SubjectSpec)},
         versions=dict(sorted(files.versions.items())),
     )
     unread = {path for path in files.paths if path not in files.models} | files.misplaced
@@ -236,7 +243,8 @@ def _kind(path: str, folder: str) -> type[Model]:
         raise ConfigError(
             _MISPLACED,
             where=path,
-            expected="objects/<object>.yaml, delta_filter/<object>.yaml or tables/<schema>.<table>.yaml",
+            expected="objects/<object>.yaml, delta_filter/<object>.yaml, tables/<schema>.<table>.yaml or"
+            " subjects/<subject>.yaml",
             did_you_mean=f"{near}/{PurePosixPath(path).stem}.yaml" if near else None,
             remedy="move or rename it",
         )

@@ -32,6 +32,7 @@ from idiscover.metadata.base import (
     VersionColumn,
     unfit,
 )
+from idiscover.metadata.base import Owner as Owner
 from idiscover.metadata.environment import AirflowSettings as AirflowSettings
 from idiscover.metadata.environment import Buckets as Buckets
 from idiscover.metadata.environment import Context as Context
@@ -40,9 +41,14 @@ from idiscover.metadata.environment import MailSettings as MailSettings
 from idiscover.metadata.environment import RedshiftSettings as RedshiftSettings
 from idiscover.metadata.environment import SalesforceSettings as SalesforceSettings
 from idiscover.metadata.environment import SecretNames as SecretNames
+from idiscover.metadata.environment import TableauSettings as TableauSettings
 from idiscover.metadata.extraction import VARCHAR_MAX_BYTES as VARCHAR_MAX_BYTES
 from idiscover.metadata.extraction import ExtractionSettings as ExtractionSettings
 from idiscover.metadata.extraction import Protection as Protection
+from idiscover.metadata.subjects import Geography as Geography
+from idiscover.metadata.subjects import Hierarchy as Hierarchy
+from idiscover.metadata.subjects import Ratio as Ratio
+from idiscover.metadata.subjects import SubjectSpec as SubjectSpec
 from idiscover.metadata.table_checks_spec import AcceptedValues as AcceptedValues
 from idiscover.metadata.table_checks_spec import Expression as Expression
 from idiscover.metadata.table_checks_spec import ForeignKey as ForeignKey
@@ -105,13 +111,6 @@ class PiiClass(StrEnum):
     NONE = "none"
     PERSONAL = "personal"
     SENSITIVE = "sensitive"
-
-
-class Owner(Model):
-    """Who answers for an object or a table."""
-
-    name: Text = Field(description="A team or a person; the DAG's owner in Airflow.")
-    email: Email = Field(description="Gets the mails of its DAGs, beside the environment's recipients.")
 
 
 class FieldSpec(Model):
@@ -455,4 +454,5 @@ class Catalog(Model):
     objects: dict[str, ObjectSpec]
     delta_filters: dict[str, DeltaFilter]
     tables: dict[str, TableSpec]  # by qualified name
+    subjects: dict[str, SubjectSpec] = Field(default_factory=dict)
     versions: dict[str, str]  # file (relative to metadata/) → S3 VersionId or content hash

@@ -29,7 +29,7 @@ DAG_ID_MAX_LENGTH = 50  # MWAA's InvokeRestApi takes paths of 64 characters, suc
 NAME_MAX_LENGTH = 34  # with s3_to_redshift__ in front, a dag_id; leaves room for load_<name>__superseded too
 COLUMNS_MAX = 1600  # of a Redshift table
 SYSTEM_COLUMNS = 5  # of a table of itg: see docs/architecture.md
-RESERVED_OBJECTS = frozenset({"batch_load"})  # stg.batch_load is the ledger of loads
+RESERVED_OBJECTS = frozenset({"batch_load", "table_migration"})  # in stg the ledgers of loads and of changed tables
 # Columns that the platform or the database adds to a table, and parameters of a procedure.
 RESERVED_COLUMNS = frozenset(
     {"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "p_country_code", "p_as_of_date", "p_run_id"}

@@ -25,9 +25,15 @@ def table_path(table: str) -> str:
     return f"tables/{table}.yaml"
 
 
+def subject_path(subject: str) -> str:
+    """File of a subject."""
+    return f"subjects/{subject}.yaml"
+
+
 def owner_of(path: str, catalog: Catalog) -> Owner | None:
-    """Who answers for a metadata file; None where the catalog has neither its object nor its table."""
+    """Who answers for a metadata file; None where the catalog has neither its object, its table nor its subject."""
     folder, _, name = path.rpartition("/")
     name = name.removesuffix(".yaml")
-    spec = catalog.tables.get(name) if folder == "tables" else catalog.objects.get(name)
+    by_folder = {"tables": catalog.tables, "subjects": catalog.subjects}
+    spec = by_folder.get(folder, catalog.objects).get(name)
     return spec.owner if spec is not None else None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 
 from idiscover.errors import ConfigError
-from idiscover.metadata import environment, models
+from idiscover.metadata import environment, models, subjects
 from idiscover.metadata.base import PATTERNS, Model
 
 # Headings of the page, and the models whose keys stand below them.
@@ -41,6 +41,10 @@ SECTIONS: Mapping[str, type[Model]] = {
     "checks, kind reconciliation": models.Reconciliation,
     "sums": models.Sum,
     "checks, kind expression": models.Expression,
+    "subjects/<subject>.yaml": subjects.SubjectSpec,
+    "hierarchies": subjects.Hierarchy,
+    "ratios": subjects.Ratio,
+    "geography": subjects.Geography,
     "context/<environment>.yaml": environment.Context,
     "buckets": environment.Buckets,
     "secrets": environment.SecretNames,
@@ -48,6 +52,7 @@ SECTIONS: Mapping[str, type[Model]] = {
     "emr": environment.EmrSettings,
     "salesforce": environment.SalesforceSettings,
     "redshift": environment.RedshiftSettings,
+    "tableau": environment.TableauSettings,
     "airflow": environment.AirflowSettings,
 }
 BEGIN, END = "<!-- keys: made by idiscover schema from the models, edit them there -->", "<!-- end of keys -->"

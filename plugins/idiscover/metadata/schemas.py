@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from idiscover.metadata.base import Model
 from idiscover.metadata.environment import Context
-from idiscover.metadata.models import DeltaFilter, ObjectSpec, TableSpec
+from idiscover.metadata.models import DeltaFilter, ObjectSpec, SubjectSpec, TableSpec
 
 MODELINE = "# yaml-language-server: $schema="
 
@@ -39,6 +39,7 @@ SCHEMAS = (
     SchemaFile("metadata/schema/object.schema.json", "metadata/objects", ObjectSpec),
     SchemaFile("metadata/schema/delta_filter.schema.json", "metadata/delta_filter", DeltaFilter),
     SchemaFile("metadata/schema/table.schema.json", "metadata/tables", TableSpec),
+    SchemaFile("metadata/schema/subject.schema.json", "metadata/subjects", SubjectSpec),
     SchemaFile("context/schema/context.schema.json", "context", Context),
 )
 

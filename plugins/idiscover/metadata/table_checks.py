@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from idiscover.errors import ConfigError
+from idiscover.metadata.column_checks import COLUMN_CHECKS
 from idiscover.metadata.models import Catalog, CountryVia, Family, TableSpec
 from idiscover.metadata.object_checks import Problems, name_fits, names
 from idiscover.metadata.paths import object_path, table_path
 from idiscover.metadata.spelling import nearest
 from idiscover.metadata.statements import parse_call
-from idiscover.metadata.table_columns import caption_of
 
 _INPUT_SCHEMAS: Mapping[Family, tuple[str, ...]] = {
     Family.STG_TO_ITG: ("stg", "itg"),
@@ -156,34 +156,6 @@ def _source_exists(table: TableSpec, catalog: Catalog, unread: Collection[str]) 
         )
 
 
-def _columns_stand_once(table: TableSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
-    """A table of dm describes a column once, two columns have two captions; a table of itg describes none."""
-    where = table_path(table.table)
-    if table.columns and table.table.startswith("itg."):
-        yield ConfigError(
-            "a table of itg describes columns",
-            where=where,
-            key="columns",
-            got=names(column.name for column in table.columns),
-            expected=f"no columns: {object_path(table.name)} has them",
-            remedy="remove columns",
-        )
-        return
-    taken: set[str] = set()
-    for position, column in enumerate(table.columns):
-        caption = column.caption or caption_of(column.name)
-        for key, text in (("name", column.name), ("caption", caption)):
-            if f"{key} {text}" in taken:
-                yield ConfigError(
-                    f"a column's {key} stands twice",
-                    where=where,
-                    key=f"columns.{position}.{key}",
-                    got=text,
-                    remedy="keep one" if key == "name" else "give each column a caption of its own",
-                )
-        taken |= {f"name {column.name}", f"caption {caption}"}
-
-
 def _statements_parse(table: TableSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
     """Statements are CALLs of procedures of the table's schema, one of them its own."""
     where, schema = table_path(table.table), table.table.split(".")[0]
@@ -258,6 +230,6 @@ TABLE_CHECKS: tuple[Callable[[TableSpec, Catalog, Collection[str]], Problems], .
     _inputs_exist,
     _every_table_is_told_of,
     _source_exists,
-    _columns_stand_once,
     _statements_parse,
+    *COLUMN_CHECKS,
 )

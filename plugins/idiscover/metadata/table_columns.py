@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from idiscover.metadata.base import Model, Name, Text, unfit
+from idiscover.metadata.base import ItgColumn, Model, Name, Text, unfit
 from idiscover.metadata.sql_inventory import SqlColumn
 
 Role = Literal["dimension", "measure"]
@@ -30,6 +30,20 @@ class TableColumn(Model):
     caption: Text | None = Field(
         default=None,
         description="Its name for people. Left out, it is made of the name: `testing_rate` becomes `Testing rate`.",
+    )
+    origin: ItgColumn | None = Field(
+        default=None,
+        description="The column of itg whose values it shows, as they are or under another form, such as"
+        " `itg.account.specialty`. Left out: it is computed.",
+    )
+    pii: Literal["none", "pseudonym"] = Field(
+        default="none",
+        description="`pseudonym`: it stands for a person whom only those who may read itg can name. Nothing more"
+        " personal reaches dm.",
+    )
+    not_personal: Text | None = Field(
+        default=None,
+        description="Why it holds nothing personal though its origin does, or a personal field has its name.",
     )
     role: Role | None = Field(
         default=None,
@@ -71,6 +85,8 @@ class ViewColumn:
     is_nullable: bool
     caption: str
     description: str
+    origin: str | None
+    pii: Literal["none", "pseudonym"]
     role: Role
     format: Format
     folder: str | None
@@ -105,6 +121,8 @@ def _with_defaults(column: TableColumn, sql: SqlColumn) -> ViewColumn:
         is_nullable=sql.is_nullable,
         caption=column.caption or caption_of(column.name),
         description=column.description,
+        origin=column.origin,
+        pii=column.pii,
         role=role,
         format=shown,
         folder=column.folder,

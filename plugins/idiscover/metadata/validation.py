@@ -12,6 +12,7 @@ from idiscover.metadata.object_checks import OBJECT_CHECKS, filters_without_obje
 from idiscover.metadata.read_checks import READ_CHECKS
 from idiscover.metadata.sql_checks import SQL_CHECKS
 from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.metadata.subject_checks import SUBJECT_CHECKS
 from idiscover.metadata.table_checks import TABLE_CHECKS, cycles
 
 _OBJECT_CHECKS = (*OBJECT_CHECKS, *READ_CHECKS, *FILTER_CHECKS)
@@ -42,6 +43,9 @@ def problems(catalog: Catalog, unread: Collection[str] = (), sql: SqlInventory |
         for sql_check in WITH_SQL if sql is not None else ():
             found.extend(sql_check(table, catalog, sql))
     found.extend(cycles(catalog))
+    for subject in catalog.subjects.values():
+        for subject_check in SUBJECT_CHECKS:
+            found.extend(subject_check(subject, catalog, unread))
     return found
 
 
@@ -53,6 +57,7 @@ def rules(with_sql: bool) -> list[str]:
         same_salesforce_object_twice,
         *_TABLE_CHECKS,
         cycles,
+        *SUBJECT_CHECKS,
         *(WITH_SQL if with_sql else ()),
     )
     return [(check.__doc__ or "").strip().splitlines()[0] for check in checks]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from idiscover.metadata.models import CountryNone, FieldSpec, ObjectSpec, PiiClass
-from idiscover.warehouse.types import column_type, quoted
+from idiscover.warehouse.types import column_type, literal, quoted
 
 BATCH_LOAD = """\
 -- stg.batch_load: the ledger of what COPY brought; a batch that it has is not copied again. grain: batch_id.
@@ -117,7 +117,7 @@ def _load_audit(_spec: ObjectSpec, table: str) -> str:
     head = [
         f"-- {table}: what became of the Ids of each batch. grain: one row per call and batch.",
         "-- removed: records that the batch, a read of every Id, does not have.",
-        "-- Appended to and read by time, joined with nothing.",
+        "-- Appended to and read by time, joined with nothing: rows spread evenly, sorted by time.",
     ]
     columns = [
         "country_code varchar(2) not null",
@@ -138,6 +138,7 @@ def _absence(spec: ObjectSpec, table: str) -> str:
         f"-- {table}: reads of every Id that itg.{spec.object} holds nothing beyond. grain: batch_id, loaded_at_utc.",
         "-- While the newest read stands here, nobody searches the whole table for absences. loaded_at_utc is the",
         "-- ledger's: a batch that is loaded again is applied again.",
+        "-- On every node: it is small, and every call reads it.",
     ]
     columns = [
         "batch_id varchar(128) not null",
@@ -152,7 +153,7 @@ def column_comments(table: str, fields: Iterable[FieldSpec]) -> list[tuple[str, 
     return [
         (
             f"comment {table}.{field.column}",
-            f"comment on column {table}.{quoted(field.column)} is {_text(_comment(field))};",
+            f"comment on column {table}.{quoted(field.column)} is {literal(_comment(field))};",
         )
         for field in fields
     ]
@@ -174,8 +175,3 @@ def _comment(field: FieldSpec) -> str:
 def _table(name: str, head: Sequence[str], columns: Sequence[str], options: Sequence[str]) -> str:
     body = ",\n".join(f"    {column}" for column in columns)
     return "\n".join([*head, f"create table if not exists {name} (", body, ")", *options[:-1], f"{options[-1]};"])
-
-
-def _text(text: str) -> str:
-    """`text` as a literal. Databases differ in what a backslash in one means, and a comment can do without."""
-    return "'" + text.replace("\\", "/").replace("'", "''") + "'"

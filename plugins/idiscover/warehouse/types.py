@@ -36,3 +36,8 @@ def column_type(field: FieldSpec) -> str:
 def quoted(identifier: str) -> str:
     """`identifier` in double quotes: a name of metadata may be a reserved word."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """`text` as a literal of a comment. Databases differ in what a backslash means, and a comment can do without."""
+    return "'" + text.replace("\\", "/").replace("'", "''") + "'"

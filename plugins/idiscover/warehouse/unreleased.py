@@ -16,6 +16,7 @@ from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.metadata.validation import WITH_SQL
 from idiscover.plan.build import itg_plan
 from idiscover.warehouse.alterations import alterations
+from idiscover.warehouse.migration_plan import described
 from idiscover.warehouse.release import ReleaseStatement, tables_of
 from idiscover.warehouse.winners import winner_ctes
 
@@ -100,15 +101,17 @@ def _faults(table: TableSpec | None, catalog: Catalog, inventory: SqlInventory) 
 def _refusal(
     path: str, lacking: Collection[str], before: ObjectSpec | None, after: ObjectSpec, release: str
 ) -> ConfigError:
-    changes = list(alterations(before, after)) if before is not None else []
-    by_hand = " ".join(change.sql or f"({change.note})" for change in changes)
+    changes = alterations(before, after) if before is not None else []
+    by_itself = " ".join(change.sql for change in changes if change.is_automatic)
+    planned = "; ".join(described(change) for change in changes if change.needs_migration)
+    remedy = f"write a migration, for a deploy does not do by itself: {planned}. Then " if planned else ""
+    does = f"that runs {by_itself} " if by_itself else ""
     return ConfigError(
         NEEDS_RELEASE,
         where=path,
         got=f"metadata for which the warehouse lacks: {', '.join(lacking)}",
         expected="tables and procedures as the last release has brought them",
-        remedy=(f"alter the standing tables by hand: {by_hand} Then release it: " if by_hand else "release it: ")
-        + f"{release}; the edit is in force after that. Or take it back",
+        remedy=f"{remedy}release it: {release}; {does}the edit is in force after that. Or take it back",
     )
 
 

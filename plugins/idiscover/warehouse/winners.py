@@ -8,8 +8,8 @@ A version is dead if it was changed and read before the newest read of every Id 
 Id. A record with only dead versions has no winner: it leaves itg, by the procedure of the country that holds it.
 
 What a call costs: it grows with stg, and with the country's slice until the absences of the newest read of every Id
-are applied. Two narrow columns of the whole itg table are compared with stg's Ids, and for objects whose country is
-another's, with that other's table. It does not grow with history, nor with the number of batches that were.
+are applied. A few narrow columns of the whole itg table are read once and compared with stg's Ids and, for objects
+whose country is another's, with that other's table. It does not grow with history, nor with the number of batches.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def winner_ctes(itg: ItgPlan, country: str | None = None) -> str:
     parts = (
         NEWEST_READ,
         _UNAPPLIED_READ,
-        _candidate(itg, country),
+        _held(itg, country),
         _versions(itg),
         _JUDGED,
         _ranked(itg),
@@ -60,39 +60,49 @@ def winner_ctes(itg: ItgPlan, country: str | None = None) -> str:
     return "\n\n".join(part.format(**names_of(itg)) for part in parts)
 
 
-def _candidate(itg: ItgPlan, country: str | None) -> str:
-    held = f"\n        and held._country_code = {country}" if country else ""
-    return _CANDIDATE.replace("{moved}", _moved(itg, country)).replace("{held_by}", held)
+def _held(itg: ItgPlan, country: str | None) -> str:
+    source = "" if isinstance(itg.country, CountryNone) else f"held.{quoted(itg.country.column)} as _country_source,"
+    no_news = _line("0 as _is_new_to_history,") if itg.history else ""
+    columns = _HELD_COLUMNS.replace("{held_version}", _version(itg, "held")).replace(
+        "{held_source}", _line(source) + no_news
+    )
+    or_moved, staged_join, moved = _moved(itg, country)
+    return (
+        _HELD.replace("{held_columns}", columns)
+        .replace("{or_moved}", or_moved)
+        .replace("{staged_join}", staged_join)
+        .replace("{moved}", moved)
+        .replace("{held_by}", f"\n        and held._country_code = {country}" if country else "")
+    )
 
 
-def _moved(itg: ItgPlan, country: str | None) -> str:
+def _moved(itg: ItgPlan, country: str | None) -> tuple[str, str, str]:
+    """How rows are found whose parent has moved to another country, has come to be known, or has gone since they were
+    written, of which nothing in stg tells: words of a comment, how stg is joined, what follows that join."""
     if not isinstance(itg.country, CountryVia):
-        return ""
-    parent, reference = itg.country.object, quoted(itg.country.column)
-    moved_here = f"\n        and coalesce(parent._country_code, '{{zz}}') = {country}" if country else ""
-    return f"""
-    union
-    -- Rows whose {parent} has moved to another country, has come to be known, or has gone since they were written.
-    -- Nothing in stg says so, and itg itself is searched: a join over two columns.
-    select held.{{key}}
-    from {{itg}} as held
-    left join itg.{parent} as parent on held.{reference} = parent.{{key}}
-    where held._country_code <> coalesce(parent._country_code, '{{zz}}'){moved_here}"""
+        return "", "inner join", ""
+    parent, now = itg.country.object, "coalesce(parent._country_code, '{zz}')"
+    moved = f"held._country_code <> {now}"
+    if country:
+        moved = f"(\n            {moved}\n            and {now} = {country}\n        )"
+    return (
+        f", and those whose {parent}\n    -- has moved, has come to be known or has gone",
+        "left join",
+        f"\n    left join itg.{parent} as parent on held.{quoted(itg.country.column)} = parent.{{key}}"
+        f"\n    where\n        staged.{{key}} is not null\n        or {moved}",
+    )
 
 
 def _versions(itg: ItgPlan) -> str:
-    source, news, no_news, join = "", "", "", ""
+    source, news, join = "", "", ""
     if not isinstance(itg.country, CountryNone):
-        source = f"{{alias}}.{quoted(itg.country.column)} as _country_source,"
+        source = f"staged.{quoted(itg.country.column)} as _country_source,"
     if itg.history:
         news = "case when known.{key} is null then 1 else 0 end as _is_new_to_history,"
-        no_news = "0 as _is_new_to_history,"
         join = "\n    left join {history} as known on staged._batch_id = known._batch_id and staged.{key} = known.{key}"
     return (
-        _VERSIONS.replace("{staged_source}", _line(source.format(alias="staged")) + _line(news))
-        .replace("{held_source}", _line(source.format(alias="held")) + _line(no_news))
+        _VERSIONS.replace("{staged_source}", _line(source) + _line(news))
         .replace("{staged_version}", _version(itg, "staged"))
-        .replace("{held_version}", _version(itg, "held"))
         .replace("{history_join}", join)
     )
 
@@ -164,11 +174,15 @@ _UNAPPLIED_READ = """unapplied_read as (
     where newest_read.batch_id is not null and applied.batch_id is null
 ),"""
 
-_CANDIDATE = """candidate as (
-    select {key} from {stg}{moved}
-    union
-    -- Rows that the newest read does not have: itg is searched once for each such read.
-    select held.{key}
+_HELD = """held_version as (
+    -- What itg holds of Ids that may change: those that stg has{or_moved}. itg is read once. A row that comes
+    -- twice competes with itself alone.
+    select{held_columns}
+    from {itg} as held
+    {staged_join} {stg} as staged on held.{key} = staged.{key}{moved}
+    union all
+    -- Rows that the newest read does not have: itg is searched once more for each such read.
+    select{held_columns}
     from unapplied_read
     inner join {itg} as held
         on
@@ -178,6 +192,12 @@ _CANDIDATE = """candidate as (
         on unapplied_read.batch_id = present._batch_id and held.{key} = present.{key}
     where present.{key} is null{held_by}
 ),"""
+
+_HELD_COLUMNS = """
+        held.{key},{held_version}
+        held._read_at_utc,
+        held._batch_id,{held_source}
+        held._country_code as _held_country_code"""
 
 _VERSIONS = """all_versions as (
     select
@@ -189,13 +209,9 @@ _VERSIONS = """all_versions as (
     from {stg} as staged{history_join}
     union all
     select
-        held.{key},{held_version}
-        held._read_at_utc,
-        held._batch_id,{held_source}
-        held._country_code as _held_country_code,
+        held_version.*,
         1 as _is_held
-    from {itg} as held
-    inner join candidate on held.{key} = candidate.{key}
+    from held_version
 ),"""
 
 _JUDGED = """judged as (

@@ -15,6 +15,7 @@ declare
     v_looked_at bigint;
     v_inserted bigint;
     v_updated bigint;
+    v_moved bigint;
     v_written bigint;
     v_unchanged bigint;
     v_superseded bigint;
@@ -58,19 +59,37 @@ begin
         where newest_read.batch_id is not null and applied.batch_id is null
     ),
 
-    candidate as (
-        select "id" from stg.result
-        union
-        -- Rows whose test has moved to another country, has come to be known, or has gone since they were written.
-        -- Nothing in stg says so, and itg itself is searched: a join over two columns.
-        select held."id"
+    held_version as (
+        -- What itg holds of Ids that may change: those that stg has, and those whose test
+        -- has moved, has come to be known or has gone. itg is read once. A row that comes
+        -- twice competes with itself alone.
+        select
+            held."id",
+            held."system_modstamp",
+            held._read_at_utc,
+            held._batch_id,
+            held."test_id" as _country_source,
+            0 as _is_new_to_history,
+            held._country_code as _held_country_code
         from itg.result as held
+        left join stg.result as staged on held."id" = staged."id"
         left join itg.test as parent on held."test_id" = parent."id"
-        where held._country_code <> coalesce(parent._country_code, 'ZZ')
-            and coalesce(parent._country_code, 'ZZ') = p_country_code
-        union
-        -- Rows that the newest read does not have: itg is searched once for each such read.
-        select held."id"
+        where
+            staged."id" is not null
+            or (
+                held._country_code <> coalesce(parent._country_code, 'ZZ')
+                and coalesce(parent._country_code, 'ZZ') = p_country_code
+            )
+        union all
+        -- Rows that the newest read does not have: itg is searched once more for each such read.
+        select
+            held."id",
+            held."system_modstamp",
+            held._read_at_utc,
+            held._batch_id,
+            held."test_id" as _country_source,
+            0 as _is_new_to_history,
+            held._country_code as _held_country_code
         from unapplied_read
         inner join itg.result as held
             on
@@ -96,16 +115,9 @@ begin
         left join itg.result__history as known on staged._batch_id = known._batch_id and staged."id" = known."id"
         union all
         select
-            held."id",
-            held."system_modstamp",
-            held._read_at_utc,
-            held._batch_id,
-            held."test_id" as _country_source,
-            0 as _is_new_to_history,
-            held._country_code as _held_country_code,
+            held_version.*,
             1 as _is_held
-        from itg.result as held
-        inner join candidate on held."id" = candidate."id"
+        from held_version
     ),
 
     judged as (
@@ -253,10 +265,24 @@ begin
     -- 4. Write. The counts are the database's own.
     delete from itg.result
     using load_result__plan as plan
-    where result._country_code = plan._held_country_code
+    where result._country_code = p_country_code
         and result."id" = plan."id"
         and plan._outcome = 'updated';
     get diagnostics v_updated := row_count;
+
+    -- Those that come from other countries, if any do: the search is not of one slice.
+    select count(*) into v_moved
+    from load_result__plan
+    where _moved_from_country_code is not null;
+    if v_moved > 0 then
+        delete from itg.result
+        using load_result__plan as plan
+        where result._country_code = plan._moved_from_country_code
+            and result."id" = plan."id"
+            and plan._outcome = 'updated';
+        get diagnostics v_moved := row_count;
+        v_updated := v_updated + v_moved;
+    end if;
 
     delete from itg.result
     using load_result__plan as plan

@@ -15,6 +15,7 @@ declare
     v_looked_at bigint;
     v_inserted bigint;
     v_updated bigint;
+    v_moved bigint;
     v_written bigint;
     v_unchanged bigint;
     v_superseded bigint;
@@ -57,19 +58,35 @@ begin
         where newest_read.batch_id is not null and applied.batch_id is null
     ),
 
-    candidate as (
-        select "id" from stg.test
-        union
-        -- Rows whose lab has moved to another country, has come to be known, or has gone since they were written.
-        -- Nothing in stg says so, and itg itself is searched: a join over two columns.
-        select held."id"
+    held_version as (
+        -- What itg holds of Ids that may change: those that stg has, and those whose lab
+        -- has moved, has come to be known or has gone. itg is read once. A row that comes
+        -- twice competes with itself alone.
+        select
+            held."id",
+            held."system_modstamp",
+            held._read_at_utc,
+            held._batch_id,
+            held."lab_id" as _country_source,
+            held._country_code as _held_country_code
         from itg.test as held
+        left join stg.test as staged on held."id" = staged."id"
         left join itg.lab as parent on held."lab_id" = parent."id"
-        where held._country_code <> coalesce(parent._country_code, 'ZZ')
-            and coalesce(parent._country_code, 'ZZ') = p_country_code
-        union
-        -- Rows that the newest read does not have: itg is searched once for each such read.
-        select held."id"
+        where
+            staged."id" is not null
+            or (
+                held._country_code <> coalesce(parent._country_code, 'ZZ')
+                and coalesce(parent._country_code, 'ZZ') = p_country_code
+            )
+        union all
+        -- Rows that the newest read does not have: itg is searched once more for each such read.
+        select
+            held."id",
+            held."system_modstamp",
+            held._read_at_utc,
+            held._batch_id,
+            held."lab_id" as _country_source,
+            held._country_code as _held_country_code
         from unapplied_read
         inner join itg.test as held
             on
@@ -93,15 +110,9 @@ begin
         from stg.test as staged
         union all
         select
-            held."id",
-            held."system_modstamp",
-            held._read_at_utc,
-            held._batch_id,
-            held."lab_id" as _country_source,
-            held._country_code as _held_country_code,
+            held_version.*,
             1 as _is_held
-        from itg.test as held
-        inner join candidate on held."id" = candidate."id"
+        from held_version
     ),
 
     judged as (
@@ -259,10 +270,24 @@ begin
     -- 4. Write. The counts are the database's own.
     delete from itg.test
     using load_test__plan as plan
-    where test._country_code = plan._held_country_code
+    where test._country_code = p_country_code
         and test."id" = plan."id"
         and plan._outcome = 'updated';
     get diagnostics v_updated := row_count;
+
+    -- Those that come from other countries, if any do: the search is not of one slice.
+    select count(*) into v_moved
+    from load_test__plan
+    where _moved_from_country_code is not null;
+    if v_moved > 0 then
+        delete from itg.test
+        using load_test__plan as plan
+        where test._country_code = plan._moved_from_country_code
+            and test."id" = plan."id"
+            and plan._outcome = 'updated';
+        get diagnostics v_moved := row_count;
+        v_updated := v_updated + v_moved;
+    end if;
 
     delete from itg.test
     using load_test__plan as plan

@@ -15,6 +15,7 @@ declare
     v_looked_at bigint;
     v_inserted bigint;
     v_updated bigint;
+    v_moved bigint;
     v_written bigint;
     v_unchanged bigint;
     v_superseded bigint;
@@ -57,11 +58,25 @@ begin
         where newest_read.batch_id is not null and applied.batch_id is null
     ),
 
-    candidate as (
-        select "id" from stg.unit
-        union
-        -- Rows that the newest read does not have: itg is searched once for each such read.
-        select held."id"
+    held_version as (
+        -- What itg holds of Ids that may change: those that stg has. itg is read once. A row that comes
+        -- twice competes with itself alone.
+        select
+            held."id",
+            held."system_modstamp",
+            held._read_at_utc,
+            held._batch_id,
+            held._country_code as _held_country_code
+        from itg.unit as held
+        inner join stg.unit as staged on held."id" = staged."id"
+        union all
+        -- Rows that the newest read does not have: itg is searched once more for each such read.
+        select
+            held."id",
+            held."system_modstamp",
+            held._read_at_utc,
+            held._batch_id,
+            held._country_code as _held_country_code
         from unapplied_read
         inner join itg.unit as held
             on
@@ -84,14 +99,9 @@ begin
         from stg.unit as staged
         union all
         select
-            held."id",
-            held."system_modstamp",
-            held._read_at_utc,
-            held._batch_id,
-            held._country_code as _held_country_code,
+            held_version.*,
             1 as _is_held
-        from itg.unit as held
-        inner join candidate on held."id" = candidate."id"
+        from held_version
     ),
 
     judged as (
@@ -228,10 +238,24 @@ begin
     -- 4. Write. The counts are the database's own.
     delete from itg.unit
     using load_unit__plan as plan
-    where unit._country_code = plan._held_country_code
+    where unit._country_code = p_country_code
         and unit."id" = plan."id"
         and plan._outcome = 'updated';
     get diagnostics v_updated := row_count;
+
+    -- Those that come from other countries, if any do: the search is not of one slice.
+    select count(*) into v_moved
+    from load_unit__plan
+    where _moved_from_country_code is not null;
+    if v_moved > 0 then
+        delete from itg.unit
+        using load_unit__plan as plan
+        where unit._country_code = plan._moved_from_country_code
+            and unit."id" = plan."id"
+            and plan._outcome = 'updated';
+        get diagnostics v_moved := row_count;
+        v_updated := v_updated + v_moved;
+    end if;
 
     delete from itg.unit
     using load_unit__plan as plan

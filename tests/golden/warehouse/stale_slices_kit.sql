@@ -28,11 +28,25 @@ unapplied_read as (
     where newest_read.batch_id is not null and applied.batch_id is null
 ),
 
-candidate as (
-    select "id" from stg.kit
-    union
-    -- Rows that the newest read does not have: itg is searched once for each such read.
-    select held."id"
+held_version as (
+    -- What itg holds of Ids that may change: those that stg has. itg is read once. A row that comes
+    -- twice competes with itself alone.
+    select
+        held."id",
+        held."system_modstamp",
+        held._read_at_utc,
+        held._batch_id,
+        held._country_code as _held_country_code
+    from itg.kit as held
+    inner join stg.kit as staged on held."id" = staged."id"
+    union all
+    -- Rows that the newest read does not have: itg is searched once more for each such read.
+    select
+        held."id",
+        held."system_modstamp",
+        held._read_at_utc,
+        held._batch_id,
+        held._country_code as _held_country_code
     from unapplied_read
     inner join itg.kit as held
         on
@@ -54,14 +68,9 @@ all_versions as (
     from stg.kit as staged
     union all
     select
-        held."id",
-        held."system_modstamp",
-        held._read_at_utc,
-        held._batch_id,
-        held._country_code as _held_country_code,
+        held_version.*,
         1 as _is_held
-    from itg.kit as held
-    inner join candidate on held."id" = candidate."id"
+    from held_version
 ),
 
 judged as (

@@ -28,11 +28,27 @@ unapplied_read as (
     where newest_read.batch_id is not null and applied.batch_id is null
 ),
 
-candidate as (
-    select "id" from stg.lab
-    union
-    -- Rows that the newest read does not have: itg is searched once for each such read.
-    select held."id"
+held_version as (
+    -- What itg holds of Ids that may change: those that stg has. itg is read once. A row that comes
+    -- twice competes with itself alone.
+    select
+        held."id",
+        held."system_modstamp",
+        held._read_at_utc,
+        held._batch_id,
+        held."country_code" as _country_source,
+        held._country_code as _held_country_code
+    from itg.lab as held
+    inner join stg.lab as staged on held."id" = staged."id"
+    union all
+    -- Rows that the newest read does not have: itg is searched once more for each such read.
+    select
+        held."id",
+        held."system_modstamp",
+        held._read_at_utc,
+        held._batch_id,
+        held."country_code" as _country_source,
+        held._country_code as _held_country_code
     from unapplied_read
     inner join itg.lab as held
         on
@@ -55,15 +71,9 @@ all_versions as (
     from stg.lab as staged
     union all
     select
-        held."id",
-        held."system_modstamp",
-        held._read_at_utc,
-        held._batch_id,
-        held."country_code" as _country_source,
-        held._country_code as _held_country_code,
+        held_version.*,
         1 as _is_held
-    from itg.lab as held
-    inner join candidate on held."id" = candidate."id"
+    from held_version
 ),
 
 judged as (

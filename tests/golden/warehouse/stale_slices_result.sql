@@ -28,18 +28,34 @@ unapplied_read as (
     where newest_read.batch_id is not null and applied.batch_id is null
 ),
 
-candidate as (
-    select "id" from stg.result
-    union
-    -- Rows whose test has moved to another country, has come to be known, or has gone since they were written.
-    -- Nothing in stg says so, and itg itself is searched: a join over two columns.
-    select held."id"
+held_version as (
+    -- What itg holds of Ids that may change: those that stg has, and those whose test
+    -- has moved, has come to be known or has gone. itg is read once. A row that comes
+    -- twice competes with itself alone.
+    select
+        held."id",
+        held."system_modstamp",
+        held._read_at_utc,
+        held._batch_id,
+        held."test_id" as _country_source,
+        0 as _is_new_to_history,
+        held._country_code as _held_country_code
     from itg.result as held
+    left join stg.result as staged on held."id" = staged."id"
     left join itg.test as parent on held."test_id" = parent."id"
-    where held._country_code <> coalesce(parent._country_code, 'ZZ')
-    union
-    -- Rows that the newest read does not have: itg is searched once for each such read.
-    select held."id"
+    where
+        staged."id" is not null
+        or held._country_code <> coalesce(parent._country_code, 'ZZ')
+    union all
+    -- Rows that the newest read does not have: itg is searched once more for each such read.
+    select
+        held."id",
+        held."system_modstamp",
+        held._read_at_utc,
+        held._batch_id,
+        held."test_id" as _country_source,
+        0 as _is_new_to_history,
+        held._country_code as _held_country_code
     from unapplied_read
     inner join itg.result as held
         on
@@ -64,16 +80,9 @@ all_versions as (
     left join itg.result__history as known on staged._batch_id = known._batch_id and staged."id" = known."id"
     union all
     select
-        held."id",
-        held."system_modstamp",
-        held._read_at_utc,
-        held._batch_id,
-        held."test_id" as _country_source,
-        0 as _is_new_to_history,
-        held._country_code as _held_country_code,
+        held_version.*,
         1 as _is_held
-    from itg.result as held
-    inner join candidate on held."id" = candidate."id"
+    from held_version
 ),
 
 judged as (

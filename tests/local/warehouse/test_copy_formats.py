@@ -203,6 +203,12 @@ def test_delimited_text(run: Run, lake: Lake) -> None:
     assert errors_of(run) == [(3, "", "'Blue", "Delimited value missing end quote")]
 
 
+def test_white_space_around_quotes_is_no_part_of_a_csv_field(run: Run, lake: Lake) -> None:
+    data = 'a, "b c" ,"d"\t\n" e "" , f",g,h\n'
+    columns = "a varchar(20), b varchar(20), c varchar(20)"
+    assert load(run, lake, columns, data, "csv") == [("a", "b c", "d"), (' e " , f', "g", "h")]
+
+
 def test_blank_fields_and_nul(run: Run, lake: Lake) -> None:
     columns = "a varchar(10), n int, d date, c char(3)"
     assert load(run, lake, columns, "  | \t |  |\n", "") == [("  ", None, None, "   ")]

@@ -27,6 +27,7 @@ Run = Callable[..., Any]
         ("bpcharcmp('abc', 'abd')", -1),
         ("octetindex('q', 'Άμαζον q')", 14),
         ("soundex('Amazon')", "A525"),
+        ("'a' + 'b' + 'c'::varchar(3) + current_user::varchar", "abcpostgres"),
         ("difference('Amazon', 'Amazone')", 4),
         ("crc32('Amazon Redshift')", "f2726906"),
         ("left('abcdef', 2) || right('abcdef', 2) || reverse('ab')", "abefba"),

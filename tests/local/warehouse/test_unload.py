@@ -61,11 +61,13 @@ def test_slices_manifest_and_compression(run: Run, lake: Lake, connection: Any) 
     assert connection.notices[-1].strip() == "INFO:  UNLOAD completed, 5 record(s) unloaded successfully."
 
 
-def test_what_was_unloaded_is_copied_back(run: Run, lake: Lake) -> None:
+@pytest.mark.parametrize("compression", ["gzip", "bzip2", "zstd"])
+def test_what_was_unloaded_is_copied_back(run: Run, lake: Lake, compression: str) -> None:
     run("create table there (n int, t varchar(20), d timestamp, b boolean); create table back (like there)")
     run("insert into there values (1, 'a\"b,c\nd', '2026-01-05 10:11:12.5', true), (2, null, null, false)")
-    _unload(run, "unload/back/", "csv gzip manifest", "select * from there")
-    run(f"copy back from 's3://{BUCKET}/unload/back/manifest' iam_role default csv gzip manifest emptyasnull")
+    prefix = f"unload/back_{compression}/"
+    _unload(run, prefix, f"csv {compression} manifest", "select * from there")
+    run(f"copy back from 's3://{BUCKET}/{prefix}manifest' iam_role default csv {compression} manifest emptyasnull")
     assert run("select * from back minus select * from there") == []
     assert run("select count(*) from back") == [(2,)]
 

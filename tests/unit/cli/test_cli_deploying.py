@@ -11,11 +11,14 @@ from typing import Any
 import boto3
 import pytest
 from idiscover.aws.publishing import PublishReport, publish
+from idiscover.aws.table_migrations import ReleaseSql
 from idiscover.cli import deploying
+from idiscover.cli.contracting import renew
 from idiscover.cli.deploying import deploy
 from idiscover.cli.pulling import pull
 from idiscover.errors import ConfigError, FatalError, IdiscoverError
 from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY
+from idiscover.metadata.models import Context
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
@@ -98,14 +101,16 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Env
     with mock_aws():
         found = Environment(root)
         boto3.client("ses", region_name="us-east-1").verify_email_identity(EmailAddress="idiscover@example.com")
-        real = deploying._apply_sql
+        real_check, real_apply = deploying.check_sql, deploying.apply_sql
 
-        def apply(context: object, statements: list[object], job_ddl: str, dry_run: bool) -> str:
-            found.applied += [] if dry_run else [len(statements)]
-            said = real(context, statements, job_ddl, True)  # type: ignore[arg-type]
-            return said if dry_run else said.replace("would be ", "")
+        def apply(context: Context, sql: ReleaseSql, job_ddl: str, dry_run: bool) -> Iterator[str]:
+            found.applied += [] if dry_run else [len(sql.statements)]
+            for said in real_apply(context, sql, job_ddl, True):
+                yield said if dry_run else said.replace("would be ", "")
 
-        monkeypatch.setattr(deploying, "_apply_sql", apply)
+        # the warehouse is as the last release has left it
+        monkeypatch.setattr(deploying, "check_sql", lambda context, sql, _dry_run: real_check(context, sql, True))
+        monkeypatch.setattr(deploying, "apply_sql", apply)
         yield found
 
 
@@ -299,10 +304,27 @@ def test_a_table_that_is_gone_here_goes_there_with_its_dag(environment: Environm
     environment.deploy()
     # nothing is computed from this one
     (environment.root / "metadata" / "tables" / "dm.dm_data_freshness.yaml").unlink()
+    before = environment.versions()
+    with pytest.raises(ConfigError, match=r"would break what is built on a view[\s\S]*dm\.v_dm_data_freshness"):
+        environment.deploy()
+    assert environment.versions() == before
+    renew(environment.root, "another view tells of it")
     said = environment.deploy()
     assert "1 deleted: tables/dm.dm_data_freshness.yaml" in said and "2 deleted" in said
     with pytest.raises(environment.client.exceptions.NoSuchKey):
         environment.read("metadata/tables/dm.dm_data_freshness.yaml")
+
+
+def test_an_edit_that_takes_a_column_out_of_a_view_is_not_kept_by_a_deploy(environment: Environment) -> None:
+    environment.deploy()
+    key = "metadata/tables/dm.dim_user.yaml"
+    head, _, columns = environment.read(key).partition("  - {name: division")
+    environment.write(key, head + columns[columns.index("  - {name: manager_id") :])
+    edit(environment.root / "metadata" / "objects" / "biomarker.yaml")
+    before = environment.versions()
+    with pytest.raises(ConfigError, match=r"would break what is built on a view[\s\S]*dm\.v_dim_user\.division"):
+        environment.deploy(keep_edits=True)
+    assert environment.versions() == before
 
 
 def test_wrong_metadata_here_deploys_nothing(environment: Environment) -> None:
@@ -378,7 +400,7 @@ def test_a_deploy_whose_sql_is_refused_leaves_metadata_and_dags_as_they_are(
         raise FatalError("the database refuses a statement")
 
     with monkeypatch.context() as patch:
-        patch.setattr(deploying, "_apply_sql", refuse)
+        patch.setattr(deploying, "apply_sql", refuse)
         with pytest.raises(FatalError):
             environment.deploy()
     after, record = environment.versions(), f"{DATA}/{RELEASE_KEY}"

@@ -53,7 +53,7 @@ def test_the_repository_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.exit_code == 0
     contexts = len(list((REPOSITORY / "context").glob("*.yaml")))
     assert said.output.startswith("sound: ")
-    assert f"(16 objects, 16 delta filters, 39 tables, {contexts} contexts)" in said.output
+    assert f"(16 objects, 16 delta filters, 39 tables, 7 subjects, {contexts} contexts)" in said.output
 
 
 def test_what_was_not_checked_is_said(samples: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_the_repositorys_own_metadata_is_sound() -> None:
     assert len(catalog.objects) == 16
     assert {f"itg.{name}" for name in catalog.objects} <= set(catalog.tables)
     assert all(version.startswith("sha256:") for version in catalog.versions.values())
-    assert len(catalog.versions) == len(catalog.objects) * 2 + len(catalog.tables)
+    assert len(catalog.versions) == len(catalog.objects) * 2 + len(catalog.tables) + len(catalog.subjects)
 
 
 def test_the_sample_loads_and_other_files_are_left_alone() -> None:

@@ -12,6 +12,7 @@ from idiscover.metadata.new_fields import NewFields, judge, with_new_fields
 from idiscover.metadata.object_checks import COLUMNS_MAX
 from idiscover.metadata.org_describe import read_describe
 from idiscover.warehouse.alterations import alterations
+from idiscover.warehouse.table_changes import ChangeKind
 
 from tests.unit.metadata.test_proposals import DELETED, ID, STAMP, field
 from tests.unit.metadata.test_refreshing import FEE, FLOW, KNOWN, NAME
@@ -101,10 +102,12 @@ def test_the_file_has_them_with_the_day_and_nothing_else_is_touched() -> None:
     ]
     assert len(text.splitlines()) == len(FLOW.splitlines()) + 4
     assert added_by(spec, parse_object(text, "lab")) == [
-        ("stg.lab", "rank"), ("itg.lab", "rank"), ("stg.lab", "lab_head_id"), ("itg.lab", "lab_head_id"),
+        ("stg.lab", "rank"), ("stg.lab", "lab_head_id"), ("itg.lab", "rank"), ("itg.lab", "lab_head_id"),
     ]  # fmt: skip
 
 
 def added_by(before: ObjectSpec, after: ObjectSpec) -> list[tuple[str, str]]:
     """Tables and columns; every alteration adds one."""
-    return [item.adds for item in alterations(before, after) if item.adds is not None]
+    changes = alterations(before, after)
+    assert {change.kind for change in changes} == {ChangeKind.ADD_COLUMN}
+    return [(change.table, change.column) for change in changes]

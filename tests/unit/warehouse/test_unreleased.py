@@ -28,11 +28,11 @@ NEW_OBJECT = {
 NEEDED: dict[str, tuple[str, str, str, str]] = {
     "a new field": ("objects/lab.yaml", FEE, FEE + CITY, 'alter table itg.lab add column "city" varchar(160);'),
     "a field less": ("objects/lab.yaml", FEE, "", "table itg.lab, table stg.lab"),
-    "another column": ("objects/lab.yaml", "column: order", "column: fee", 'add column "fee"'),
+    "another column": ("objects/lab.yaml", "column: order", "column: fee", "renamed, or another: order → fee"),
     "a longer text": ("objects/lab.yaml", "length: 255", "length: 300", 'alter column "name" type varchar(1200)'),
     "another type": (
         "objects/test.yaml", "type: int, column: count", "type: string, length: 20, column: count",
-        "which Redshift does not alter in place",
+        "write a migration, for a deploy does not do by itself: stg.test: other type: count: bigint → varchar(80)",
     ),
     "another country rule": (
         "objects/unit.yaml", "country: {rule: none}", "country: {rule: column, column: id}", "procedure itg.load_unit",

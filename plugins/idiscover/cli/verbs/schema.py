@@ -17,7 +17,7 @@ def schema(
         bool, typer.Option("--check", help="Write nothing; end with status 1 if a file is not up to date.")
     ] = False,
 ) -> None:
-    """Make the JSON Schemas of metadata and context, and the key tables of docs/metadata.md, from the models."""
+    """Make the JSON Schemas, the key tables of docs/metadata.md and docs/dictionary.md from models and metadata."""
     from idiscover.cli.schema_files import schema_files, stale, write
 
     changed = stale(root.resolve()) if check else write(root.resolve())

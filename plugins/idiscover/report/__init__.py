@@ -1,0 +1,1 @@
+"""A page that shows the marts to people without Tableau: figures, plots, HTML. Pure."""
