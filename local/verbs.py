@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     """Adds the verbs to `app`; with the laptop's context, all others find the stack's stand-ins."""
     joins[_ENVIRONMENT] = _stack_variables
     more_checks[_ENVIRONMENT] = _stack_checks
-    for verb in (up, demo, day, down, reset, stack, logs, verify, lint_sql):
+    for verb in (up, demo, day, down, reset, stack, logs, verify, sqllint):
         app.command()(verb)
 
 
@@ -202,7 +202,7 @@ def _guarded(action: Callable[[], int | None]) -> None:
     raise typer.Exit(code or 0)
 
 
-def lint_sql(
+def sqllint(
     root: Annotated[Path, typer.Option("--root", help="The repository.")] = Path(),
 ) -> None:
     """Lint what sqlfluff does not see in sql/: the SQL that is rendered from metadata, and the bodies of procedures."""

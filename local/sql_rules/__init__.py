@@ -1,6 +1,6 @@
 """Our own rules of sqlfluff, a plugin of it: the entry point in pyproject.toml names this package.
 
-`idiscover lint-sql` lints with them what sqlfluff does not see in `sql/`: what is rendered, and procedures' bodies.
+`idiscover sqllint` lints with them what sqlfluff does not see in `sql/`: what is rendered, and procedures' bodies.
 """
 
 from __future__ import annotations

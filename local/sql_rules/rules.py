@@ -136,7 +136,7 @@ class Rule_ID08(_WholeFile, BaseRule):
     """No wall clock but for `_loaded_at_utc`: the order date is a parameter, so that a day can be run again.
 
     **Anti-pattern**: `where month > getdate()`. **Best practice**: `where month > p_as_of_date`. `getdate()` may stand
-    alone in a list of columns.
+    alone in a list of columns or values.
     """
 
     name = "idiscover.no_wall_clock"
@@ -149,6 +149,10 @@ class Rule_ID08(_WholeFile, BaseRule):
             if re.fullmatch(r"(?:_\w+_at_utc\s*=\s*)?getdate\(\)(?:\s+as\s+\w+)?", element.raw.strip(), re.IGNORECASE)
             for leaf in element.raw_segments
         }
+        for row in file.recursive_crawl("values_clause"):
+            for bracket in row.recursive_crawl("bracketed", recurse_into=False):
+                values = [value for value in bracket.segments if value.raw.lower() == "getdate()"]
+                alone |= {id(leaf) for value in values for leaf in value.raw_segments}
         for leaf in file.raw_segments:
             word = leaf.raw.lower()
             if word in _CLOCKS and not leaf.is_type("comment", "quoted_literal"):

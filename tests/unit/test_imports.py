@@ -22,6 +22,7 @@ RANKS = {
     "emr": 3,
     "notify": 3,
     "tableau": 3,
+    "report": 3,
     "aws": 4,
     "orchestration": 5,
     "cli": 5,

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from idiscover.aws.s3 import Bucket
-from idiscover.metadata.models import Context
+from idiscover.metadata.models import Catalog, Context
 from idiscover.plan.dag_files import render_dag_files
 from idiscover.plan.model import Plan
 from idiscover.plan.publish import render_publish_files
 from idiscover.plan.sweep import render_sweep_files
+from idiscover.plan.tableau import render_tableau_files
 
 GENERATED_PREFIX = "dags/generated/"  # in the DAG bucket
 
@@ -46,15 +47,21 @@ class CompileReport:
     def text(self, dry_run: bool) -> str:
         """One line for people."""
         would = "would be " if dry_run else ""
+        dags = sum(name.endswith(".py") for name in (*self.written, *self.unchanged))
         return (
-            f"{len(self.plans) + 1} DAGs in {self.out}: {len(self.written)} files {would}written,"
+            f"{dags} DAGs in {self.out}: {len(self.written)} files {would}written,"
             f" {len(self.deleted)} {would}deleted, {len(self.unchanged)} unchanged"
         )
 
 
-def generated_files(plans: Sequence[Plan], context: Context) -> dict[str, str]:
-    """File name → text of all that is generated: the plans' DAGs, the sweep's, and the plan of `publish_dags`."""
-    return {**render_dag_files(plans), **render_sweep_files(context), **render_publish_files(context)}
+def generated_files(plans: Sequence[Plan], catalog: Catalog, context: Context) -> dict[str, str]:
+    """File name → text of all that is generated: DAGs of plans and of the environment, the plan of `publish_dags`."""
+    return {
+        **render_dag_files(plans),
+        **render_sweep_files(context),
+        **render_tableau_files(catalog.subjects, context),
+        **render_publish_files(context),
+    }
 
 
 def synchronise(files: Mapping[str, str], target: Target, report: CompileReport, dry_run: bool) -> None:

@@ -179,7 +179,7 @@ class Publisher:
         )
         if not self._dry_run:
             ensure_pools(pools)
-        files = generated_files(self._plans, self._inputs.context)
+        files = generated_files(self._plans, sound.catalog, self._inputs.context)
         synchronise(files, self._target, report.files, self._dry_run)
         return report
 

@@ -79,7 +79,7 @@ def read_figures(connection: Connection, environment: str, failures: Sequence[St
         return Figures(
             environment=environment,
             made_at_utc=datetime.now(UTC).replace(tzinfo=None),
-            countries={code: name for code, name in _ask(cursor, _COUNTRIES)},
+            countries=dict(_ask(cursor, _COUNTRIES)),
             uptake=[UptakeRow(*row) for row in _ask(cursor, _UPTAKE, _UNKNOWN_MONTH)],
             biomarkers=[BiomarkerRow(*row) for row in _ask(cursor, _BIOMARKERS, _UNKNOWN_MONTH)],
             objectives=[ObjectiveRow(row[0], *map(int, row[1:])) for row in _ask(cursor, _OBJECTIVES)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.metadata.subjects import SubjectSpec
 from idiscover.metadata.table_columns import ViewColumn, view_columns
 from idiscover.tableau.data_source import Warehouse, render_data_source
+from idiscover.warehouse.views import view_of
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,6 @@ class Repository:
     def columns(self, table: str) -> tuple[ViewColumn, ...]:
         """Columns of a table's view."""
         return view_columns(self.catalog.tables[table].columns, self.sql.tables[table])
-
-    def subject(self, name: str) -> SubjectSpec:
-        """The subject of that name.
-
-        Raises:
-            ConfigError: there is none.
-        """
-        found = self.catalog.subjects.get(name)
-        if found is None:
-            raise _unknown(name, self.catalog.subjects)
-        return found
 
     def table_of(self, name: str) -> str:
         """The table behind a subject, a view (`dm.v_dim_lab`) or a table's own name.
@@ -64,9 +54,16 @@ class Repository:
         }
 
 
-def view_of(table: str) -> str:
-    """`dm.v_dim_lab` of `dm.dim_lab`."""
-    return table.replace("dm.", "dm.v_", 1)
+def subjects_of(catalog: Catalog, names: Sequence[str] | None) -> list[SubjectSpec]:
+    """The subjects of these names, or all, in the order of their names.
+
+    Raises:
+        ConfigError: there is no subject of a name.
+    """
+    for name in names or ():
+        if name not in catalog.subjects:
+            raise _unknown(name, catalog.subjects)
+    return [spec for name, spec in sorted(catalog.subjects.items()) if not names or name in names]
 
 
 def open_repository(root: Path) -> Repository:

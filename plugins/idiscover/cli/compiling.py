@@ -43,7 +43,7 @@ def compile_dags(
         )
     plans = build_plans(catalog, context, code_sha)
     report = CompileReport(out=out, plans=plans)
-    synchronise(generated_files(plans, context), _target(out, context.region), report, dry_run)
+    synchronise(generated_files(plans, catalog, context), _target(out, context.region), report, dry_run)
     return report
 
 

@@ -19,8 +19,8 @@ COLUMN_PATTERN = r"^[a-z_][a-z0-9_]{0,62}$"
 # no backslash: Redshift reads one as the beginning of an escape
 PLAIN_TEXT_PATTERN = r"^[^\\\x00-\x1f]{0,255}$"
 QUALIFIED_NAME_PATTERN = r"^(stg|itg|dm)\.[a-z][a-z0-9_]{0,62}$"
-ITG_COLUMN_PATTERN = r"^itg\.[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,62}$"
 VIEW_PATTERN = r"^dm\.v_[a-z0-9_]{1,61}$"
+ITG_COLUMN_PATTERN = r"^itg\.[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,62}$"
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 API_VERSION_PATTERN = r"^\d{2}\.0$"
 AIRFLOW_NAME_PATTERN = r"^[a-zA-Z][0-9a-zA-Z_-]{0,79}$"
@@ -57,8 +57,8 @@ PATTERNS = {
     QUALIFIED_NAME_PATTERN: Wording(
         "schema.name", "schema and name: stg., itg. or dm. and a name in lower case, such as itg.testing_volume"
     ),
-    ITG_COLUMN_PATTERN: Wording("itg.object.column", "a column of itg with its table, such as itg.account.specialty"),
     VIEW_PATTERN: Wording("dm.v_name", "a view of dm: dm.v_ and the name of its table, such as dm.v_dm_testing_uptake"),
+    ITG_COLUMN_PATTERN: Wording("itg.object.column", "a column of itg with its table, such as itg.account.specialty"),
     EMAIL_PATTERN: Wording("e-mail address", "an e-mail address, such as team@example.com"),
     API_VERSION_PATTERN: Wording("text such as 62.0", 'a text such as "62.0"'),
     AIRFLOW_NAME_PATTERN: Wording(

@@ -61,11 +61,11 @@ def _aws_names_have_their_form(context: Context) -> Problems:
 
 def _schedules_are_cron(context: Context) -> Problems:
     """Schedules are cron expressions that come to pass."""
-    for key in ("sweep_schedule", "publish_schedule"):
-        expression = getattr(context.airflow, key)
+    schedules = {f"airflow.{key}": getattr(context.airflow, key) for key in ("sweep_schedule", "publish_schedule")}
+    for key, expression in {**schedules, "tableau.schedule": context.tableau.schedule}.items():
         fault = cron_fault(expression)
         if fault is not None:
-            yield _fault(f"airflow.{key}", f"{expression} ({fault})", CRON, "the schedule is not a cron expression")
+            yield _fault(key, f"{expression} ({fault})", CRON, "the schedule is not a cron expression")
 
 
 def _fault(key: str, got: str, expected: str, what: str = "a setting cannot be right") -> ConfigError:

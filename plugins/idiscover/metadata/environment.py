@@ -38,6 +38,9 @@ class SecretNames(Model):
         default=None,
         description="Name of the secret with the key of the hashes of values; fields with `protect: hash` need it.",
     )
+    tableau: Text | None = Field(
+        default=None, description="Name of the secret with Tableau's login; without it nothing is published there."
+    )
 
 
 class MailSettings(Model):
@@ -133,6 +136,26 @@ class RedshiftSettings(Model):
     )
 
 
+class TableauSettings(Model):
+    """How data sources are published. The server's address is in the secret."""
+
+    project: Text = Field(default="iDiscover", description="Project of the data sources; it has to be there.")
+    schedule: Text = Field(
+        default="15 * * * *",
+        description="Cron of `publish_tableau`, UTC, beside the loads that wake it: a load that a check refused wakes"
+        " nobody.",
+    )
+    timeout_seconds: int = Field(default=60, ge=1, le=600, description="How long one request may take.")
+    job_timeout_minutes: int = Field(
+        default=60, ge=1, le=1440, description="How long Tableau may take to refresh one extract."
+    )
+
+    @property
+    def job_timeout_seconds(self) -> int:
+        """The same in seconds."""
+        return self.job_timeout_minutes * 60
+
+
 class AirflowSettings(Model):
     """Which MWAA environment this is, and how the DAGs behave in it."""
 
@@ -175,4 +198,5 @@ class Context(Model):
     emr: EmrSettings = Field(description="The cluster that one extraction creates.")
     salesforce: SalesforceSettings = Field(description="How the org is asked. Its address is in the secret.")
     redshift: RedshiftSettings = Field(description="What the warehouse reads the bucket with.")
+    tableau: TableauSettings = Field(default=TableauSettings(), description="How data sources are published there.")
     airflow: AirflowSettings = Field(description="How the DAGs behave in this environment.")

@@ -41,9 +41,13 @@ from idiscover.metadata.environment import MailSettings as MailSettings
 from idiscover.metadata.environment import RedshiftSettings as RedshiftSettings
 from idiscover.metadata.environment import SalesforceSettings as SalesforceSettings
 from idiscover.metadata.environment import SecretNames as SecretNames
+from idiscover.metadata.environment import TableauSettings as TableauSettings
 from idiscover.metadata.extraction import VARCHAR_MAX_BYTES as VARCHAR_MAX_BYTES
 from idiscover.metadata.extraction import ExtractionSettings as ExtractionSettings
 from idiscover.metadata.extraction import Protection as Protection
+from idiscover.metadata.subjects import Geography as Geography
+from idiscover.metadata.subjects import Hierarchy as Hierarchy
+from idiscover.metadata.subjects import Ratio as Ratio
 from idiscover.metadata.subjects import SubjectSpec as SubjectSpec
 from idiscover.metadata.table_checks_spec import AcceptedValues as AcceptedValues
 from idiscover.metadata.table_checks_spec import Expression as Expression

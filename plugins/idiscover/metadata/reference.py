@@ -52,6 +52,7 @@ SECTIONS: Mapping[str, type[Model]] = {
     "emr": environment.EmrSettings,
     "salesforce": environment.SalesforceSettings,
     "redshift": environment.RedshiftSettings,
+    "tableau": environment.TableauSettings,
     "airflow": environment.AirflowSettings,
 }
 BEGIN, END = "<!-- keys: made by idiscover schema from the models, edit them there -->", "<!-- end of keys -->"

@@ -52,6 +52,11 @@ class SubjectSpec(Model):
         description="true: a viewer sees the rows of those countries that `dm.v_entitlement` gives to the viewer's user"
         " name in Tableau. false: everybody sees all rows.",
     )
+    extract: bool = Field(
+        default=False,
+        description="true: Tableau keeps an extract of the view, refreshed after each load; false: it asks the"
+        " warehouse.",
+    )
     hierarchies: tuple[Hierarchy, ...] = Field(default=(), description="Paths to drill down along.")
     ratios: tuple[Ratio, ...] = Field(default=(), description="Rates that Tableau computes from sums.")
     geography: tuple[Geography, ...] = Field(default=(), description="Columns that name places.")

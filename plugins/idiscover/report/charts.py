@@ -39,6 +39,7 @@ class Part:
 
     name: str
     values: Sequence[int]
+    colour: str = "f0"  # a class of the page's styles
 
 
 def line_chart(title: str, labels: Sequence[str], lines: Sequence[Line], shown: Shown) -> str:
@@ -101,20 +102,22 @@ def stacked_columns(title: str, labels: Sequence[str], stack: Sequence[Part]) ->
     parts = [_grid(ticks, y, lambda value: f"{value:,.0f}")]
     for place, label in enumerate(labels):
         left, below = _LEFT + step * place + (step - width) / 2, 0
-        for number, part in enumerate(stack):
+        for part in stack:
             count = part.values[place]
             if count:
                 top, bottom = y(Decimal(below + count)), y(Decimal(below))
                 parts.append(
-                    f'<rect class="f{number}" x="{left:.1f}" y="{top:.1f}" width="{width:.1f}"'
+                    f'<rect class="{part.colour}" x="{left:.1f}" y="{top:.1f}" width="{width:.1f}"'
                     f' height="{bottom - top:.1f}"><title>{escape(f"{label}, {part.name}: {count:,}")}</title></rect>'
                 )
             below += count
         if place % max(1, len(labels) // 9) == 0:
             parts.append(_axis_text(left + width / 2, floor_ + 18, label))
     for number, part in enumerate(reversed(stack)):
-        colour, top = len(stack) - 1 - number, _TOP + 10 + number * 20
-        parts.append(f'<rect class="f{colour}" x="{WIDTH - _RIGHT + 10}" y="{top - 10}" width="12" height="12"></rect>')
+        top = _TOP + 10 + number * 20
+        parts.append(
+            f'<rect class="{part.colour}" x="{WIDTH - _RIGHT + 10}" y="{top - 10}" width="12" height="12"></rect>'
+        )
         parts.append(f'<text class="axis" x="{WIDTH - _RIGHT + 28}" y="{top}">{escape(part.name)}</text>')
     return _svg(title, HEIGHT, parts)
 

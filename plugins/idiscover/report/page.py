@@ -12,7 +12,7 @@ from idiscover.report.figures import ALL, Figures, Rates, quotient
 from idiscover.report.styles import STYLES
 
 _MONTHS = 24  # of a plot
-_BARS = 15
+_BARS = 10
 _NAMED = COLOURS - 1  # countries beside the line of all
 _NO_QUARTER = date(1900, 1, 1)
 
@@ -37,13 +37,12 @@ def _head(figures: Figures) -> str:
     loaded = [row.loaded_at for row in figures.freshness if row.loaded_at is not None and row.table.startswith("dm.")]
     worst = [row for row in figures.freshness if row.status in ("Different", "Empty")]
     quiet = sum(row.status == "Quiet" for row in figures.freshness)
-    state = (
-        f"{len(worst)} tables differ from their source or are empty" if worst else "all tables agree with their source"
-    )
+    count = f"{len(worst)} table{'' if len(worst) == 1 else 's'}"
+    state = f"{count} unlike the source, or empty" if worst else "all agree with their source"
     facts = [
         ("newest load of the marts", _time(max(loaded, default=None))),
         ("oldest load of the marts", _time(min(loaded, default=None))),
-        ("tables", f"{state}; {quiet} quiet for more than 7 days"),
+        ("tables", f"{state}; {quiet} without a change for more than 7 days"),
         ("asked", _time(figures.made_at_utc)),
     ]
     shown = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)
@@ -126,10 +125,10 @@ def _objectives(figures: Figures) -> str:
     rows = [row for row in figures.objectives if row.quarter != _NO_QUARTER]
     labels = [_quarter(row.quarter) for row in rows]
     stack = [
-        Part("met", [row.met for row in rows]),
-        Part("missed", [row.missed for row in rows]),
-        Part("overdue", [row.overdue for row in rows]),
-        Part("open", [row.objectives - row.met - row.missed - row.overdue for row in rows]),
+        Part("met", [row.met for row in rows], "good"),
+        Part("missed", [row.missed for row in rows], "bad"),
+        Part("overdue", [row.overdue for row in rows], "late"),
+        Part("open", [row.objectives - row.met - row.missed - row.overdue for row in rows], "open"),
     ]
     undated = sum(row.objectives for row in figures.objectives if row.quarter == _NO_QUARTER)
     cells = [
@@ -178,8 +177,8 @@ def _freshness(figures: Figures) -> str:
 
 
 def _by_month(figures: Figures, rates: Rates, title: str, shown: Shown) -> str:
-    """A line per large country and one of all, and the table of the same numbers."""
-    months, names = rates.months[-_MONTHS:], [ALL, *rates.largest(_NAMED)]
+    """A line per large country and one of all, and the table of the same numbers. A country has one colour in all."""
+    months, names = rates.months[-_MONTHS:], [ALL, *_testing(figures).largest(_NAMED)]
     labels = [f"{month:%Y-%m}" for month in months]
     lines = [Line(_name(figures, name), [rates.rate(name, month) for month in months], name == ALL) for name in names]
     cells = [[label, *(_or_dash(line.values[place], shown) for line in lines)] for place, label in enumerate(labels)]

@@ -32,6 +32,8 @@ svg path.main { stroke-width: 3.4; }
 .s4 { stroke: var(--c4); } .s5 { stroke: var(--c5); } .s6 { stroke: var(--c6); }
 .f0 { fill: var(--c0); } .f1 { fill: var(--c1); } .f2 { fill: var(--c2); } .f3 { fill: var(--c3); }
 .f4 { fill: var(--c4); } .f5 { fill: var(--c5); } .f6 { fill: var(--c6); }
+svg .good { fill: var(--c2); } svg .bad { fill: var(--c6); }
+svg .late { fill: var(--c4); } svg .open { fill: var(--soft); }
 svg .t0 { fill: var(--c0); font-weight: 600; } svg .t1 { fill: var(--c1); } svg .t2 { fill: var(--c2); }
 svg .t3 { fill: var(--c3); } svg .t4 { fill: var(--c4); } svg .t5 { fill: var(--c5); } svg .t6 { fill: var(--c6); }
 details { margin: 0 0 1.2rem; }

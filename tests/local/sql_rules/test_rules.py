@@ -32,6 +32,7 @@ CASES: list[tuple[str, str, str]] = [
     ("ID08", "select a from dm.x where a > current_date;", "select 'current_date' as a from dm.x;"),
     ("ID08", "select a from dm.x where a > getdate();", "insert into dm.x (a, b) select a, getdate() from itg.y;"),
     ("ID08", "select getdate() - 1 as a from dm.x;", "update itg.x set _loaded_at_utc = getdate() where a = 1;"),
+    ("ID08", "insert into dm.x (a) values (trunc(getdate()));", "insert into dm.x (a) values (1, getdate());"),
     ("ID09", "select x.a from dm.x, itg.y;", "select x.a from dm.x cross join itg.y;"),
 ]  # fmt: skip
 

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -66,6 +67,7 @@ def verbs() -> dict[str, str]:
     return {name: _help(name) for name in sorted(names)}
 
 
+@cache
 def _help(*words: str) -> str:
     """The command line's own help, as wide as it needs."""
     code = "from idiscover.cli.main import main; main()"
@@ -97,8 +99,12 @@ def _check_verb(words: list[str], verbs: Mapping[str, str], where: str) -> None:
     if words[0].startswith("-"):
         return
     assert words[0] in verbs, f"{where}: known are {', '.join(verbs)}"
+    told, name = verbs[words[0]], words[0]
+    if "COMMAND" in told and len(words) > 1 and not words[1].startswith("-"):
+        assert re.search(rf"^[│|]? *{words[1]}  +\S", told, re.MULTILINE), f"{where}: {name} has no {words[1]}"
+        told, name = _help(*words[:2]), " ".join(words[:2])
     for option in (word for word in words[1:] if word.startswith("--")):
-        assert option in verbs[words[0]], f"{where}: {words[0]} has no {option}"
+        assert option in told, f"{where}: {name} has no {option}"
 
 
 def test_commands_named_in_prose_exist(make_targets: set[str], verbs: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ from idiscover.cli.running import Running
 from idiscover.metadata.models import Context
 from idiscover.plan.model import ExtractionPlan
 from idiscover.plan.sweep import SWEEP_DAG_ID
+from idiscover.plan.tableau import TABLEAU_DAG_ID
 from idiscover.salesforce.retry import RetryPolicy
 from idiscover.salesforce.session import SalesforceSession, open_session
 
@@ -129,7 +130,8 @@ def _airflow(context: Context, running: Running) -> Report:
         last = str(error.get("stack_trace", "")).strip().rpartition("\n")[2]
         yield fail("Airflow DAGs", f"{error.get('filename')} does not parse: {last}", "idiscover deploy")
     wanted = running().plans
-    if missing := {*wanted, SWEEP_DAG_ID} - there:
+    platform = {SWEEP_DAG_ID} if context.secrets.tableau is None else {SWEEP_DAG_ID, TABLEAU_DAG_ID}
+    if missing := {*wanted, *platform} - there:
         remedy = "wait a minute: DAG files are read now and then; then look at the DAG processor's log"
         yield fail("Airflow DAGs", f"in the bucket, and not in Airflow: {some(missing)}", remedy)
     pools = {pool["name"]: pool["slots"] for pool in airflow.pages("/pools", "pools")}

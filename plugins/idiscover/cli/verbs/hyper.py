@@ -23,8 +23,9 @@ def hyper(
     """
     from idiscover.aws.hyper import write_extract
     from idiscover.aws.view_rows import view_rows
-    from idiscover.cli.analysts import open_repository, open_warehouse, view_of
+    from idiscover.cli.analysts import open_repository, open_warehouse
     from idiscover.cli.places import read_context
+    from idiscover.warehouse.views import view_of
 
     repository = open_repository(root)
     table = repository.table_of(name)

@@ -19,7 +19,7 @@ def report(
 
     One file that needs only a browser. It holds sums of all countries, and nothing of a single lab or person.
     """
-    from idiscover.aws.job_metadata import JobMetadata
+    from idiscover.aws.job_metadata import open_job_metadata
     from idiscover.aws.job_metadata_checks import newest_failures
     from idiscover.aws.report_rows import read_figures
     from idiscover.cli.analysts import open_warehouse
@@ -27,7 +27,8 @@ def report(
     from idiscover.report.page import render_report
 
     settings = read_context(context)
-    failures = newest_failures(JobMetadata(settings.secrets.job_metadata, settings.region))
+    with open_job_metadata(settings) as metadata:
+        failures = newest_failures(metadata)
     with open_warehouse(settings) as connection:
         page = render_report(read_figures(connection, settings.environment, failures))
     out.write_text(page, encoding="utf-8")

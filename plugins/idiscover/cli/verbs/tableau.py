@@ -46,3 +46,28 @@ def check(
     texts = open_repository(root).data_sources(Warehouse("warehouse.example.com", 5439, "idiscover"))
     check_against_schema(texts, schema)
     typer.echo(f"{len(texts)} data sources are valid by {schema}")
+
+
+@tableau_app.command()
+def publish(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SUBJECT]…", help="All subjects, if none is named.")
+    ] = None,
+    context: ContextOption = DEFAULT_CONTEXT,
+    again: Annotated[
+        bool, typer.Option("--again", help="Publish what stands there already, too: after a change of the password.")
+    ] = False,
+) -> None:
+    """Bring subjects to Tableau: data source, certification with freshness, warning if a check failed, extract.
+
+    By the metadata in force. A data source is published if its text has changed, the rest follows the last load; said
+    again, it does nothing. Needs secrets.tableau of the context.
+    """
+    from idiscover.aws.publishing import catalog_in_force
+    from idiscover.aws.tableau_publishing import publish_subjects
+    from idiscover.cli.analysts import subjects_of
+    from idiscover.cli.places import read_context
+
+    settings = read_context(context)
+    catalog = catalog_in_force(settings)
+    publish_subjects(subjects_of(catalog, names), catalog, settings, typer.echo, again)

@@ -1,0 +1,169 @@
+"""Brings subjects to Tableau after a load: data source, certification, warning, extract. Again, it does nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg2.extensions import connection as Connection
+
+from idiscover.aws import postgres
+from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_checks import newest_failures
+from idiscover.aws.redshift import WHERE
+from idiscover.aws.report_rows import failed_checks
+from idiscover.aws.secrets import read_secret
+from idiscover.aws.tableau_site import TableauSite, has_fingerprint, tableau_site
+from idiscover.errors import ConfigError
+from idiscover.metadata.models import Catalog, Context
+from idiscover.metadata.sql_inventory import SqlColumn
+from idiscover.metadata.subjects import SubjectSpec
+from idiscover.metadata.table_columns import view_columns
+from idiscover.report.figures import FailedCheck
+from idiscover.tableau.data_source import Warehouse, render_data_source
+from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
+from idiscover.warehouse.table_shapes import normal_type
+
+_STATE = """
+select table_name, status, table_rows, source_table, source_live_rows, source_high_water_mark_utc, loaded_at_utc
+from dm.v_dm_data_freshness
+where table_name = %s
+"""
+# The types of dm's tables as the warehouse has them: on MWAA there is no sql/.
+_COLUMNS = """
+select a.attname, format_type(a.atttypid, a.atttypmod), not a.attnotnull
+from pg_catalog.pg_class as c
+inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+inner join pg_catalog.pg_attribute as a on c.oid = a.attrelid
+where n.nspname = 'dm' and c.relname = %s and a.attnum > 0 and not a.attisdropped
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What Tableau shall have of a subject.
+
+    Attributes:
+        text: of its data source.
+        reader: login to the warehouse that the server keeps; None: viewers are asked for theirs.
+        again: publish the text though it stands there.
+    """
+
+    subject: SubjectSpec
+    text: str
+    reader: tuple[str, str] | None
+    note: str
+    warning: str | None
+    again: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that is published but the password, which could be guessed from it."""
+        user = self.reader[0] if self.reader else ""
+        return hashlib.sha256(f"{user}\n{self.text}".encode()).hexdigest()[:16]
+
+    @property
+    def description(self) -> str:
+        """For those who look for a data source."""
+        return f"{self.subject.description} Owner: {self.subject.owner.name}."
+
+
+def publish_subjects(
+    subjects: Sequence[SubjectSpec],
+    catalog: Catalog,
+    context: Context,
+    tell: Callable[[str], None],
+    again: bool = False,
+) -> None:
+    """Publishes subjects, one after the other.
+
+    Args:
+        subjects: of the catalog.
+        catalog: says what their columns mean.
+        context: of the environment.
+        tell: hears a line per subject.
+        again: publish the data sources though the same texts stand there, such as after a change of the password.
+
+    Raises:
+        ConfigError: the context names no secret for Tableau, or one is wrong; see `tableau_site`.
+        FatalError, NextRunError, RetriableError: see `tableau_site` and `postgres.transaction`.
+    """
+    if context.secrets.tableau is None:
+        remedy = "make the secret and name it in secrets.tableau"
+        raise ConfigError("the context names no login to Tableau", where=context.environment, remedy=remedy)
+    secret = read_secret(context.secrets.tableau, context.region)
+    wanted = _wanted(subjects, catalog, context, _reader(secret), again)
+    with tableau_site(secret, context.tableau) as site:
+        project = site.project_id()
+        for item in wanted:
+            tell(f"{item.subject.title}: {bring(site, project, item)}")
+
+
+def _wanted(
+    subjects: Sequence[SubjectSpec], catalog: Catalog, context: Context, reader: tuple[str, str] | None, again: bool
+) -> list[Wanted]:
+    """Asks the warehouse and the job metadata; Tableau is not spoken to meanwhile."""
+    with open_job_metadata(context) as metadata:
+        failures = failed_checks(newest_failures(metadata))
+    login = read_secret(context.secrets.redshift, context.region)
+    connection, found = postgres.connect(login, WHERE), []
+    warehouse = Warehouse(login["host"], int(login["port"]), login["dbname"])
+    try:
+        for subject in subjects:
+            columns = view_columns(catalog.tables[subject.table].columns, _types(connection, subject.table))
+            text, state = render_data_source(subject, columns, warehouse), _state(connection, subject.table)
+            failed = [_failure(item) for item in failures if item.table == subject.table]
+            note, warning = certification_note(state, failed), stale_warning(state, failed)
+            found.append(Wanted(subject, text, reader, note, warning, again))
+    finally:
+        connection.close()
+    return found
+
+
+def bring(site: TableauSite, project: str, wanted: Wanted) -> str:
+    """What was done, in words. The text is published if another stands there, an extract refreshed once per load."""
+    title, done = wanted.subject.title, "as it was"
+    item = site.find(title, project)
+    if item is None or wanted.again or not has_fingerprint(item, wanted.fingerprint):
+        done = "published" if item is None else "published anew"
+        site.publish(title, project, wanted.text, wanted.reader, wanted.description)
+        item = site.found(title, project)
+    site.warn(item, wanted.warning)
+    refreshes = wanted.subject.extract and (done != "as it was" or item.certification_note != wanted.note)
+    if refreshes:
+        site.refresh(item)
+    # last, as the note tells the next run that all of it was done for this load
+    site.describe(item, wanted.description, wanted.note, wanted.fingerprint)
+    extract = ", extract refreshed" if refreshes else ""
+    return f"{done}, certified{extract}{', with a warning' if wanted.warning else ''}"
+
+
+def _reader(secret: Mapping[str, str]) -> tuple[str, str] | None:
+    if "reader_username" not in secret:
+        return None
+    if "reader_password" not in secret:
+        raise ConfigError("Tableau's secret is incomplete", got="reader_username", expected="reader_password beside it")
+    return secret["reader_username"], secret["reader_password"]
+
+
+def _failure(item: FailedCheck) -> Failure:
+    return Failure(item.check, item.severity, item.countries)
+
+
+def _state(connection: Connection, table: str) -> TableState | None:
+    with postgres.transaction(connection, "dm.v_dm_data_freshness") as cursor:
+        cursor.execute(_STATE, [table])
+        row = cursor.fetchone()
+    return None if row is None else TableState(*row)
+
+
+def _types(connection: Connection, table: str) -> dict[str, SqlColumn]:
+    with postgres.transaction(connection, table) as cursor:
+        cursor.execute(_COLUMNS, [table.partition(".")[2]])
+        return {name: SqlColumn(_type(kind), is_nullable) for name, kind, is_nullable in cursor.fetchall()}
+
+
+def _type(text: str) -> str:
+    """As `SqlColumn` has it: no blank in the brackets."""
+    return normal_type(text).replace(", ", ",")

@@ -1,0 +1,168 @@
+"""A site of Tableau Server or Cloud, by the official client: sign in, publish, describe, warn, refresh."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import requests
+import tableauserverclient as tsc
+from tableauserverclient.server.endpoint import exceptions as tableau_errors
+
+from idiscover.errors import ConfigError, FatalError, NextRunError, RetriableError
+from idiscover.metadata.environment import TableauSettings
+from idiscover.tableau.notes import MARK
+
+API_VERSION = "3.21"  # of Tableau 2023.3, the oldest that is used
+NEEDED = ("server", "token_name", "token_value")
+_TAG = "idiscover-"  # and the text's fingerprint: tells whether what is published is what would be published
+
+Published = tsc.DatasourceItem
+
+
+class TableauSite:
+    """Signed in; the methods raise what `tableau_site` says."""
+
+    def __init__(self, server: tsc.Server, settings: TableauSettings) -> None:
+        self._server, self._settings = server, settings
+
+    def project_id(self) -> str:
+        """Of the project that data sources are published to.
+
+        Raises:
+            ConfigError: there is none of that name, or there are several.
+        """
+        name = self._settings.project
+        items, _ = self._server.projects.get(_named(name))
+        found = [item for item in items if item.name == name]
+        if len(found) != 1:
+            raise ConfigError(
+                "Tableau has no such project",
+                where=self._server.server_address,
+                got=f"{len(found)} projects named {name}",
+                expected="one",
+                remedy="make the project and let this login publish to it, or correct tableau.project of the context",
+            )
+        return str(found[0].id)
+
+    def find(self, title: str, project_id: str) -> Published | None:
+        """The published data source of that name; None if there is none."""
+        found, _ = self._server.datasources.get(_named(title))
+        return next((item for item in found if item.name == title and item.project_id == project_id), None)
+
+    def found(self, title: str, project_id: str) -> Published:
+        """The published data source of that name, which has to be there."""
+        item = self.find(title, project_id)
+        if item is None:
+            raise FatalError("what was published is not there", where=self._server.server_address, got=title)
+        return item
+
+    def publish(self, title: str, project_id: str, text: str, login: tuple[str, str] | None, description: str) -> None:
+        """Publishes the text of a .tds over what there is of that name.
+
+        Args:
+            login: user name and password for the warehouse that the server keeps; None: viewers are asked for theirs.
+        """
+        item = tsc.DatasourceItem(project_id, name=title)
+        item.description = description
+        credentials = None if login is None else tsc.ConnectionCredentials(*login, embed=True)
+        mode = self._server.PublishMode.Overwrite
+        self._server.datasources.publish(item, io.BytesIO(text.encode()), mode, credentials)
+
+    def describe(self, item: Published, description: str, note: str, fingerprint: str) -> None:
+        """Certifies a data source, with its description, a note, and the fingerprint of its text; once if it is so."""
+        kept = {tag for tag in item.tags if not tag.startswith(_TAG)}
+        tags = {*kept, f"{_TAG}{fingerprint}"}
+        wanted = (description, True, note, tags)
+        if (item.description, item.certified, item.certification_note, set(item.tags)) == wanted:
+            return
+        item.description, item.certified, item.certification_note, item.tags = wanted
+        self._server.datasources.update(item)
+
+    def warn(self, item: Published, text: str | None) -> None:
+        """Shows viewers our warning of stale data, or takes it away. Warnings of people stay as they are."""
+        self._server.datasources.populate_dqw(item)
+        standing = next((dqw for dqw in item.dqws if (dqw.message or "").startswith(MARK)), None)
+        if text is None:
+            if standing is not None:
+                self._server.datasources.delete_dqw(item)
+            return
+        warning = tsc.DQWItem(tsc.DQWItem.WarningType.STALE, text, active=True, severe=False)
+        if standing is None and not item.dqws:
+            self._server.datasources.add_dqw(item, warning)
+        elif standing is not None and (standing.message, standing.active) != (text, True):
+            self._server.datasources.update_dqw(item, warning)
+
+    def refresh(self, item: Published) -> None:
+        """Refreshes the extract, or makes one where there is none, and waits for it."""
+        sources = self._server.datasources
+        has_extract = str(item.has_extracts).lower() == "true"
+        job = sources.refresh(item) if has_extract else sources.create_extract(item)
+        if job is not None:  # None: one is queued already, and will read what is there now
+            self._server.jobs.wait_for_job(job, timeout=self._settings.job_timeout_seconds)
+
+
+def _named(name: str) -> tsc.RequestOptions:
+    """Asks for what has this name. Not `.filter(name=…)`: that takes a refusal for an empty answer."""
+    options = tsc.RequestOptions(pagesize=1000)
+    options.filter.add(tsc.Filter(tsc.RequestOptions.Field.Name, tsc.RequestOptions.Operator.Equals, name))
+    return options
+
+
+def has_fingerprint(item: Published, fingerprint: str) -> bool:
+    """Whether a data source was published from the text with that fingerprint."""
+    return f"{_TAG}{fingerprint}" in item.tags
+
+
+@contextmanager
+def tableau_site(secret: Mapping[str, str], settings: TableauSettings) -> Iterator[TableauSite]:
+    """A site while signed in.
+
+    Args:
+        secret: server, token_name, token_value, and the site's content URL as `site` (none: the default site).
+
+    Raises:
+        ConfigError: the secret lacks a key, or Tableau refuses the login or a right.
+        RetriableError: Tableau does not answer, or is broken.
+        NextRunError: an extract takes too long.
+        FatalError: Tableau does not accept a request, or an extract could not be made.
+    """
+    if any(key not in secret for key in NEEDED):
+        got = f"keys {', '.join(sorted(secret))}"
+        raise ConfigError("Tableau's secret is incomplete", got=got, expected=f"{', '.join(NEEDED)}, perhaps site")
+    where = secret["server"]
+    with _errors(where, secret["token_value"]):
+        server = tsc.Server(where, http_options={"timeout": settings.timeout_seconds})
+        server.version = API_VERSION
+        token = tsc.PersonalAccessTokenAuth(secret["token_name"], secret["token_value"], secret.get("site", ""))
+        with server.auth.sign_in(token):
+            yield TableauSite(server, settings)
+
+
+@contextmanager
+def _errors(where: str, token: str) -> Iterator[None]:
+    """The client's errors as the platform's, without the token."""
+    try:
+        yield
+    except tableau_errors.NotSignedInError as error:
+        remedy = "correct the secret; a token that nobody used for 15 days has expired"
+        raise ConfigError("Tableau refuses the login", where=where, got=_told(error, token), remedy=remedy) from None
+    except tableau_errors.JobFailedException as error:
+        raise FatalError("Tableau could not make an extract", where=where, got=_told(error, token)) from None
+    except tableau_errors.ServerResponseError as error:
+        if error.code.startswith("403"):
+            remedy = "let this login publish to the project, and certify in it"
+            raise ConfigError("Tableau refuses a right", where=where, got=_told(error, token), remedy=remedy) from None
+        if error.code.startswith("429"):
+            raise RetriableError("Tableau is busy", where=where, got=_told(error, token)) from None
+        raise FatalError("Tableau does not accept a request", where=where, got=_told(error, token)) from None
+    except TimeoutError as error:
+        raise NextRunError("an extract in Tableau takes too long", where=where, got=_told(error, token)) from None
+    except (requests.RequestException, tableau_errors.InternalServerError, tableau_errors.NonXMLResponseError) as error:
+        raise RetriableError("Tableau does not answer", where=where, got=_told(error, token)) from None
+
+
+def _told(error: Exception, token: str) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.replace(token, "…")[:500] if token else text[:500]

@@ -1,0 +1,73 @@
+"""What a published data source says of itself: how fresh and how complete its table is, and which checks failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+MARK = "iDiscover: "  # begins our warnings, so that those of people are left alone
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table as dm.dm_data_freshness has it; times UTC."""
+
+    table: str
+    status: str
+    rows: int
+    source: str | None
+    source_live_rows: int | None
+    high_water_at: datetime | None
+    loaded_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A check whose newest outcome is a failure, in the countries where it is. No keys: they may tell of persons."""
+
+    check: str
+    severity: str
+    countries: Sequence[str]
+
+
+def certification_note(state: TableState | None, failures: Sequence[Failure]) -> str:
+    """Freshness and reconciliation of a subject's table, in a few sentences. The same state gives the same text."""
+    if state is None:
+        return "Published by iDiscover. Nothing was loaded yet."
+    parts = [f"Loaded {_time(state.loaded_at)} UTC, {state.rows:,} rows."]
+    if state.high_water_at is not None:
+        parts.append(f"The source is known up to {_time(state.high_water_at)} UTC.")
+    if state.source is not None:
+        live = "" if state.source_live_rows is None else f" ({state.source_live_rows:,} live rows)"
+        parts.append(f"Compared with {state.source}{live}: {state.status}.")
+    if failures:
+        parts.append(f"Checks that failed: {_told(failures)}.")
+    else:
+        parts.append("No check has failed.")
+    return " ".join(parts)
+
+
+def stale_warning(state: TableState | None, failures: Sequence[Failure]) -> str | None:
+    """What viewers are warned of; None where there is nothing.
+
+    With severity fail, the rows of these countries are those of the last good load.
+    """
+    faults = []
+    stopped = [failure for failure in failures if failure.severity == "fail"]
+    if stopped:
+        faults.append(f"the last load was refused, rows are those of the last good one ({_told(stopped)})")
+    warned = [failure for failure in failures if failure.severity != "fail"]
+    if warned:
+        faults.append(f"a check found something ({_told(warned)})")
+    if state is not None and state.status == "Different":
+        faults.append(f"{state.table} has other rows than {state.source}")
+    return f"{MARK}{'; '.join(faults)}" if faults else None
+
+
+def _told(failures: Sequence[Failure]) -> str:
+    return "; ".join(f"{failure.check} in {', '.join(sorted(failure.countries))}" for failure in failures)
+
+
+def _time(moment: datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M}"

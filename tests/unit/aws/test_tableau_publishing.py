@@ -1,0 +1,192 @@
+"""Publishing to a server that speaks Tableau's protocol, over TLS, by the client that is used in production."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from idiscover.aws.tableau_publishing import Wanted, bring
+from idiscover.aws.tableau_site import tableau_site
+from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
+from idiscover.metadata.environment import TableauSettings
+from idiscover.metadata.models import Owner
+from idiscover.metadata.subjects import SubjectSpec
+from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
+
+from tests.support.tableau_server import SITE, TOKEN_NAME, TOKEN_VALUE, TableauState, running_tableau
+
+SUBJECT = SubjectSpec(
+    subject="tests",
+    title="Tests & labs",
+    description="Tests of labs.",
+    view="dm.v_fact_test",
+    owner=Owner(name="Lab Team", email="labs@example.com"),
+)
+STATE = TableState(
+    "dm.fact_test", "Current", 1234, "itg.test", 1234, datetime(2026, 1, 5, 22), datetime(2026, 1, 6, 2, 30)
+)
+NEXT = replace(STATE, loaded_at=datetime(2026, 1, 7, 2, 30))
+STOPPED = Failure("tested_at_most_eligible", "fail", ["FR", "DE"])
+WARNED = Failure("rows_as_yesterday", "warn", ["TR"])
+SETTINGS = TableauSettings()
+TEXT, OTHER = (f"<?xml version='1.0'?><datasource caption='{name}'/>" for name in "ab")
+READER = ("tableau_reader", "s3cret-of-the-reader")
+
+
+class Tableau:
+    """The server, and a session per call, as a task has one."""
+
+    def __init__(self, address: str, state: TableauState) -> None:
+        self.secret = {"server": address, "token_name": TOKEN_NAME, "token_value": TOKEN_VALUE, "site": SITE}
+        self.state = state
+
+    def bring(
+        self,
+        text: str = TEXT,
+        failures: Sequence[Failure] = (),
+        extract: bool = False,
+        again: bool = False,
+        settings: TableauSettings = SETTINGS,
+        state: TableState = STATE,
+    ) -> str:
+        subject = SUBJECT.model_copy(update={"extract": extract})
+        note, warning = certification_note(state, failures), stale_warning(state, failures)
+        with tableau_site(self.secret, settings) as site:
+            return bring(site, site.project_id(), Wanted(subject, text, READER, note, warning, again))
+
+    @property
+    def source(self):  # type: ignore[no-untyped-def]
+        return self.state.source(SUBJECT.title)
+
+
+@pytest.fixture
+def tableau(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tableau]:
+    with running_tableau(tmp_path) as (address, authority, state):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        yield Tableau(address, state)
+
+
+def test_a_subject_is_published_described_and_certified(tableau: Tableau) -> None:
+    text = "<?xml version='1.0'?>\n<datasource caption='ä & 日本'/>"
+    assert tableau.bring(text) == "published, certified"
+    source = tableau.source
+    assert source.text == text and source.is_certified and source.warning is None
+    assert source.description == "Tests of labs. Owner: Lab Team."
+    assert source.note == (
+        "Loaded 2026-01-06 02:30 UTC, 1,234 rows. The source is known up to 2026-01-05 22:00 UTC."
+        " Compared with itg.test (1,234 live rows): Current. No check has failed."
+    )
+    assert (source.credentials["name"], source.credentials["embed"]) == ("tableau_reader", "true")
+    assert tableau.state.requests[-1] == "POST /auth/signout"
+
+
+def test_said_again_it_changes_nothing_and_what_changed_is_published_anew(tableau: Tableau) -> None:
+    tableau.bring()
+    tableau.source.tags.add("by a person")
+    assert tableau.bring() == "as it was, certified"
+    assert (tableau.source.publications, tableau.source.updates) == (1, 1)
+    assert tableau.bring(text=OTHER) == "published anew, certified"
+    assert tableau.source.publications == 2 and len(tableau.source.tags) == 2 and "by a person" in tableau.source.tags
+    assert tableau.bring(text=OTHER, again=True) == "published anew, certified"
+    assert len(tableau.state.sources) == 1
+
+
+def test_a_failed_check_is_a_warning_until_it_passes(tableau: Tableau) -> None:
+    assert tableau.bring(failures=[STOPPED, WARNED]) == "published, certified, with a warning"
+    warning = tableau.source.warning
+    assert warning is not None and (warning["type"], warning["isActive"]) == ("STALE", "true")
+    assert warning["message"] == (
+        "iDiscover: the last load was refused, rows are those of the last good one (tested_at_most_eligible in DE, FR);"
+        " a check found something (rows_as_yesterday in TR)"
+    )
+    assert "Checks that failed: tested_at_most_eligible in DE, FR; rows_as_yesterday in TR." in tableau.source.note
+    tableau.bring(failures=[WARNED])
+    assert tableau.source.warning["message"] == "iDiscover: a check found something (rows_as_yesterday in TR)"
+    asked = len(tableau.state.requests)
+    tableau.bring(failures=[WARNED])
+    assert not [line for line in tableau.state.requests[asked:] if line.startswith("PUT")], "the same again is nothing"
+    tableau.bring()
+    assert tableau.source.warning is None and tableau.source.note.endswith("No check has failed.")
+
+
+def test_warnings_of_people_stay(tableau: Tableau) -> None:
+    tableau.bring()
+    by_hand = {"type": "MAINTENANCE", "message": "moves on Friday", "isActive": "true", "isSevere": "false"}
+    tableau.source.warning = dict(by_hand)
+    tableau.bring(failures=[STOPPED])
+    tableau.bring()
+    assert tableau.source.warning == by_hand
+
+
+def test_an_extract_is_made_then_refreshed_and_waited_for(tableau: Tableau) -> None:
+    assert tableau.bring(extract=True) == "published, certified, extract refreshed"
+    assert tableau.bring(extract=True) == "as it was, certified", "once per load"
+    assert tableau.bring(extract=True, state=NEXT) == "as it was, certified, extract refreshed"
+    jobs = [line for line in tableau.state.requests if "/source-0/" in line and line.startswith("POST /datasources")]
+    assert jobs == ["POST /datasources/source-0/createExtract", "POST /datasources/source-0/refresh"]
+    assert tableau.source.refreshes == 2 and tableau.state.polls == 2
+    tableau.state.job_outcome = 1
+    for _ in range(2):  # the note still tells of the load before, so that the next run tries again
+        with pytest.raises(FatalError, match="could not make an extract"):
+            tableau.bring(extract=True)
+    assert "2026-01-07" in tableau.source.note
+
+
+def test_an_extract_that_takes_too_long_is_for_the_next_run(tableau: Tableau, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TableauSettings, "job_timeout_seconds", 0)
+    with pytest.raises(NextRunError, match="takes too long"):
+        tableau.bring(extract=True)
+
+
+def test_a_large_text_goes_in_chunks(tableau: Tableau, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TSC_FILESIZE_LIMIT_MB", "1")
+    monkeypatch.setenv("TSC_CHUNK_SIZE_MB", "1")
+    text = f"<?xml version='1.0'?><datasource caption='{'ä' * 1_300_000}'/>"
+    tableau.bring(text)
+    assert tableau.source.text == text
+    assert sum(line.startswith("PUT /fileUploads/") for line in tableau.state.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "what"),
+    [
+        (403, ConfigError, "Tableau refuses a right"),
+        (429, RetriableError, "Tableau is busy"),
+        (500, RetriableError, "Tableau does not answer"),
+        (409, FatalError, "Tableau does not accept a request"),
+    ],
+)
+def test_what_tableau_says_becomes_an_error_of_the_platform(
+    tableau: Tableau, status: int, kind: type[IdiscoverError], what: str
+) -> None:
+    tableau.state.fail_next = status
+    with pytest.raises(kind, match=what):
+        tableau.bring()
+    assert tableau.bring() == "published, certified", "and the next try goes through"
+
+
+def test_who_may_not_is_told_and_no_secret_is_shown(
+    tableau: Tableau, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    tableau.bring()
+    tableau.secret["token_value"] = "pat-of-yesterday"
+    with pytest.raises(ConfigError, match=r"Tableau refuses the login(.|\n)*15 days") as refused:
+        tableau.bring()
+    tableau.secret["token_value"] = TOKEN_VALUE
+    with pytest.raises(ConfigError, match=r"no such project(.|\n)*0 projects named Nowhere"):
+        tableau.bring(settings=TableauSettings(project="Nowhere"))
+    told = f"{caplog.text}{refused.value}"
+    assert [secret for secret in (TOKEN_VALUE, "pat-of-yesterday", READER[1]) if secret in told] == []
+
+
+def test_a_server_that_is_not_there_may_come_back() -> None:
+    secret = {"server": "https://127.0.0.1:9", "token_name": "a", "token_value": "b"}
+    with pytest.raises(RetriableError, match="does not answer"), tableau_site(secret, SETTINGS):
+        pass
+    with pytest.raises(ConfigError, match=r"secret is incomplete(.|\n)*token_value"), tableau_site({}, SETTINGS):
+        pass
