@@ -44,3 +44,4 @@ lint: setup ## ruff and sqlfluff
 	@.venv/airflow/bin/ruff check .
 	@.venv/airflow/bin/ruff format --check .
 	@.venv/airflow/bin/sqlfluff lint -q sql tests/golden/warehouse/checks
+	@$(IDISCOVER) sqllint

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +31,7 @@ def register(app: typer.Typer) -> None:
     """Adds the verbs to `app`; with the laptop's context, all others find the stack's stand-ins."""
     joins[_ENVIRONMENT] = _stack_variables
     more_checks[_ENVIRONMENT] = _stack_checks
-    for verb in (up, demo, day, down, reset, stack, logs, verify):
+    for verb in (up, demo, day, down, reset, stack, logs, verify, sqllint):
         app.command()(verb)
 
 
@@ -199,3 +200,13 @@ def _guarded(action: Callable[[], int | None]) -> None:
             raise
         raise typer.Exit(1) from None
     raise typer.Exit(code or 0)
+
+
+def sqllint(
+    root: Annotated[Path, typer.Option("--root", help="The repository.")] = Path(),
+) -> None:
+    """Lint what sqlfluff does not see in sql/: the SQL that is rendered from metadata, and the bodies of procedures."""
+    from local.sql_rules.linting import lint_rendered
+
+    for line in lint_rendered(root.resolve()):
+        typer.echo(line)

@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 from idiscover.aws.batch_manifests import read_again, read_manifest
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_batches import FILES, PENDING, BatchRow, batches, mark_loaded
-from idiscover.aws.redshift import run_transaction, transaction
+from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.step_log import logged_step
 from idiscover.aws.stg_copy import StgCopy, copy_files, refusing
@@ -126,9 +126,15 @@ def _pending(plan: LoadPlan) -> list[BatchRow]:
 
 
 def _copy_missing(plan: LoadPlan, run: RunIdentity, pending: Sequence[BatchRow]) -> list[BatchManifest]:
-    """One transaction: who may, what is missing, COPY, counts, ledger."""
+    """One transaction: who may, what is missing, COPY, counts, ledger. Tried again where it lost its connection.
+
+    Returns:
+        What was copied, by a try too whose commit nobody heard of.
+    """
     bucket = Bucket(plan.context.buckets.data, plan.context.region)
-    with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
+    copied: dict[str, BatchManifest] = {}
+
+    def work(cursor: Cursor) -> None:
         # first, so that the ledger is read as the load before has left it: two loads of an object at a time would both
         # find it without the batch
         cursor.execute(f"lock {plan.table}")
@@ -136,9 +142,12 @@ def _copy_missing(plan: LoadPlan, run: RunIdentity, pending: Sequence[BatchRow])
         missing = [batch for batch in pending if batch.batch_id not in known]
         # read under the lock: a batch that is not in the ledger cannot have been archived meanwhile
         manifests = [_manifest(bucket, batch) for batch in missing]
+        copied.update((manifest.batch_id, manifest) for manifest in manifests)
         if manifests:
             _copy(plan, run, bucket, cursor, manifests)
-    return manifests
+
+    run_transaction(plan.context.secrets.redshift, plan.context.region, work)
+    return list(copied.values())
 
 
 def _copy(plan: LoadPlan, run: RunIdentity, bucket: Bucket, cursor: Cursor, manifests: Sequence[BatchManifest]) -> None:

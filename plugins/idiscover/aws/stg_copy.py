@@ -13,11 +13,12 @@ from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws import postgres
 from idiscover.aws.batch_manifests import mark_refused
-from idiscover.aws.redshift import transaction
+from idiscover.aws.redshift import run_transaction
 from idiscover.aws.s3 import Bucket
 from idiscover.errors import DataQualityError
 from idiscover.lake.keys import source_prefix
 from idiscover.lake.manifest import BatchFile
+from idiscover.notify.redaction import shown_value
 from idiscover.plan.model import LoadPlan
 from idiscover.warehouse.copy import copy_manifest, copy_sql
 
@@ -92,7 +93,8 @@ LoadErrorRow = tuple[str, int, str, str, str, str | None, str]  # as `_load_erro
 
 def _load_errors(plan: LoadPlan, session: int) -> list[LoadErrorRow]:
     """What stl_load_errors says of the session's last COPY; its rows outlive the transaction."""
-    with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
+
+    def read(cursor: Cursor) -> list[LoadErrorRow]:
         cursor.execute(
             "select trim(filename), line_number, trim(colname), trim(type), trim(col_length), trim(raw_field_value),"
             " trim(err_reason) from stl_load_errors where session = %s"
@@ -102,26 +104,31 @@ def _load_errors(plan: LoadPlan, session: int) -> list[LoadErrorRow]:
         )
         return cursor.fetchall()
 
+    return run_transaction(plan.context.secrets.redshift, plan.context.region, read)
+
 
 def _refused(plan: LoadPlan, table: str, rows: Sequence[LoadErrorRow], error: psycopg2.Error) -> DataQualityError:
-    shown = "; ".join(_load_error(*row) for row in rows)
+    shown = "; ".join(_load_error(plan, *row) for row in rows)
     return DataQualityError(
         "COPY refuses rows; nothing was loaded",
         where=table,
         got=shown or postgres.describe(error),
         expected="values that fit the columns of the metadata",
-        remedy="see stl_load_errors for the values; correct the field's type or length in metadata and run the load"
+        remedy="correct the field's type or length in metadata and run the load"
         f" again; or correct the record, and clear the run of sfdc_to_s3__{plan.object} that read it from"
         " emr_tasks.create_cluster with downstream",
     )
 
 
-def _load_error(file: str, line: int, column: str, kind: str, length: str, value: str | None, reason: str) -> str:
-    """One refused value: file, line, column, size, reason.
+def _load_error(
+    plan: LoadPlan, file: str, line: int, column: str, kind: str, length: str, value: str | None, reason: str
+) -> str:
+    """One refused value: file, line, column, value or size, reason.
 
-    The value itself is not told: it can be a person's name or a note, in a column of numbers too, and this goes into
-    logs and mails.
+    This goes into logs and mails: of a column that may be personal only the size is told.
     """
-    size = "no value" if value is None else f"{len(value.encode())} bytes"
-    shown = f"{size} for {kind}({length})" if kind.startswith(("char", "varchar")) else f"{size} for {kind}"
-    return f"{file} line {line}, column {column}, {shown}: {reason}"
+    told = "no value" if value is None else f"{len(value.encode())} bytes"
+    if value is not None and column in plan.told_columns:
+        told = shown_value(value)
+    wanted = f"{kind}({length})" if kind.startswith(("char", "varchar")) else kind
+    return f"{file} line {line}, column {column}, {told} for {wanted}: {reason}"

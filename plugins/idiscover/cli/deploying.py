@@ -22,6 +22,7 @@ from idiscover.aws.release_record import last_release, record_statements, record
 from idiscover.aws.s3 import Bucket
 from idiscover.aws.table_migrations import ReleaseSql
 from idiscover.cli.context_delta import compare_context
+from idiscover.cli.contracting import contract_problems
 from idiscover.cli.deployed import requester
 from idiscover.cli.metadata_delta import MetadataDelta, checksum, compare, differences
 from idiscover.cli.migrating import apply_sql, check_sql, release_checksum
@@ -117,9 +118,12 @@ def release_sql_of(root: Path, catalog: Catalog, context: Context, bucket: Bucke
     """What the repository has for the warehouse, beside what the last release had.
 
     Raises:
-        ConfigError: a migration is not as it has to be, or the record of the last release cannot be read.
+        ConfigError: a migration is not as it has to be, the views break their contract, or the record of the last
+            release cannot be read.
     """
     sql = root / "sql"
+    if broken := contract_problems(catalog, sql):  # by an edit in the bucket that is kept; the repository's are linted
+        raise CatalogError(broken, "views of dm")
     statements = for_analysts(release(catalog, sql), catalog, sql, context.redshift.analyst_role)
     entitlements = entitlements_of(root, context.environment)
     return ReleaseSql(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from idiscover.cli.contracting import contract_problems
 from idiscover.cli.places import DEFAULT_REGION, metadata_reader, read_context_text
 from idiscover.errors import DETAILS, ConfigError
 from idiscover.metadata.context_checks import CONTEXT_CHECKS, hashes_have_a_key
+from idiscover.metadata.entitlement import entitlement_path, parse_entitlements
 from idiscover.metadata.excerpts import excerpt
 from idiscover.metadata.loading import CatalogError, Reader, load_catalog, parse_context
 from idiscover.metadata.models import Catalog
@@ -18,6 +20,7 @@ from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.metadata.validation import rules
 from idiscover.metadata.yaml_text import Place
+from idiscover.warehouse.contract import PATH as CONTRACT
 
 DOCUMENT_VERSION = 1
 
@@ -132,12 +135,27 @@ def validate(metadata: str, contexts: Sequence[str], sql_root: Path) -> Validati
     for place in contexts:
         mistakes += _mistakes_of_context(place, catalog)
     checked = [*rules(with_sql=sql is not None), *_rules_of_contexts(contexts)]
+    if sql is not None and (sql_root / CONTRACT).is_file():
+        checked.append("The views of dm keep their contract.")
+        broken = contract_problems(catalog, sql_root) if catalog is not None else ()
+        mistakes += [_mistake(problem, "", "") for problem in broken]
+    for place in contexts:
+        mistakes += _mistakes_of_entitlements(place)
     return ValidationReport(_counted(paths, contexts), checked, sql is not None, mistakes)
 
 
 def _mistakes_of_context(place: str, catalog: Catalog | None) -> list[Mistake]:
     text = read_context_text(place)
     _, problems = _outcome(lambda: parse_context(text, place, is_named_so=True, catalog=catalog))
+    return [_mistake(problem, "", text) for problem in problems]
+
+
+def _mistakes_of_entitlements(context_place: str) -> list[Mistake]:
+    path = Path(entitlement_path(context_place))
+    if not path.is_file():  # nobody is entitled, or the context lies elsewhere
+        return []
+    text = path.read_text(encoding="utf-8")
+    _, problems = _outcome(lambda: parse_entitlements(text, str(path)))
     return [_mistake(problem, "", text) for problem in problems]
 
 

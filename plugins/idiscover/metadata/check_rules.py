@@ -201,6 +201,9 @@ def _conditions(check: TableCheck, table: str) -> Iterator[tuple[str, str, str]]
     """Key, table and text of each condition of a check."""
     if isinstance(check, Expression):
         yield "holds", table, check.holds
+    elif isinstance(check, ForeignKey):
+        if check.rows is not None:
+            yield "rows", table, check.rows
     elif isinstance(check, Reconciliation):
         for place, item in enumerate(check.sums):
             if item.source_expression is not None:

@@ -110,6 +110,11 @@ class ForeignKey(_Check):
     allow: tuple[PlainText, ...] = Field(
         default=(), description="Values that need no row there, such as `UNKNOWN`, the unknown member of dm."
     )
+    rows: Text | None = Field(
+        default=None,
+        description="Which rows have to point there, as an expression over this table's columns (see `holds`), such as"
+        " `_country_code <> 'ZZ'`. Left out: all.",
+    )
     slices: Literal["same", "any"] = Field(
         default="any",
         description="`same`: the row has to lie in the same slice; only these slices of the other table are read."

@@ -26,6 +26,21 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+SHOWN_LENGTH = 80  # characters of a value that are shown
+
+
+def shown_value(value: str) -> str:
+    """A value of data in quotes, on one line: redacted, cut, and with whatever does not print escaped."""
+    text = redact(value)
+    cut = "" if len(text) <= SHOWN_LENGTH else f" … ({len(text)} characters)"
+    letters = (letter if letter.isprintable() else _escaped(letter) for letter in text[:SHOWN_LENGTH])
+    return f'"{"".join(letters)}"{cut}'
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
 def redact(text: str) -> str:
     """`text` with everything that looks like a credential replaced by `***`.
 

@@ -14,6 +14,7 @@ from idiscover.metadata.models import (
     FieldType,
     ObjectSpec,
     Owner,
+    PiiClass,
     TableSpec,
 )
 from idiscover.metadata.paths import delta_filter_path, object_path, table_path
@@ -146,6 +147,7 @@ def _load(spec: ObjectSpec, catalog: Catalog, context: Context) -> LoadPlan:
         table=table,
         columns=(*(field.column for field in spec.fields), *BATCH_COLUMNS),
         late_columns=tuple(field.column for field in spec.fields if field.since is not None),
+        told_columns=(*(field.column for field in spec.fields if field.pii is PiiClass.NONE), *BATCH_COLUMNS),
         key=spec.key,
         consumers=consumers,
         wakes=_wakes(consumers, catalog),

@@ -144,6 +144,7 @@ class LoadPlan(PlanModel):
     table: str  # stg.<object>
     columns: tuple[str, ...]  # as in the files: target columns, _read_at_utc, _batch_id
     late_columns: tuple[str, ...] = ()  # those that batches may lack: they were read before the field was taken up
+    told_columns: tuple[str, ...] = ()  # those with pii none: what COPY refuses in them is shown
     key: str  # target column of the record Id
     consumers: tuple[ConsumerPlan, ...]
     wakes: tuple[ReadinessPlan, ...]  # the consumers again: each is woken once something is ready for it

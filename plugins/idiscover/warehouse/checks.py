@@ -179,6 +179,8 @@ def _foreign_key(check: ForeignKey, written: Written) -> str:
     where = [_rows(written, "written"), f"{column} is not null", f"{key} is null"]
     if check.allow:
         where.append(f"{column} not in ({', '.join(map(literal, check.allow))})")
+    if check.rows is not None:
+        where.append(f"({parse_condition(check.rows).sql(lambda name: f'written.{_name(name)}')})")
     joined = f" on {on[0]}" if len(on) == 1 else "\n    on\n        " + "\n        and ".join(on)
     conditions = indented("\nand ".join(where))
     return (

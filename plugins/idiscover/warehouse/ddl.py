@@ -117,7 +117,7 @@ def _load_audit(_spec: ObjectSpec, table: str) -> str:
     head = [
         f"-- {table}: what became of the Ids of each batch. grain: one row per call and batch.",
         "-- removed: records that the batch, a read of every Id, does not have.",
-        "-- Appended to and read by time, joined with nothing.",
+        "-- Appended to and read by time, joined with nothing: rows spread evenly, sorted by time.",
     ]
     columns = [
         "country_code varchar(2) not null",
@@ -138,6 +138,7 @@ def _absence(spec: ObjectSpec, table: str) -> str:
         f"-- {table}: reads of every Id that itg.{spec.object} holds nothing beyond. grain: batch_id, loaded_at_utc.",
         "-- While the newest read stands here, nobody searches the whole table for absences. loaded_at_utc is the",
         "-- ledger's: a batch that is loaded again is applied again.",
+        "-- On every node: it is small, and every call reads it.",
     ]
     columns = [
         "batch_id varchar(128) not null",

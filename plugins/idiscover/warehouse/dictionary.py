@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from idiscover.metadata.models import Catalog
-from idiscover.metadata.table_columns import ViewColumn
+from idiscover.metadata.table_columns import ViewColumn, caption_of
 from idiscover.warehouse.types import literal, quoted
-from idiscover.warehouse.views import MartView
+from idiscover.warehouse.views import MartView, plain_view
 
 TABLE = "dm.data_dictionary"
 VIEW = "dm.v_data_dictionary"
@@ -41,14 +41,11 @@ CREATE_TABLE = "\n".join(
         "sortkey (view_name, column_position);",
     ]
 )
-CREATE_VIEW = "\n".join(
-    [
-        f"-- {VIEW}: what the columns of dm's views mean. grain: view_name, column_name.",
-        f"create or replace view {VIEW} as",
-        "select",
-        ",\n".join(f"    {quoted(name)}" for name in COLUMNS),
-        f"from {TABLE};",
-    ]
+CREATE_VIEW = plain_view(
+    VIEW,
+    TABLE,
+    [f"-- {VIEW}: what the columns of dm's views mean. grain: view_name, column_name."],
+    [(name, kind, caption_of(name)) for name, kind in COLUMNS.items()],
 )
 
 

@@ -56,25 +56,30 @@ def mart_views(catalog: Catalog, sql: SqlInventory) -> list[MartView]:
 
 def create_view(view: MartView) -> str:
     """The view; each column with its type and caption beside it, so that the text tells when one of them changes."""
-    last = len(view.columns) - 1
-    columns = [
-        f"    {quoted(column.name)}{',' if place < last else ''} -- {_kind(column)}: {_line(column.caption)}"
-        for place, column in enumerate(view.columns)
+    head = [f"-- {view.name}: {_line(view.table.description)}", f"-- grain: {', '.join(view.table.grain)}."]
+    columns = [(column.name, _kind(column), _line(column.caption)) for column in view.columns]
+    return plain_view(view.name, view.table.table, head, columns)
+
+
+def plain_view(name: str, table: str, head: Sequence[str], columns: Sequence[tuple[str, str, str]]) -> str:
+    """A view that shows columns of one table as they are.
+
+    Args:
+        name: with its schema.
+        table: what it shows.
+        head: comments.
+        columns: name, type, and a text beside it.
+    """
+    last = len(columns) - 1
+    lines = [
+        f"    {quoted(column)}{',' if place < last else ''} -- {kind}: {text}"
+        for place, (column, kind, text) in enumerate(columns)
     ]
-    return "\n".join(
-        [
-            f"-- {view.name}: {_line(view.table.description)}",
-            f"-- grain: {', '.join(view.table.grain)}.",
-            f"create or replace view {view.name} as",
-            "select",
-            *columns,
-            f"from {view.table.table};",
-        ]
-    )
+    return "\n".join([*head, f"create or replace view {name} as", "select", *lines, f"from {table};"])
 
 
 def columns_of(sql: str) -> list[tuple[str, str]] | None:
-    """Names and types of what `create_view` has written, which its columns determine; None of any other view."""
+    """Names and types of what `plain_view` has written, which its columns determine; None of any other view."""
     found = [(name, normal_type(kind)) for name, kind in _COLUMN.findall(sql)]
     return found or None
 

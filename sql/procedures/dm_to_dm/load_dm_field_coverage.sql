@@ -26,8 +26,7 @@ begin
     ),
 
     period as (
-        select
-            cast(dateadd(month, -(ones.n + 4 * fours.n), date_trunc('month', p_as_of_date)) as date) as month
+        select cast(dateadd(month, -(ones.n + 4 * fours.n), date_trunc('month', p_as_of_date)) as date) as month
         from digit as ones
         cross join digit as fours
         where ones.n + 4 * fours.n <= 12

@@ -13,7 +13,7 @@ begin
     -- Redshift takes a list of values in INSERT alone.
     drop table if exists load_dim_country__name;
     create temp table load_dim_country__name (country_code varchar(2) not null, country_name varchar(320) not null);
-    insert into load_dim_country__name values
+    insert into load_dim_country__name (country_code, country_name) values
         ('AD', 'Andorra'), ('AE', 'United Arab Emirates'), ('AF', 'Afghanistan'),
         ('AG', 'Antigua and Barbuda'), ('AI', 'Anguilla'), ('AL', 'Albania'), ('AM', 'Armenia'),
         ('AO', 'Angola'), ('AQ', 'Antarctica'), ('AR', 'Argentina'), ('AS', 'American Samoa'),

@@ -36,7 +36,22 @@ begin
 
     version as (
         select
-            history.*,
+            history.id,
+            history.therapeutic_area_id,
+            history.biomarker_id,
+            history.owner_id,
+            history.type,
+            history.status,
+            history.baseline,
+            history.target,
+            history.current,
+            history.unit,
+            history.start_date,
+            history.due_date,
+            history.is_deleted,
+            history.system_modstamp,
+            history._read_at_utc,
+            history._batch_id,
             -- What changed without touching SystemModstamp is known from the read that saw it.
             case
                 when row_number() over (

@@ -50,7 +50,7 @@ sortkey (change_id);
 
 -- itg.lab__load_audit: what became of the Ids of each batch. grain: one row per call and batch.
 -- removed: records that the batch, a read of every Id, does not have.
--- Appended to and read by time, joined with nothing.
+-- Appended to and read by time, joined with nothing: rows spread evenly, sorted by time.
 create table if not exists itg.lab__load_audit (
     country_code varchar(2) not null,
     batch_id varchar(128) not null,
@@ -68,6 +68,7 @@ sortkey (loaded_at_utc);
 -- itg.lab__absence: reads of every Id that itg.lab holds nothing beyond. grain: batch_id, loaded_at_utc.
 -- While the newest read stands here, nobody searches the whole table for absences. loaded_at_utc is the
 -- ledger's: a batch that is loaded again is applied again.
+-- On every node: it is small, and every call reads it.
 create table if not exists itg.lab__absence (
     batch_id varchar(128) not null,
     loaded_at_utc timestamp not null,

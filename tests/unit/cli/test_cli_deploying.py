@@ -13,6 +13,7 @@ import pytest
 from idiscover.aws.publishing import PublishReport, publish
 from idiscover.aws.table_migrations import ReleaseSql
 from idiscover.cli import deploying
+from idiscover.cli.contracting import renew
 from idiscover.cli.deploying import deploy
 from idiscover.cli.pulling import pull
 from idiscover.errors import ConfigError, FatalError, IdiscoverError
@@ -303,10 +304,27 @@ def test_a_table_that_is_gone_here_goes_there_with_its_dag(environment: Environm
     environment.deploy()
     # nothing is computed from this one
     (environment.root / "metadata" / "tables" / "dm.dm_data_freshness.yaml").unlink()
+    before = environment.versions()
+    with pytest.raises(ConfigError, match=r"would break what is built on a view[\s\S]*dm\.v_dm_data_freshness"):
+        environment.deploy()
+    assert environment.versions() == before
+    renew(environment.root, "another view tells of it")
     said = environment.deploy()
     assert "1 deleted: tables/dm.dm_data_freshness.yaml" in said and "2 deleted" in said
     with pytest.raises(environment.client.exceptions.NoSuchKey):
         environment.read("metadata/tables/dm.dm_data_freshness.yaml")
+
+
+def test_an_edit_that_takes_a_column_out_of_a_view_is_not_kept_by_a_deploy(environment: Environment) -> None:
+    environment.deploy()
+    key = "metadata/tables/dm.dim_user.yaml"
+    head, _, columns = environment.read(key).partition("  - {name: division")
+    environment.write(key, head + columns[columns.index("  - {name: manager_id") :])
+    edit(environment.root / "metadata" / "objects" / "biomarker.yaml")
+    before = environment.versions()
+    with pytest.raises(ConfigError, match=r"would break what is built on a view[\s\S]*dm\.v_dim_user\.division"):
+        environment.deploy(keep_edits=True)
+    assert environment.versions() == before
 
 
 def test_wrong_metadata_here_deploys_nothing(environment: Environment) -> None:

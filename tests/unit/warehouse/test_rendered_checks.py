@@ -25,7 +25,7 @@ KINDS: dict[str, dict[str, object]] = {
     "foreign_key": {"kind": "foreign_key", "column": "unit_id", "references": "itg.unit", "key": "id"},
     "foreign_key_same": {
         "kind": "foreign_key", "column": "lab_id", "references": "itg.lab", "key": "id", "slices": "same",
-        "allow": ["UNKNOWN"],
+        "allow": ["UNKNOWN"], "rows": "lab_id <> 'L0' or day is null",
     },
     "row_count": {"kind": "row_count", "min_percent": 50, "max_percent": 300},
     "row_count_one_bound": {"kind": "row_count", "min_percent": 80, "from_rows": 1},

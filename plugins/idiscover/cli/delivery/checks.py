@@ -26,6 +26,7 @@ def lint_commands(root: Path) -> tuple[Command, ...]:
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
         ("sqlfluff", "lint", "-q", "sql"),
+        ("idiscover", "sqllint"),
         ("idiscover", "validate", *(word for context in contexts for word in ("--context", context))),
         ("idiscover", "schema", "--check"),
     )

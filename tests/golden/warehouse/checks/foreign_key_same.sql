@@ -9,7 +9,8 @@ where
     written.country_code in ('DE', 'ZZ')
     and written.lab_id is not null
     and referenced.id is null
-    and written.lab_id not in ('UNKNOWN');
+    and written.lab_id not in ('UNKNOWN')
+    and (written.lab_id <> 'L0' or written.day is null);
 
 select cast(written.id as varchar) as sample_key
 from itg.test as written
@@ -23,4 +24,5 @@ where
     and written._run_id = 'asset_triggered__1'
     and written.lab_id is not null
     and referenced.id is null
-    and written.lab_id not in ('UNKNOWN');
+    and written.lab_id not in ('UNKNOWN')
+    and (written.lab_id <> 'L0' or written.day is null);

@@ -1,0 +1,47 @@
+"""context/<environment>.entitlement.csv: who may see which country."""
+
+from __future__ import annotations
+
+import pytest
+from idiscover.errors import ConfigError
+from idiscover.metadata.entitlement import Entitlement, entitlement_path, parse_entitlements
+
+from tests.unit.metadata_samples import REPOSITORY
+
+HEAD = "user_name,country_code\n"
+
+
+def test_rows_are_read_in_their_order_and_names_in_lower_case() -> None:
+    text = f'\ufeff{HEAD}Ada@Example.com,*\n\n"o\'neil, bo",DE\nbo,ZZ\n'
+    assert parse_entitlements(text, "f") == (
+        Entitlement("ada@example.com", "*"),
+        Entitlement("o'neil, bo", "DE"),
+        Entitlement("bo", "ZZ"),
+    )
+    assert parse_entitlements(HEAD, "f") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "got"),
+    [
+        ("", "f:1", ""),
+        ("user_name;country_code\n", "f:1", "user_name;country_code"),
+        (f"{HEAD}ada,DE\nada\n", "f:3", "1 columns"),
+        (f"{HEAD}ada,DE,FR\n", "f:2", "3 columns"),
+        (f"{HEAD},DE\n", "f:2", "0 bytes"),
+        (f"{HEAD}{'ä' * 161},DE\n", "f:2", "322 bytes"),
+        (f"{HEAD}ada,de\n", "f:2", "de"),
+        (f"{HEAD}ada,DEU\n", "f:2", "DEU"),
+        (f"{HEAD}ada,DE\nbo,FR\nADA,DE\n", "f:4", "ADA,DE"),
+    ],
+)
+def test_the_line_that_is_wrong_is_named(text: str, place: str, got: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_entitlements(text, "f")
+    assert (caught.value.where, caught.value.got) == (place, got)
+
+
+@pytest.mark.parametrize("context", sorted(path.name for path in (REPOSITORY / "context").glob("*.yaml")))
+def test_every_environment_has_a_sound_file(context: str) -> None:
+    path = REPOSITORY / entitlement_path(f"context/{context}")
+    parse_entitlements(path.read_text(encoding="utf-8"), str(path))
