@@ -46,7 +46,7 @@ NEEDED: dict[str, tuple[str, str, str, str]] = {
 
 HARMLESS: dict[str, tuple[str, str, str]] = {
     "a description": ("objects/lab.yaml", "description: Labs.", "description: All labs."),
-    "a comment on a column": ("objects/lab.yaml", "description: A reserved word.", "description: Another., pii: personal"),
+    "a comment on a column": ("objects/lab.yaml", "A reserved word.", "Another., pii: personal"),
     "the order of columns": ("objects/lab.yaml", LAB[LAB.index(FEE) :], LAB[LAB.index(FEE) + len(FEE) :] + FEE),
     "a schedule": ("objects/lab.yaml", '"0 0 * * *"', '"0 6 * * *"'),
     "an owner's address": ("objects/lab.yaml", "labs@example.com", "others@example.com"),
