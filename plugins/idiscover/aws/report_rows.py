@@ -11,6 +11,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.job_metadata_checks import StoredResult
 from idiscover.aws.postgres import transaction
+from idiscover.metadata.models import Catalog
+from idiscover.metadata.table_checks_spec import checks_in_force
 from idiscover.report.figures import (
     BiomarkerRow,
     CoverageRow,
@@ -63,13 +65,13 @@ order by table_name
 """
 
 
-def read_figures(connection: Connection, environment: str, failures: Sequence[StoredResult]) -> Figures:
+def read_figures(connection: Connection, environment: str, failed: Sequence[FailedCheck]) -> Figures:
     """Asks the views, all at one moment.
 
     Args:
         connection: to the warehouse.
         environment: its name.
-        failures: the newest outcomes of checks that failed.
+        failed: checks whose newest outcome is a failure.
 
     Raises:
         FatalError: a view is not there, or may not be read.
@@ -85,15 +87,17 @@ def read_figures(connection: Connection, environment: str, failures: Sequence[St
             objectives=[ObjectiveRow(row[0], *map(int, row[1:])) for row in _ask(cursor, _OBJECTIVES)],
             coverage=[CoverageRow(*row) for row in _ask(cursor, _COVERAGE)],
             freshness=[FreshnessRow(*row) for row in _ask(cursor, _FRESHNESS)],
-            failed_checks=failed_checks(failures),
+            failed_checks=failed,
         )
 
 
-def failed_checks(failures: Sequence[StoredResult]) -> list[FailedCheck]:
-    """One line per check of a table: of all countries where it failed, the newest day, and the most rows."""
+def failed_checks(failures: Sequence[StoredResult], catalog: Catalog) -> list[FailedCheck]:
+    """A line per check that is declared still, of its newest failures: the countries, and the newest day."""
+    declared = {(name, check.label) for name, spec in catalog.tables.items() for check in checks_in_force(spec.checks)}
     found: dict[tuple[str, str], list[StoredResult]] = {}
     for result in failures:
-        found.setdefault((result.table, result.check.name), []).append(result)
+        if (result.table, result.check.name) in declared:
+            found.setdefault((result.table, result.check.name), []).append(result)
     return [
         FailedCheck(
             table=table,
