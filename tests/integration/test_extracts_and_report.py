@@ -113,7 +113,7 @@ def test_a_mart_in_hyper_counts_and_sums_as_in_the_warehouse(
     expected = _ask(marts, f"select {sums} from dm.dm_testing_uptake")[0]
     found = _read(engine, file, f'SELECT {sums} FROM "Extract"."Extract"')[0]
     assert tuple(map(_python, found)) == expected
-    assert count == expected[0] == ROWS[table]
+    assert count == expected[0] > ROWS[table]
 
 
 def test_an_empty_view_is_an_empty_extract_with_its_columns(
@@ -138,7 +138,7 @@ def test_what_goes_wrong_leaves_the_old_extract_in_place(marts: Connection, tmp_
 
 def test_the_report_shows_what_the_marts_hold(marts: Connection) -> None:
     figures = read_figures(marts, "tests", [])
-    months = "month > date '1900-01-01'"
+    months = "month between '2025-01-01' and '2025-12-31'"
     ((eligible, tested),) = _ask(
         marts, f"select sum(eligible_patients), sum(tested_patients) from dm.dm_testing_uptake where {months}"
     )
@@ -234,3 +234,5 @@ def test_what_is_published_is_what_the_repository_renders(
     warned = [source for source in state.sources.values() if source.warning is not None]
     assert [source.name for source in warned] == ["Lab 360"] and len(told) == len(CATALOG.subjects)
     assert f"{rows:,} rows" in warned[0].note and "unique_key in DE" in warned[0].note and "qz7" not in warned[0].note
+    of_freshness = state.source("Data freshness").note
+    assert of_freshness == "Loaded 2026-01-06 02:00 UTC, 38 rows. No check has failed.", "it has no row of itself"

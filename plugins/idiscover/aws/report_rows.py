@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -24,25 +24,26 @@ from idiscover.report.figures import (
 )
 
 _WHERE = "the marts' views"
-_UNKNOWN_MONTH = date(1900, 1, 1)
+# Months that are over by the order date of the data: some records are of the year 4000, or of no month.
+_MONTHS = "month in (select month_start from dm.v_dim_date where months_from_as_of between %s and -1)"
+_SHOWN, _YEAR = -24, -12
 
 _COUNTRIES = "select iso_country_code, country_name from dm.v_dim_country"
-_UPTAKE = """
+_UPTAKE = f"""
 select country_code, month, sum(eligible_patients), sum(tested_patients), sum(positive_patients),
     coalesce(sum(mean_tat_days * tested_patients), 0),
     coalesce(sum(case when mean_tat_days is not null then tested_patients end), 0)
 from dm.v_dm_testing_uptake
-where month > %s
+where {_MONTHS}
 group by country_code, month
 order by country_code, month
 """
-_BIOMARKERS = """
+_BIOMARKERS = f"""
 select therapeutic_area_name, biomarker_name, sum(eligible_patients), sum(tested_patients),
     coalesce(sum(mean_tat_days * tested_patients), 0),
     coalesce(sum(case when mean_tat_days is not null then tested_patients end), 0)
 from dm.v_dm_testing_uptake
-where month > %s
-    and month > (select add_months(max(month), -12) from dm.v_dm_testing_uptake)
+where {_MONTHS}
 group by therapeutic_area_name, biomarker_name
 order by therapeutic_area_name, biomarker_name
 """
@@ -52,9 +53,10 @@ from dm.v_dm_objective_attainment
 group by quarter
 order by quarter
 """
-_COVERAGE = """
+_COVERAGE = f"""
 select country_code, month, sum(labs_covered), sum(labs_visited), sum(visits)
 from dm.v_dm_field_coverage
+where {_MONTHS}
 group by country_code, month
 order by country_code, month
 """
@@ -82,10 +84,10 @@ def read_figures(connection: Connection, environment: str, failed: Sequence[Fail
             environment=environment,
             made_at_utc=datetime.now(UTC).replace(tzinfo=None),
             countries=dict(_ask(cursor, _COUNTRIES)),
-            uptake=[UptakeRow(*row) for row in _ask(cursor, _UPTAKE, _UNKNOWN_MONTH)],
-            biomarkers=[BiomarkerRow(*row) for row in _ask(cursor, _BIOMARKERS, _UNKNOWN_MONTH)],
+            uptake=[UptakeRow(*row) for row in _ask(cursor, _UPTAKE, _SHOWN)],
+            biomarkers=[BiomarkerRow(*row) for row in _ask(cursor, _BIOMARKERS, _YEAR)],
             objectives=[ObjectiveRow(row[0], *map(int, row[1:])) for row in _ask(cursor, _OBJECTIVES)],
-            coverage=[CoverageRow(*row) for row in _ask(cursor, _COVERAGE)],
+            coverage=[CoverageRow(*row) for row in _ask(cursor, _COVERAGE, _SHOWN)],
             freshness=[FreshnessRow(*row) for row in _ask(cursor, _FRESHNESS)],
             failed_checks=failed,
         )
