@@ -262,7 +262,10 @@ def _default(reader: Reader) -> str:
 
 
 def _identity(kind: str, arguments: Sequence[Token]) -> str:
-    seed, step = (compact(part) for part in split(arguments, ","))
+    parts = [compact(part) for part in split(arguments, ",")]
+    if len(parts) != 2:
+        raise SqlError("syntax error: expected IDENTITY(seed, step)", code=SYNTAX_ERROR)
+    seed, step = parts
     bound = "minvalue -9223372036854775808" if not step.startswith("-") else "maxvalue 9223372036854775807"
     return f"generated {kind} as identity (start with {seed} increment by {step} {bound})"
 
