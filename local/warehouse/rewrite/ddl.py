@@ -152,7 +152,10 @@ def _table_attribute(reader: Reader, design: TableDesign) -> None:
     if reader.accept("diststyle"):
         design.note("diststyle", reader.take().value)
     elif reader.accept("distkey"):
-        design.note("distkey", names_in(reader.group())[0])
+        columns = names_in(reader.group())
+        if len(columns) != 1:
+            raise SqlError("syntax error: DISTKEY takes one column", code=SYNTAX_ERROR)
+        design.note("distkey", columns[0])
     elif reader.accept("compound") or reader.accept("interleaved"):
         return
     elif reader.accept("sortkey"):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..errors import SYNTAX_ERROR, SqlError
 from ..tokens import Kind, Token, after, at, before, closing, is_name, is_op, is_word
 from .qualify import is_qualify
 
@@ -164,6 +165,8 @@ def _item(tokens: Sequence[Token], index: int) -> Item:
     alias, end = _alias(tokens, end)
     if is_word(at(tokens, after(tokens, end - 1)), "at"):
         name = after(tokens, after(tokens, end - 1))
+        if not is_name(at(tokens, name)):
+            raise SqlError("syntax error: expected a name behind AT", code=SYNTAX_ERROR)
         index_name, end = tokens[name].text, name + 1
     last = next((tokens[first].value for kind, first, _ in reversed(chain.parts) if kind == "name"), "")
     return Item(chain, alias or last, index_name, end)
