@@ -205,7 +205,7 @@ def test_delimited_text(run: Run, lake: Lake) -> None:
 
 
 def test_white_space_around_quotes_is_no_part_of_a_csv_field(run: Run, lake: Lake) -> None:
-    data = 'a, "b c" ,"d"\t\n" e "" , f",g,h\n'
+    data = ' "a", "b c" ,"d"\t\n" e "" , f",g,"h" '
     columns = "a varchar(20), b varchar(20), c varchar(20)"
     assert load(run, lake, columns, data, "csv") == [("a", "b c", "d"), (' e " , f', "g", "h")]
 
