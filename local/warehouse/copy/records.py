@@ -35,7 +35,7 @@ class Record:
 
 
 def text_lines(blocks: Iterable[bytes]) -> Iterator[str]:
-    """The lines with their ends; bytes that are not UTF-8 become lone surrogates. Raises SqlError for an endless one."""
+    """The lines with their ends; bytes that are not UTF-8 are lone surrogates. Raises SqlError for an endless one."""
     rest = b""
     for block in blocks:
         if len(rest) > MAX_LINE_BYTES:
