@@ -17,20 +17,16 @@ import sys
 from pathlib import Path
 
 from . import UPSTREAM_VARIABLE
-from .installation import install
-from .server import SESSION_BUFFER_BYTES, Front
+from .server import ISOLATION, start
 
 log = logging.getLogger(__package__)
 
 HOST = "127.0.0.1"
-# What PostgreSQL has for Redshift's isolation levels, and its own default.
-ISOLATION = {"statement": "read committed", "snapshot": "repeatable read", "serializable": "serializable"}
 
 
 async def serve(port: int, upstream: str, isolation: str) -> None:
     """Install the helpers, listen, and serve until a signal comes."""
-    front = Front(upstream, (HOST, port), install(upstream), ISOLATION[isolation])
-    server = await asyncio.start_server(front.serve_client, HOST, port, limit=SESSION_BUFFER_BYTES)
+    front, server = await start(upstream, HOST, port, isolation)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

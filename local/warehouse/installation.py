@@ -34,8 +34,8 @@ def install(upstream: str) -> int:
 
 
 def _installed(cursor: psycopg2.extensions.cursor) -> str | None:
-    cursor.execute("select to_regclass('rs.setting')")
-    if cursor.fetchone()[0] is None:
+    cursor.execute("select to_regclass('rs.setting'), to_regclass('pg_catalog.svv_tables')")
+    if None in cursor.fetchone():  # a restored dump has the one without the other
         return None
     cursor.execute("select value from rs.setting where name = 'helpers'")
     row = cursor.fetchone()

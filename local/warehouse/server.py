@@ -15,6 +15,7 @@ from .copy.command import CopyContext
 from .copy.journal import Journal
 from .errors import SqlError
 from .faults import Faults
+from .installation import install
 from .rewrite import rewrite_dynamic
 from .session import Session
 from .upstream import Asked, Pending, Upstream
@@ -32,6 +33,8 @@ _KNOWN_PARAMETERS = frozenset(
 _SESSION_SETTINGS = {"standard_conforming_strings": "off", "escape_string_warning": "off"}
 _ENCODINGS = {"unicode": "UTF8", "utf-8": "UTF8", "utf8": "UTF8"}
 SESSION_BUFFER_BYTES = 1024 * 1024
+# What PostgreSQL has for Redshift's isolation levels, and its own default.
+ISOLATION = {"statement": "read committed", "snapshot": "repeatable read", "serializable": "serializable"}
 
 
 @dataclass
@@ -129,6 +132,14 @@ class Front:
         up_writer.write((16).to_bytes(4, "big") + wire.CANCEL_REQUEST.to_bytes(4, "big") + key)
         await up_writer.drain()
         up_writer.close()
+
+
+async def start(upstream: str, host: str, port: int, isolation: str) -> tuple[Front, asyncio.Server]:
+    """Install the helpers and listen, on a free port if `port` is 0; `isolation` is a key of ISOLATION."""
+    front = Front(upstream, (host, port), install(upstream), ISOLATION[isolation])
+    server = await asyncio.start_server(front.serve_client, host, port, limit=SESSION_BUFFER_BYTES)
+    front.listens_at = (host, server.sockets[0].getsockname()[1])
+    return front, server
 
 
 def service_connection(host: str, port: int, secret: str) -> str:

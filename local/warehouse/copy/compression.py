@@ -22,7 +22,7 @@ def unpacked(blocks: Iterator[bytes], compression: str, uri: str) -> Iterator[by
         yield from blocks
         return
     try:
-        yield from _members(blocks, _decompressor(compression), uri)
+        yield from _members(blocks, decompressor(compression), uri)
     except (zlib.error, OSError, EOFError, ValueError) as error:
         raise _broken(compression, uri, error) from error
     except Exception as error:  # each library has an error of its own (ZstdError, isal's IsalError)
@@ -51,7 +51,8 @@ def _members(blocks: Iterator[bytes], make: Callable[[], Any], uri: str) -> Iter
         raise EOFError(f"{uri} ends too early")
 
 
-def _decompressor(compression: str) -> Callable[[], Any]:
+def decompressor(compression: str) -> Callable[[], Any]:
+    """What makes an unpacker of one member: gzip, bzip2 or zstd. Raises SqlError if nothing here can unpack it."""
     if compression == "gzip":
         module = _first_module("isal.isal_zlib") or zlib  # isal unpacks in half the time
         return lambda: module.decompressobj(wbits=31)

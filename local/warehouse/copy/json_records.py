@@ -141,7 +141,7 @@ def read_documents(
             continue
         try:
             fields = match(document)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield storable(Record(line, raw, [], str(error)), command, columns)
             continue
         yield storable(Record(line, raw, fields), command, columns)

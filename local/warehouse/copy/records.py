@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ..errors import SqlError
 from .columns import Column
 from .statement import NUL_FIELD, CopyCommand
 
 MAX_RECORD_CHARACTERS = 4 * 1024 * 1024
+MAX_LINE_BYTES = 4 * MAX_RECORD_CHARACTERS
 # Bytes that are no UTF-8, as errors="surrogateescape" decodes them, and NUL.
 _INVALID = re.compile("[\udc80-\udcff]")
 _BAD_UTF8 = "String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: "
@@ -33,9 +35,11 @@ class Record:
 
 
 def text_lines(blocks: Iterable[bytes]) -> Iterator[str]:
-    """The lines with their ends; bytes that are not UTF-8 become lone surrogates."""
+    """The lines with their ends; bytes that are not UTF-8 are lone surrogates. Raises SqlError for an endless one."""
     rest = b""
     for block in blocks:
+        if len(rest) > MAX_LINE_BYTES:
+            raise SqlError(f"A line of the file is longer than {MAX_LINE_BYTES} bytes; a row may have 4 MB")
         lines = (rest + block).split(b"\n")
         rest = lines.pop()
         for line in lines:

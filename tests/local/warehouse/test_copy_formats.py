@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from local.warehouse.copy.compression import _decompressor
+from local.warehouse.copy.compression import decompressor
 from local.warehouse.copy.moments import parse_pattern
 from local.warehouse.copy.statement import parse_copy
 from local.warehouse.errors import SqlError
@@ -105,7 +105,7 @@ def test_a_file_in_another_encoding_loads_nothing(run: Run, lake: Lake) -> None:
 
 def test_zstd_frames_behind_one_another(run: Run, lake: Lake) -> None:
     try:
-        _decompressor("zstd")
+        decompressor("zstd")
     except SqlError as missing:  # neither Python nor the system has it: it is refused by name
         with pytest.raises(psycopg2.errors.FeatureNotSupported, match="ZSTD without"):
             load(run, lake, "a varchar(1), n int", ZSTD, "csv zstd")
@@ -281,3 +281,12 @@ def test_a_view_is_no_target(run: Run, lake: Lake) -> None:
     run("create temp table base (a int); create temp view seen as select a from base")
     with pytest.raises(psycopg2.errors.WrongObjectType, match="not a table"):
         run(f"copy seen from '{lake.put('one', b'1', pack=False)}' {AUTH}")
+
+
+def test_a_line_without_end_and_json_without_bottom_do_not_end_the_session(run: Run, lake: Lake) -> None:
+    with pytest.raises(psycopg2.Error, match="longer than"):
+        load(run, lake, "a varchar(10)", b"x" * 20_000_000, "escape")
+    run("rollback")
+    deep = '{"a": ' + "[" * 50_000 + "]" * 50_000 + '}\n{"a": "b"}\n'
+    assert [row[0] for row in refused(run, lake, "a varchar(10)", deep, "json 'auto'")] == [1]
+    assert run("select a from loaded") == [("b",)]

@@ -15,6 +15,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from local.warehouse.embedding import running
+
 from .conftest import AWS, PASSWORD, Stack, free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -71,6 +73,22 @@ def test_installed_elsewhere_it_serves(front: int) -> None:
             assert cursor.fetchone() == (2,)
     finally:
         connection.close()
+
+
+def test_it_runs_in_a_thread_of_another_process_and_ends(stack: Stack) -> None:
+    for _ in range(2):
+        with running(stack.upstream) as port:
+            address = {"host": "127.0.0.1", "port": port, "user": "postgres", "password": PASSWORD}
+            connection = psycopg2.connect(dbname="warehouse", **address)
+            with connection.cursor() as cursor:
+                body = "begin execute 'select top 1 3' into r; end"
+                cursor.execute(f"create procedure thread(r inout int) as $$ {body} $$ language plpgsql")
+                cursor.execute("call thread(0)")
+                assert cursor.fetchone() == (3,)
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(dbname="warehouse", **address)
+    with pytest.raises(psycopg2.OperationalError), running("postgresql://nobody@127.0.0.1:1/nothing"):
+        pass
 
 
 def test_every_package_and_file_is_named_in_its_project() -> None:
