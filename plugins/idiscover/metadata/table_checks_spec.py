@@ -143,6 +143,11 @@ class RowCount(_Check):
     from_rows: int = Field(
         default=100, ge=1, description="Slices that had fewer rows, and still have fewer, are not compared."
     )
+    slices: Literal["countries", "all"] = Field(
+        default="countries",
+        description="`countries`: all slices but `ZZ`, where rows stand until their country is known: it grows and"
+        " shrinks as it pleases. `all`: it too, for tables of reference data.",
+    )
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> RowCount:

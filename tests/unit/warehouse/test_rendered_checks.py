@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from tests.unit.golden_files import check_golden
 from tests.unit.metadata_samples import REPOSITORY
 
-FACT = Written("dm.fact_test", ("test_id", "day"), ("DE", "ZZ"), date(2026, 1, 5), "run", {"DE": 120})
+FACT = Written("dm.fact_test", ("test_id", "day"), ("DE", "ZZ"), date(2026, 1, 5), "run", {"DE": 120, "ZZ": 7})
 ITG = Written("itg.test", ("id",), ("FR",), date(2026, 1, 5), "asset_triggered__1", {})
 KINDS: dict[str, dict[str, object]] = {
     "unique_key": {"kind": "unique_key"},
@@ -28,7 +28,7 @@ KINDS: dict[str, dict[str, object]] = {
         "allow": ["UNKNOWN"], "rows": "lab_id <> 'L0' or day is null",
     },
     "row_count": {"kind": "row_count", "min_percent": 50, "max_percent": 300},
-    "row_count_one_bound": {"kind": "row_count", "min_percent": 80, "from_rows": 1},
+    "row_count_one_bound": {"kind": "row_count", "min_percent": 80, "from_rows": 1, "slices": "all"},
     "freshness": {"kind": "freshness", "column": "day", "at_most_days": 7},
     "freshness_all": {"kind": "freshness", "column": "day", "at_most_days": 1, "slices": "all"},
     "reconciliation": {

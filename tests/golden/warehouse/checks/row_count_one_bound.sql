@@ -5,7 +5,7 @@ with earlier as (
     union all
     select
         'ZZ' as country_code,
-        0 as rows_before
+        7 as rows_before
 ),
 
 counted as (
