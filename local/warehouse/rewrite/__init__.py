@@ -50,6 +50,7 @@ class Statement:
     sql: str
     controls_transaction: bool = False
     calls: bool = False  # a procedure, which has to see whether a transaction was begun before it
+    begins: bool = False  # a transaction block
 
 
 _TRANSACTION = frozenset({"begin", "start", "commit", "end", "rollback", "abort"})
@@ -112,7 +113,13 @@ def _statement(tokens: Sequence[Token]) -> Statement:
     text = render(rewrite_statement(tokens)).strip()
     if first == "truncate":
         return Statement(Action.TRUNCATE, text)
-    return Statement(Action.UPSTREAM, text, first in _TRANSACTION, text.startswith("call "))
+    return Statement(
+        Action.UPSTREAM,
+        text,
+        controls_transaction=first in _TRANSACTION,
+        calls=text.startswith("call "),
+        begins=first in ("begin", "start"),
+    )
 
 
 def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:

@@ -15,13 +15,13 @@ _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 def rewrite_query(tokens: Sequence[Token]) -> list[Token]:
     """Check and reshape a statement or a fragment of one (SELECT, INSERT, UPDATE, DELETE, an expression)."""
     refuse(tokens)
-    first = at(tokens, after(tokens, -1))
-    done = list(tokens)
+    done = rewrite_qualify(rewrite_super(tokens))
+    first = at(done, after(done, -1))
     if is_word(first, "delete"):
         done = _delete(done)
     if is_word(first, "select", "with"):
         done = _into_temporary(done)
-    return rewrite_super(_top(_minus(rewrite_qualify(done))))
+    return _top(_minus(done))
 
 
 def refuse(tokens: Sequence[Token]) -> None:

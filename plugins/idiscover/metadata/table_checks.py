@@ -25,8 +25,17 @@ TELL_OF_EVERY_TABLE: Mapping[str, str] = {"dm.fact_source_table": "itg", "dm.dm_
 
 
 def _table_name_fits(table: TableSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
-    """Names of tables fit into dag_ids and are no words that Redshift reserves."""
+    """Names of tables fit into dag_ids, are no words that Redshift reserves, and in dm no names of views."""
     yield from name_fits(table.name, table.family, table_path(table.table), "table")
+    if table.table.startswith("dm.v_"):
+        yield ConfigError(
+            "a table of dm has the name of a view",
+            where=table_path(table.table),
+            key="table",
+            got=table.table,
+            expected="a name that does not begin with v_: dm.v_<table> is the view of a table",
+            remedy="name the table otherwise",
+        )
 
 
 def _family_fits(table: TableSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:

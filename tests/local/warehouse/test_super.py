@@ -122,6 +122,23 @@ def test_names_of_columns_are_left_alone(sql: str) -> None:
     assert "rs." not in re.sub(r"rs\.extract", "", statement.sql)
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select c.id, c.data.name.first from sup.customers c qualify row_number() over (order by c.id desc) = 1",
+         [(2, "Bob")]),
+        ("select top 1 c.data.name.first from sup.customers c order by c.id", [("Ann",)]),
+        ("select c.data.name.first from sup.customers c"
+         " minus select c.data.name.first from sup.customers c where c.id = 1", [("Bob",)]),
+        ("delete sup.customers using (select 1 as k) s where customers.id = s.k; select id from sup.customers", [(2,)]),
+        ("update sup.customers set data = object('age', data.age::int + 1) where id = 1;"
+         " select data.age from sup.customers where id = 1", [(42,)]),
+    ],
+)  # fmt: skip
+def test_navigation_beside_other_rules(orders: Run, sql: str, expected: list[tuple[Any, ...]]) -> None:
+    assert orders(sql) == expected
+
+
 def test_records_of_a_procedure_are_left_alone(orders: Run) -> None:
     orders(
         "create procedure sup.p(result inout varchar) as $$ declare r record; begin"

@@ -1,4 +1,4 @@
-"""What a release brings to the warehouse for an object or a table: tables, comments, procedures. Pure."""
+"""What a release brings to the warehouse for an object or a table: tables, views, comments, procedures. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from idiscover.cli.planning.sections import Section
 from idiscover.metadata.statements import parse_call
 from idiscover.warehouse.procedures import TEMPLATE
-from idiscover.warehouse.release import ReleaseStatement
+from idiscover.warehouse.release import VIEW, ReleaseStatement
+from idiscover.warehouse.views import view_of
 
 _PROCEDURE = re.compile(r"create\s+or\s+replace\s+procedure\s+([a-z_]+\.[a-z0-9_]+)", re.IGNORECASE)
 _TABLE = re.compile(r"create\s+table\s+if\s+not\s+exists\s+([a-z_]+\.[a-z0-9_]+)", re.IGNORECASE)
@@ -18,7 +19,7 @@ _TABLE = re.compile(r"create\s+table\s+if\s+not\s+exists\s+([a-z_]+\.[a-z0-9_]+)
 def release_sections(
     statements: Iterable[ReleaseStatement], tables: Collection[str], calls: Iterable[str], sql_root: Path
 ) -> list[Section]:
-    """Of a release's statements those that make these tables and their side tables, and the procedures of the calls.
+    """Of a release's statements those that make these tables, their side tables and views, and the calls' procedures.
 
     Args:
         statements: of the whole release.
@@ -27,6 +28,7 @@ def release_sections(
         sql_root: the folder `sql/`, to say where a procedure is written.
     """
     wanted = {parse_call(call).qualified_name for call in calls}
+    views = {view_of(table) for table in tables if table.startswith("dm.")}
     made: list[Section] = []
     comments: dict[str, list[str]] = {}
     procedures: list[Section] = []
@@ -39,6 +41,8 @@ def release_sections(
             table = statement.name.removeprefix("comment ").rpartition(".")[0]
             if _belongs(table, tables):
                 comments.setdefault(table, []).append(sql)
+        elif statement.name.removeprefix(VIEW) in views:
+            made.append(Section(statement.name, sql, "sql"))
         elif _belongs(table, tables):
             made.append(Section(f"table {table}", sql, "sql"))
     commented = [

@@ -1,0 +1,10 @@
+comment on table dm.fact_test is 'Facts. Grain: test_id.';
+comment on view dm.v_fact_test is 'Facts. Grain: test_id.';
+comment on column dm.fact_test."country_code" is 'Country.';
+comment on column dm.fact_test."test_id" is 'The test.';
+comment on column dm.fact_test."count" is 'How often.';
+comment on column dm.fact_test."price" is 'What it cost, in EUR.';
+comment on column dm.v_fact_test."country_code" is 'Country.';
+comment on column dm.v_fact_test."test_id" is 'The test.';
+comment on column dm.v_fact_test."count" is 'How often.';
+comment on column dm.v_fact_test."price" is 'What it cost, in EUR.';
