@@ -53,6 +53,12 @@ def _refuse_word(tokens: Sequence[Token], index: int) -> None:
         raise refused("LATERAL")
     if word in _SET_OPERATIONS[1:] and is_word(following, "all"):
         raise refused(f"{word.upper()} ALL")
+    if word == "exclude" and is_op(previous, "*"):
+        raise not_emulated("SELECT * EXCLUDE")
+    if word == "all" and is_word(previous, "by"):
+        raise not_emulated("GROUP BY ALL and ORDER BY ALL")
+    if word == "unpivot" and is_word(following, "include", "exclude"):
+        raise not_emulated("UNPIVOT")
     if word in ("pivot", "unpivot") and is_op(following, "(") and not is_word(previous, "from"):
         raise not_emulated(word.upper())
 

@@ -34,6 +34,8 @@ def rewrite_super(tokens: Sequence[Token]) -> list[Token]:
     if not _may_navigate(tokens):
         return list(tokens)
     known = relations_of(tokens)
+    if known.of_catalogue:
+        return list(tokens)
     starts = {item.chain.start: item for item in known.iterated}
     done: list[Token] = []
     lists = _SelectLists()

@@ -1,6 +1,6 @@
 select
     count(case when (day is null or "order" is null) then 1 end) as not_null_day_order_failing,
-    count(case when not (day >= date '2000-01-01' or lower(x) in ('x', 'it''s') and -n - 1 < 2 * (a)) then 1 end) as days_fit_failing,
+    count(case when not (day > date '2000-01-01' or lower(x) = 'it''s' and -n < 2 * (a)) then 1 end) as fit_failing,
     count(case when status not in ('Open', 'It''s done') then 1 end) as accepted_values_status_failing
 from itg.test
 where
