@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
 
 import pytest
 import tableauhyperapi as hyper
@@ -170,18 +169,6 @@ def test_an_empty_warehouse_has_a_report_too() -> None:
     assert render_report(empty).count("nothing to show yet</text>") == 7
 
 
-class _Metadata:
-    """Job metadata whose answers the test gives."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def transaction(self) -> nullcontext[None]:
-        return nullcontext()
-
-
 class _Unclosed:
     """The connection of the module's fixture, which outlives who borrows it."""
 
@@ -221,8 +208,8 @@ def test_what_is_published_is_what_the_repository_renders(
         secrets = {"tableau": server, context.secrets.redshift: warehouse}
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
         monkeypatch.setattr(tableau_publishing, "read_secret", lambda name, _region: secrets[name])
-        monkeypatch.setattr(tableau_publishing, "open_job_metadata", lambda _context: _Metadata())
-        monkeypatch.setattr(tableau_publishing, "newest_failures", lambda _cursor: [failed])
+        monkeypatch.setattr(tableau_publishing, "open_job_metadata", lambda _context: nullcontext())
+        monkeypatch.setattr(tableau_publishing, "newest_failures", lambda _metadata: [failed])
         monkeypatch.setattr(postgres, "connect", lambda _secret, _where: _Unclosed(marts))
         told: list[str] = []
         tableau_publishing.publish_subjects(list(CATALOG.subjects.values()), CATALOG, context, told.append)

@@ -105,8 +105,8 @@ def _wanted(
     subjects: Sequence[SubjectSpec], catalog: Catalog, context: Context, reader: tuple[str, str] | None, again: bool
 ) -> list[Wanted]:
     """Asks the warehouse and the job metadata; Tableau is not spoken to meanwhile."""
-    with open_job_metadata(context) as metadata, metadata.transaction() as cursor:
-        failures = failed_checks(newest_failures(cursor), catalog)
+    with open_job_metadata(context) as metadata:
+        failures = failed_checks(newest_failures(metadata), catalog)
     login = read_secret(context.secrets.redshift, context.region)
     connection, found = postgres.connect(login, WHERE), []
     warehouse = Warehouse(login["host"], int(login["port"]), login["dbname"])

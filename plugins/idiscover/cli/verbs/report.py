@@ -28,8 +28,8 @@ def report(
     from idiscover.report.page import render_report
 
     settings = read_context(context)
-    with open_job_metadata(settings) as metadata, metadata.transaction() as cursor:
-        failed = failed_checks(newest_failures(cursor), catalog_in_force(settings))
+    with open_job_metadata(settings) as metadata:
+        failed = failed_checks(newest_failures(metadata), catalog_in_force(settings))
     with open_warehouse(settings) as connection:
         page = render_report(read_figures(connection, settings.environment, failed))
     write_text(out, page)
