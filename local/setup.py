@@ -101,7 +101,7 @@ def set_up() -> None:
         if {"airflow", "spark"} & set(steps):
             check_disk()
             print(f"setting up with Python {platform.python_version()}, {sys.executable}, in {VENVS}", flush=True)
-            print("about 1.5 GB and a few minutes, once", flush=True)
+            print("about 1.8 GB and a few minutes, once", flush=True)
         makers: dict[str, Callable[[], None]] = {
             "airflow": lambda: make_environment("airflow"),
             "spark": lambda: make_environment("spark"),

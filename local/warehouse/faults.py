@@ -48,6 +48,10 @@ class Faults:
             raise SqlError(f"fault {kind!r} is unknown: expected one of {known}", code="22023") from None
         except re.error as error:
             raise SqlError(f"{pattern!r} is not a regular expression: {error}", code="22023") from None
+        if not pattern:
+            raise SqlError(
+                "got an empty pattern, expected a regular expression that some statements match", code="22023"
+            )
         if not 1 <= times <= MAX_TIMES:
             raise SqlError(f"got {times} times, expected 1 to {MAX_TIMES}", code="22023")
         self._waiting.append(fault)

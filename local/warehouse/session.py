@@ -12,12 +12,14 @@ from .errors import SqlError
 from .faults import FaultKind, Faults, serialization_failure
 from .rewrite import Action, Statement, join, rewrite_script
 from .unload.command import run_unload
-from .upstream import Asked, Client, Pending, Upstream
+from .upstream import Asked, Client, Pending, Result, Upstream
 
 log = logging.getLogger(__name__)
 
 # Parsed in place of a statement that the front itself carries out: it has no parameters and gives no rows.
 PLACEHOLDER = "do ''"
+# PostgreSQL tells a procedure in no way whether it runs in a transaction block.
+MARK_BLOCK = "set local rs.in_block to on"
 _ASKED = {b"B": Asked.BIND, b"D": Asked.DESCRIBE, b"E": Asked.EXECUTE, b"C": Asked.CLOSE, b"S": Asked.SYNC}
 
 
@@ -59,6 +61,7 @@ class Session:
         self._prepared = Prepared()
         self._skipping = False  # a special statement failed in the extended protocol: ignore all until Sync
         self._sent_since_sync: set[bytes] = set()
+        self._begun = False  # a transaction block, in the extended protocol
         self._dropping = False  # a fault: the connection ends with the statement that is being executed
 
     async def run(self) -> None:
@@ -116,10 +119,18 @@ class Session:
         if ordinary and (len(statements) == 1 or not any(statement.calls for statement in statements)):
             self._upstream.expect(Pending(Asked.QUERY))
             await self._upstream.send(wire.query(join(statements)))
+            if any(statement.begins for statement in statements):
+                await self._mark_block()
         else:
             await self._script(statements)
         if self._dropping:
             await self._drop()
+
+    async def _mark_block(self) -> None:
+        """Leave a mark in the transaction that the client has begun, for procedures; nobody waits for the answer."""
+        self._begun = False
+        self._upstream.expect(Pending(Asked.QUERY, capture=Result()))
+        await self._upstream.send(wire.query(MARK_BLOCK))
 
     async def _script(self, statements: tuple[Statement, ...]) -> None:
         """A script with special statements: one after the other, in one transaction unless it has its own."""
@@ -130,11 +141,13 @@ class Session:
             and not any(s.controls_transaction or s.action is Action.TRUNCATE for s in statements)
         )
         if implicit:
-            await self._upstream.run("begin")
+            await self._upstream.run(f"begin; {MARK_BLOCK}")
         succeeded = True
         for statement in statements:
             if statement.action is Action.UPSTREAM:
                 succeeded = await self._pass(statement.sql)
+                if statement.begins:
+                    await self._upstream.attempt(MARK_BLOCK)
             else:
                 succeeded = await self._special(statement)
             if not succeeded:
@@ -173,32 +186,25 @@ class Session:
             self._upstream.expect(Pending(Asked.PARSE, replace_error=error))
             await self._upstream.send(wire.parse(name, "!", types))
             return
-        pending = self._upstream.expect(Pending(Asked.PARSE))
+        self._sent_since_sync.add(b"P")
+        self._upstream.expect(Pending(Asked.PARSE))
         await self._upstream.send(wire.parse(name, sql, types))
-        if statements and statements[0].calls and not self._sent_since_sync:
-            await self._end_parse(pending)
-        else:
-            self._sent_since_sync.add(b"P")
-
-    async def _end_parse(self, pending: Pending) -> None:
-        """A CALL shall begin its transaction itself, not at its Parse: a Sync of the front's own ends that one."""
-        await self._upstream.drain()
-        self._skipping = pending.failed
-        await self._upstream.sync()
 
     async def _sync(self, data: bytes) -> None:
         if self._dropping and b"E" in self._sent_since_sync:
             self._mute()
         await self._forward(b"S", data)
+        if self._begun:
+            await self._mark_block()
         if self._dropping and b"E" in self._sent_since_sync:
             await self._drop()
         self._sent_since_sync.clear()
 
     def _parsed(self, name: bytes, statements: tuple[Statement, ...]) -> str:
         """What PostgreSQL shall parse; special statements are remembered and a placeholder goes up."""
-        if len(statements) == 1 and statements[0].action is not Action.UPSTREAM:
+        if len(statements) == 1 and (statements[0].action is not Action.UPSTREAM or statements[0].begins):
             self._prepared.statements[name] = statements[0]
-            return PLACEHOLDER
+            return statements[0].sql if statements[0].begins else PLACEHOLDER
         if any(statement.action is not Action.UPSTREAM for statement in statements):
             raise SqlError("cannot insert multiple commands into a prepared statement", code="42601")
         return join(statements)
@@ -214,7 +220,8 @@ class Session:
     async def _execute(self, data: bytes) -> None:
         portal, _ = wire.split_cstring(data[5:])
         statement = self._prepared.portals.get(portal)
-        if statement is None:
+        if statement is None or statement.begins:
+            self._begun = self._begun or statement is not None
             await self._forward(b"E", data)
             return
         await self._upstream.drain()

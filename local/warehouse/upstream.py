@@ -139,12 +139,6 @@ class Upstream:
         await self._finish(pending)
         return result
 
-    async def sync(self) -> None:
-        """End what was sent in the extended protocol, and the transaction that it began, behind the client's back."""
-        pending = self.expect(Pending(Asked.SYNC, capture=Result()))
-        await self.send(wire.message(b"S"))
-        await self._finish(pending)
-
     async def copy_in(self, sql: str, chunks: AsyncIterator[bytes]) -> Result:
         """Run a COPY … FROM STDIN of the front's own over `chunks`; stops reading them when PostgreSQL objects."""
         result = Result()

@@ -13,6 +13,7 @@ from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.sql_inventory import SqlColumn, SqlInventory
 from idiscover.warehouse.release import release
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from tests.support.warehouse_stack import running_warehouse
@@ -41,8 +42,28 @@ def filled_marts(folder: Path) -> Iterator[Connection]:
                 ]
                 names = ", ".join(columns)
                 execute_values(cursor, f"insert into {table} ({names}) values %s", rows)
+            _fill_calendar(cursor)
         yield connection
         connection.close()
+
+
+def _fill_calendar(cursor: Cursor) -> None:
+    """The months of 2025 are over, that of the order date is not; and rows of months that nobody should be shown."""
+    months = [(date(2025, month, 1), month - 13) for month in range(1, 13)] + [(date(2026, 1, 1), 0)]
+    execute_values(
+        cursor,
+        "insert into dm.dim_date"
+        " (country_code, date_key, month_start, months_from_as_of, _as_of_date, _run_id, _loaded_at_utc) values %s",
+        [(day, day, away) for day, away in months],
+        template="('ZZ', %s, %s, %s, '2026-01-05', 'run', '2026-01-06')",
+    )
+    names = ", ".join(columns_of("dm.dm_testing_uptake"))
+    for month in ("1900-01-01", "2026-01-01", "4000-12-01"):
+        copied = names.replace(" month,", f" date '{month}',")
+        cursor.execute(
+            f"insert into dm.dm_testing_uptake ({names}) select {copied} from dm.dm_testing_uptake"
+            " where month = '2025-03-01'"
+        )
 
 
 def columns_of(table: str) -> dict[str, SqlColumn]:

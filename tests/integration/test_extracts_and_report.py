@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Self
 
 import pytest
 import tableauhyperapi as hyper
@@ -112,7 +113,7 @@ def test_a_mart_in_hyper_counts_and_sums_as_in_the_warehouse(
     expected = _ask(marts, f"select {sums} from dm.dm_testing_uptake")[0]
     found = _read(engine, file, f'SELECT {sums} FROM "Extract"."Extract"')[0]
     assert tuple(map(_python, found)) == expected
-    assert count == expected[0] == ROWS[table]
+    assert count == expected[0] > ROWS[table]
 
 
 def test_an_empty_view_is_an_empty_extract_with_its_columns(
@@ -137,7 +138,7 @@ def test_what_goes_wrong_leaves_the_old_extract_in_place(marts: Connection, tmp_
 
 def test_the_report_shows_what_the_marts_hold(marts: Connection) -> None:
     figures = read_figures(marts, "tests", [])
-    months = "month > date '1900-01-01'"
+    months = "month between '2025-01-01' and '2025-12-31'"
     ((eligible, tested),) = _ask(
         marts, f"select sum(eligible_patients), sum(tested_patients) from dm.dm_testing_uptake where {months}"
     )
@@ -169,6 +170,18 @@ def test_an_empty_warehouse_has_a_report_too() -> None:
     assert render_report(empty).count("nothing to show yet</text>") == 7
 
 
+class _Metadata:
+    """Job metadata whose answers the test gives."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def transaction(self) -> nullcontext[None]:
+        return nullcontext()
+
+
 class _Unclosed:
     """The connection of the module's fixture, which outlives who borrows it."""
 
@@ -195,7 +208,7 @@ def test_what_is_published_is_what_the_repository_renders(
     place = REPOSITORY / "context" / "local.yaml"
     context = parse_context(place.read_text(encoding="utf-8"), str(place))
     context = context.model_copy(update={"secrets": context.secrets.model_copy(update={"tableau": "tableau"})})
-    check = CheckResult("few", "row_count", "warn", 3, ("qz7",))
+    check = CheckResult("unique_key", "unique_key", "warn", 3, ("qz7",))
     failed = StoredResult("dm.dm_lab_360", check, "DE", "run", date(2026, 1, 5), datetime(2026, 1, 6))
     freshness = "update dm.dm_data_freshness set table_name = 'dm.dm_lab_360', status = 'Current' where table_rows = {}"
     with marts, marts.cursor() as cursor:
@@ -208,8 +221,8 @@ def test_what_is_published_is_what_the_repository_renders(
         secrets = {"tableau": server, context.secrets.redshift: warehouse}
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
         monkeypatch.setattr(tableau_publishing, "read_secret", lambda name, _region: secrets[name])
-        monkeypatch.setattr(tableau_publishing, "open_job_metadata", lambda _context: nullcontext())
-        monkeypatch.setattr(tableau_publishing, "newest_failures", lambda _metadata: [failed])
+        monkeypatch.setattr(tableau_publishing, "open_job_metadata", lambda _context: _Metadata())
+        monkeypatch.setattr(tableau_publishing, "newest_failures", lambda _cursor: [failed])
         monkeypatch.setattr(postgres, "connect", lambda _secret, _where: _Unclosed(marts))
         told: list[str] = []
         tableau_publishing.publish_subjects(list(CATALOG.subjects.values()), CATALOG, context, told.append)
@@ -220,4 +233,6 @@ def test_what_is_published_is_what_the_repository_renders(
         assert state.source(subject.title).credentials == {}
     warned = [source for source in state.sources.values() if source.warning is not None]
     assert [source.name for source in warned] == ["Lab 360"] and len(told) == len(CATALOG.subjects)
-    assert f"{rows:,} rows" in warned[0].note and "few in DE" in warned[0].note and "qz7" not in warned[0].note
+    assert f"{rows:,} rows" in warned[0].note and "unique_key in DE" in warned[0].note and "qz7" not in warned[0].note
+    of_freshness = state.source("Data freshness").note
+    assert of_freshness == "Loaded 2026-01-06 02:00 UTC, 38 rows. No check has failed.", "it has no row of itself"

@@ -159,7 +159,11 @@ def sample_files() -> dict[str, str]:
 
 
 SQL_OF_FACT_TEST = (
-    ReleaseStatement("ddl/dm/fact_test.sql", "create table if not exists dm.fact_test (\n    test_id varchar(18)\n);"),
+    ReleaseStatement(
+        "ddl/dm/fact_test.sql",
+        "create table if not exists dm.fact_test (\n    country_code varchar(2) not null,\n    test_id varchar(18),\n"
+        '    "count" bigint,\n    price numeric(18, 2)\n);',
+    ),
     ReleaseStatement(
         "procedures/itg_to_dm/load_fact_test.sql",
         "create or replace procedure dm.load_fact_test (\n    p_country_code varchar(2), p_as_of_date date,"

@@ -24,7 +24,7 @@ _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\
 
 async def load_carefully(load: Load) -> int:
     """Load what is valid, note what is not in load.errors; the number of rows loaded (0 once MAXERROR is reached)."""
-    columns = ", ".join(f"c{number} text" for number in range(len(load.columns)))
+    columns = ", ".join(f'c{number} text collate "C"' for number in range(len(load.columns)))
     await load.upstream.run(
         f"create temp table {load.stage}"
         f" (record bigint, file_number integer, line_number bigint, raw_line text, {columns})"

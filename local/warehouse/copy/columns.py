@@ -93,17 +93,18 @@ def _conversion(column: Column, field: str, command: CopyCommand) -> Conversion:
     if column.is_character:
         return _character(column, field, command)
     if column.type_name in _INTEGERS:
-        check = f"translate({field}, '0123456789+- ', '') = ''"
+        check = _digits(field, f"strpos({field}, '_') = 0", "+- ")
         return _typed(column, field, check, f"Invalid digit or overflow, Type: {_INTEGERS[column.type_name]}")
     if column.type_name == "numeric":
         return _numeric(column, field, command)
     if column.type_name in _MOMENTS:
         return _moment(column, field, command)
     if column.type_name == "boolean":
-        return _typed(column, field, f"lower({field}) in {_TRUE_FALSE}", "Unknown boolean format")
+        check = f"({field} in ('true', 'false') or lower({field}) in {_TRUE_FALSE})"
+        return _typed(column, field, check, "Unknown boolean format")
     if column.type_name in _FLOATS:
         words = "('nan', 'inf', '+inf', '-inf', 'infinity', '+infinity', '-infinity')"
-        check = f"(translate({field}, '0123456789+-.eE ', '') = '' or lower(btrim({field}, ' ')) in {words})"
+        check = f"({_digits(field, 'true', '+-.eE ')} or lower(btrim({field}, ' ')) in {words})"
         return _typed(column, field, check, "Invalid digit, Type: Float")
     if column.type_name == "jsonb":
         return _typed(column, field, f"pg_input_is_valid({field}, 'jsonb')", "Invalid JSON")
@@ -170,7 +171,7 @@ def _char(column: Column, field: str, limit: int, *, cut: bool) -> Conversion:
 
 def _numeric(column: Column, field: str, command: CopyCommand) -> Conversion:
     """Digits beyond the scale are cut off, or rounded with ROUNDEC."""
-    check = f"translate({field}, '0123456789+-. ', '') = ''"
+    check = _digits(field, f"strpos({field}, '_') + strpos({field}, 'e') + strpos({field}, 'E') = 0", "+-. ")
     complaint = "Invalid digit or overflow, Type: Decimal"
     if column.scale is None or command.has("roundec"):
         return _typed(column, field, check, complaint)
@@ -180,7 +181,21 @@ def _numeric(column: Column, field: str, command: CopyCommand) -> Conversion:
         f" then pg_input_is_valid({cut}::text, {literal(column.declared)}) else false end)"
     )
     refusals = ((f"not ({check})", complaint), (f"not {valid}", complaint))
-    return Conversion(column, field, check, f"{cut}::{column.declared}", refusals)
+    # Mostly there is nothing to cut, which is found out at less cost than cutting.
+    point = f"strpos({field}, '.')"
+    fits = f"{point} = 0 or octet_length({field}) - {point} <= {column.scale}"
+    cast = f"case when {fits} then {field}::{column.declared} else {cut}::{column.declared} end"
+    return Conversion(column, field, check, cast, refusals)
+
+
+def _digits(field: str, otherwise_valid: str, others: str) -> str:
+    """SQL: whether a number has no other characters than digits and `others`, as far as PostgreSQL would take them.
+
+    It takes 0x1F and 1_000. What begins with 1 to 9 has no prefix, so that a look for less will do; a letter among the
+    digits is left to the cast.
+    """
+    exact = f"translate({field}, '0123456789{others}', '') = ''"
+    return f"(case when {field} >= '1' and {field} < ':' then {otherwise_valid} else {exact} end)"
 
 
 def _moment(column: Column, field: str, command: CopyCommand) -> Conversion:

@@ -66,9 +66,7 @@ def _decompressor(compression: str) -> Callable[[], Any]:
     library = _zstd_library()
     if library is not None:
         return lambda: LibraryZstd(library)
-    raise not_emulated(
-        "COPY option ZSTD without Python 3.14, backports.zstd, zstandard or the system's libzstd"
-    )
+    raise not_emulated("COPY option ZSTD without Python 3.14, backports.zstd, zstandard or the system's libzstd")
 
 
 def _first_module(*names: str) -> Any:

@@ -59,7 +59,7 @@ async def load_fast(load: Load) -> int | None:
 
 
 async def _stage_and_insert(load: Load) -> Result:
-    columns = ", ".join(f"c{number} text" for number in range(len(load.columns)))
+    columns = ", ".join(f'c{number} text collate "C"' for number in range(len(load.columns)))
     result = await load.upstream.attempt(f"create temp table {load.stage} ({columns})")
     command = load.command
     quote = command.quote if command.csv else _NO_QUOTE
@@ -90,16 +90,27 @@ class _Doubtful:
         if command.csv:
             self._signs = [sign.encode() for blank in blanks for sign in (quote + blank, blank + quote)]
             quoted, space = re.escape(quote), f"[{''.join(blanks)}]+"
-            form = f"{quoted}{space}(?:{delimiter}|[\\r\\n]|$)|(?:^|{delimiter}|\\n){space}{quoted}"
+            form = f"{quoted}{space}(?:{delimiter}|[\\r\\n])|(?:{delimiter}|\\n){space}{quoted}"
             self._form: re.Pattern[bytes] | None = re.compile(form.encode())
         else:
             self._signs, self._form = [_NO_QUOTE.encode()], None
-        self._before = b""
+        self._is_end = re.compile(rb"\n\\\.\r?\n")  # to a PostgreSQL before 18 these two end the data
+        self._before = b"\n"
+
+    def check(self, block: bytes, uri: str) -> None:
+        """Raise _NotClean if the next block of the file has it."""
+        if self.is_in(block):
+            raise _NotClean(f"{uri} has what PostgreSQL's reader would read otherwise than Redshift")
 
     def is_in(self, block: bytes) -> bool:
-        """Whether the next block of the file has it; it may say so of text in quotes that only looks like it."""
+        """Whether the next block of the file has it; it may say so of text in quotes that only looks like it.
+
+        A line end stands for the end of the file.
+        """
         seen = self._before + block
         self._before = block[-self.KEPT_BYTES :]
+        if b"\\." in seen and self._is_end.search(seen):
+            return True
         return any(sign in seen for sign in self._signs) and (self._form is None or self._form.search(seen) is not None)
 
 
@@ -132,10 +143,10 @@ async def _chunks(load: Load, file: SourceFile, counter: _Counter) -> AsyncItera
         while (block := await upcoming) is not None:
             load.check_canceled()
             upcoming = asyncio.ensure_future(asyncio.to_thread(_next, blocks))
-            if doubtful.is_in(block):
-                raise _NotClean(f"{file.uri} has what PostgreSQL's reader would read otherwise than Redshift")
+            doubtful.check(block, file.uri)
             if body := counter.body(block):
                 yield body
+        doubtful.check(b"\n", file.uri)
         if counter.last != b"\n":
             yield b"\n"
     finally:

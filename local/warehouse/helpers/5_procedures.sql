@@ -1,8 +1,8 @@
 -- What the bodies of procedures ask while they run.
 
--- A CALL by itself begins its transaction, so both begin at the same time; behind a BEGIN its statement is the later.
+-- The front marks each transaction block that a client begins.
 create or replace function rs.in_block() returns boolean stable language sql
-as $$ select transaction_timestamp() < statement_timestamp() $$;
+as $$ select coalesce(current_setting('rs.in_block', true), '') = 'on' $$;
 
 -- rs.called: how the procedure was called by another; `guarded`: within a block that has a handler, which is one of
 -- PostgreSQL's subtransactions; `atomic`: by an atomic procedure, whose transaction it shares.

@@ -319,3 +319,62 @@ as $$
     where r.oid = target and r.relkind in ('r', 'p')
     group by r.schema_name, r.table_name, r.design
 $$;
+
+-- Keys that are not enforced, from the design of tables, each with an oid of its own above those that PostgreSQL gives.
+create or replace view rs.unenforced_key as
+with declared as (
+    select table_oid, 'p' as kind, array(select jsonb_array_elements_text(attributes -> 'primary_key')) as names, null as target
+    from rs.table_attributes where attributes ? 'primary_key'
+    union all
+    select table_oid, 'u', array(select jsonb_array_elements_text(one)), null
+    from rs.table_attributes, jsonb_array_elements(attributes -> 'unique') as one where attributes ? 'unique'
+    union all
+    select
+        table_oid, 'f', string_to_array(translate(substring(one from '^[(]([^)]*)[)]'), ' "', ''), ','),
+        btrim(substring(lower(one) from 'references(.*)$'))
+    from rs.table_attributes, jsonb_array_elements_text(attributes -> 'foreign_key') as one where attributes ? 'foreign_key'
+)
+select
+    d.table_oid, d.kind, d.target,
+    (4000000000 + (d.table_oid::bigint * 32
+        + row_number() over (partition by d.table_oid order by d.kind, d.names, d.target)) % 290000000)::oid as oid,
+    array(
+        select a.attnum from unnest(d.names) with ordinality as part (name, place)
+        join pg_catalog.pg_attribute as a on a.attrelid = d.table_oid and a.attname = part.name order by part.place
+    ) as attnums,
+    c.relname || case d.kind
+        when 'p' then '_pkey' when 'u' then '_' || array_to_string(d.names, '_') || '_key'
+        else '_' || array_to_string(d.names, '_') || '_fkey'
+    end as name,
+    case d.kind when 'p' then 'PRIMARY KEY' when 'u' then 'UNIQUE' else 'FOREIGN KEY' end
+        || ' (' || array_to_string(d.names, ', ') || ')' || coalesce(' REFERENCES ' || d.target, '') as definition,
+    to_regclass(substring(d.target from '^[^ (]+'))::oid as target_oid,
+    string_to_array(translate(substring(d.target from '[(]([^)]*)[)]'), ' "', ''), ',') as target_names,
+    c.relnamespace
+from declared as d
+join pg_catalog.pg_class as c on d.table_oid = c.oid;
+
+-- For statements that ask pg_constraint: these keys, without the checks that the front puts on tables.
+create or replace view rs.pg_constraint as
+select
+    oid, conname, connamespace, contype, condeferrable, condeferred, convalidated, conrelid, contypid, conindid,
+    conparentid, confrelid, confupdtype, confdeltype, confmatchtype, conislocal, coninhcount, connoinherit, conkey, confkey
+from pg_catalog.pg_constraint
+where contype not in ('c', 'n')
+union all
+select
+    oid, name::name, relnamespace, kind::"char",
+    false, false, false, table_oid, 0::oid, 0::oid, 0::oid, coalesce(target_oid, 0::oid), 'a'::"char", 'a'::"char", 's'::"char",
+    true, 0::smallint, true, attnums,
+    case when kind = 'f' then array(
+        select a.attnum from unnest(target_names) with ordinality as part (name, place)
+        join pg_catalog.pg_attribute as a on a.attrelid = target_oid and a.attname = part.name order by part.place
+    ) end
+from rs.unenforced_key;
+
+create or replace function rs.pg_get_constraintdef(wanted oid, pretty boolean default false) returns text stable language sql
+as $$
+    select coalesce(
+        pg_catalog.pg_get_constraintdef(wanted, pretty), (select definition from rs.unenforced_key where oid = wanted)
+    )
+$$;

@@ -58,8 +58,10 @@ create or replace view pg_catalog.stv_recents with (security_invoker = true) as
 select
     usesysid::integer as userid, case state when 'active' then 'Running' else 'Done' end::char(20) as status,
     (query_start at time zone 'UTC') as starttime,
-    (extract(epoch from case state when 'active' then clock_timestamp() else state_change end - query_start) * 1000000)::integer
-        as duration,
+    least(
+        extract(epoch from case state when 'active' then clock_timestamp() else state_change end - query_start) * 1000000,
+        2147483647
+    )::integer as duration,
     usename::char(50) as user_name, datname::char(50) as db_name, query::char(600) as query, pid
 from pg_catalog.pg_stat_activity
 where backend_type = 'client backend' and query <> '' and pid <> pg_backend_pid();
@@ -118,5 +120,5 @@ begin
     loop
         execute format('grant select on pg_catalog.%I to public', name);
     end loop;
-    grant select on rs.pg_class, rs.pg_attribute, rs.pg_attrdef, rs.pg_proc to public;
+    grant select on rs.pg_class, rs.pg_attribute, rs.pg_attrdef, rs.pg_proc, rs.pg_constraint, rs.unenforced_key to public;
 end $$;

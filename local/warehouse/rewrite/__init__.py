@@ -29,6 +29,7 @@ from .procedures import create_routine
 from .queries import rewrite_query
 from .show import show
 from .system import rewrite_system_names
+from .users import user_options, without_quota
 
 CACHED_SCRIPT_CHARACTERS = 65536
 
@@ -50,6 +51,7 @@ class Statement:
     sql: str
     controls_transaction: bool = False
     calls: bool = False  # a procedure, which has to see whether a transaction was begun before it
+    begins: bool = False  # a transaction block
 
 
 _TRANSACTION = frozenset({"begin", "start", "commit", "end", "rollback", "abort"})
@@ -65,6 +67,7 @@ _REFUSED_OBJECTS = frozenset(
      "cast", "event", "collation", "publication", "subscription", "policy", "statistics", "unlogged"}
 )  # fmt: skip
 _UNEMULATED_OBJECTS = frozenset({"external", "library", "datashare", "model", "masking", "rls"})
+_UNEMULATED_STATEMENTS = frozenset({"attach", "detach", "desc", "describe"})
 _REFUSED_STATEMENTS = frozenset({"listen", "notify", "unlisten", "do", "cluster", "reindex", "load", "import"})
 
 
@@ -112,12 +115,20 @@ def _statement(tokens: Sequence[Token]) -> Statement:
     text = render(rewrite_statement(tokens)).strip()
     if first == "truncate":
         return Statement(Action.TRUNCATE, text)
-    return Statement(Action.UPSTREAM, text, first in _TRANSACTION, text.startswith("call "))
+    return Statement(
+        Action.UPSTREAM,
+        text,
+        controls_transaction=first in _TRANSACTION,
+        calls=text.startswith("call "),
+        begins=first in ("begin", "start"),
+    )
 
 
 def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
     """One statement's tokens, rewritten."""
     first, second = (*words(tokens, 2), "", "")[:2]
+    if first in _UNEMULATED_STATEMENTS:
+        raise not_emulated(first.upper())
     if first in _REFUSED_STATEMENTS:
         raise refused(first.upper())
     if first in ("create", "drop", "alter") and second in _REFUSED_OBJECTS:
@@ -141,8 +152,14 @@ def _create(tokens: Sequence[Token]) -> list[Token]:
         return [raw(create_routine(tokens, rewrite_statement))]
     if kind in _REFUSED_OBJECTS:
         raise refused(f"CREATE {kind.upper()}")
+    if kind in _UNEMULATED_OBJECTS:
+        raise not_emulated(f"CREATE {kind.upper()}")
     if kind == "unique":
         raise refused("CREATE INDEX")
+    if kind == "user":
+        return user_options(tokens)
+    if kind == "schema":
+        return without_quota(tokens)
     if kind == "materialized":
         return [raw(create_materialized_view(rewrite_query(tokens)))]
     if kind == "view":
@@ -168,7 +185,17 @@ def _alter(tokens: Sequence[Token]) -> list[Token]:
     kind = words(tokens, 2)[1:]
     if kind == ("table",):
         return [raw(alter_table(tokens))]
+    if kind == ("user",):
+        return user_options(tokens)
+    if kind == ("default",):  # privileges
+        return [raw("routines") if is_word(token, "procedures") else token for token in tokens]
     return [raw(alter_materialized_view(tokens))] if kind == ("materialized",) else _generic(tokens)
+
+
+def _drop(tokens: Sequence[Token]) -> list[Token]:
+    """DROP PROCEDURE p(a IN int, b OUT int): OUT parameters are INOUT here."""
+    routine = words(tokens, 2)[1:] in (("procedure",), ("function",))
+    return [raw("inout") if routine and is_word(token, "out") else token for token in _generic(tokens)]
 
 
 def _show(tokens: Sequence[Token]) -> list[Token]:
@@ -229,6 +256,7 @@ def _lock(tokens: Sequence[Token]) -> list[Token]:
 _HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
     "create": _create,
     "alter": _alter,
+    "drop": _drop,
     "set": _setting,
     "show": _show,
     "reset": _setting,

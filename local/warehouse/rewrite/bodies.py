@@ -42,14 +42,24 @@ _NEVER_GUARDED = frozenset({"return", "exit", "continue", "null", "commit", "rol
 _NOT_IN_PROCEDURES = frozenset({"vacuum", "prepare"})
 
 
-def rewrite_body(body: str, rewrite_statement: StatementRewriter, *, atomic: bool = True) -> str:
-    """A plpgsql body with all its statements rewritten, `atomic` unless the procedure is NONATOMIC."""
+def rewrite_body(body: str, rewrite_statement: StatementRewriter, *, atomic: bool, commits: bool) -> str:
+    """A plpgsql body with all its statements rewritten.
+
+    Args:
+        body: its text.
+        rewrite_statement: rewrites a statement by itself.
+        atomic: it is not NONATOMIC.
+        commits: PostgreSQL lets it commit: it is neither SECURITY DEFINER nor has settings of its own.
+    """
     tokens = tokenize(body)
-    survey = _Body(rewrite_statement, atomic)
+    survey = _Body(rewrite_statement, atomic, commits)
     survey.run(tokens)
     if survey.truncates and survey.handled:
         raise refused("TRUNCATE together with EXCEPTION in one procedure")
-    walk = _Body(rewrite_statement, atomic, handled=frozenset(survey.handled), guards=not atomic or survey.controls)
+    if survey.controls and not commits:
+        raise not_emulated("COMMIT and ROLLBACK in a procedure with SECURITY DEFINER or SET")
+    guards = not atomic or survey.controls
+    walk = _Body(rewrite_statement, atomic, commits, handled=frozenset(survey.handled), guards=guards)
     text = walk.run(tokens)
     if not (survey.handled or survey.calls or not atomic):
         return text
@@ -65,7 +75,6 @@ class _Block:
     number: int
     handled: bool  # it has a handler
     in_handler: bool = False
-    start: int = 0  # where what follows BEGIN stands in what is done
 
 
 @dataclass
@@ -78,6 +87,7 @@ class _Body:
 
     rewrite_statement: StatementRewriter
     atomic: bool
+    commits: bool
     handled: set[int] | frozenset[int] = field(default_factory=set)
     guards: bool = False
     done: list[Token] = field(default_factory=list)
@@ -137,7 +147,7 @@ class _Body:
             self.declaring = True
         elif token.value == "begin":
             self.declaring = False
-            block = _Block(self.begun, self.begun in self.handled, start=len(self.done))
+            block = _Block(self.begun, self.begun in self.handled)
             self.begun += 1
             self.blocks.append(block)
             if block.handled:
@@ -156,7 +166,7 @@ class _Body:
 
     def _ends_transactions(self) -> bool:
         """Whether a handler here may roll back and commit: it may not within a block that has one itself."""
-        return self.atomic and (self.guards or self._handler_of(self.blocks[:-1]) is None)
+        return self.atomic and self.commits and (self.guards or self._handler_of(self.blocks[:-1]) is None)
 
     def _condition(self) -> None:
         """WHEN … THEN of a handler."""
@@ -214,7 +224,8 @@ class _Body:
         text, behind = self._fragment(fragment, first), self._behind(word)
         handler = self._handler_of(self.blocks) if self.guards else None
         if word == "call":
-            mode = "guarded" if handler or self._handler_of(self.blocks) else "atomic" if self.atomic else ""
+            guarded = self._handler_of(self.blocks) is not None or not self.commits
+            mode = "guarded" if guarded else "atomic" if self.atomic else ""
             if mode:
                 before_it = f" perform set_config('rs.called', greatest(rs_called, '{mode}'), true); "
                 text = [raw(before_it), *text, raw("; perform set_config('rs.called', rs_called, true)")]
@@ -227,13 +238,13 @@ class _Body:
     def _behind(self, word: str) -> str:
         """What follows a statement: the commits that Redshift makes."""
         if word == "truncate":
-            return "commit"
+            return "commit" if self.commits else ""
         if word in ("commit", "rollback") and not self.atomic:
             return "rs_in_block := false"
         due = "rs.commit_is_due()" if word == "execute" else ""
         each = "(not rs_in_block and rs.commits_each())" if not self.atomic and word in _COMMITTED else ""
         condition = " or ".join(part for part in (due, each) if part)
-        return f"if {condition} then commit; end if" if condition else ""
+        return f"if {condition} then {'commit; ' if self.commits else ''}end if" if condition else ""
 
     def _fragment(self, fragment: list[Token], first: int) -> list[Token]:
         word = fragment[first].value if fragment[first].kind is Kind.WORD else ""

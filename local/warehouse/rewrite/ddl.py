@@ -152,7 +152,10 @@ def _table_attribute(reader: Reader, design: TableDesign) -> None:
     if reader.accept("diststyle"):
         design.note("diststyle", reader.take().value)
     elif reader.accept("distkey"):
-        design.note("distkey", names_in(reader.group())[0])
+        columns = names_in(reader.group())
+        if len(columns) != 1:
+            raise SqlError("syntax error: DISTKEY takes one column", code=SYNTAX_ERROR)
+        design.note("distkey", columns[0])
     elif reader.accept("compound") or reader.accept("interleaved"):
         return
     elif reader.accept("sortkey"):
@@ -262,7 +265,10 @@ def _default(reader: Reader) -> str:
 
 
 def _identity(kind: str, arguments: Sequence[Token]) -> str:
-    seed, step = (compact(part) for part in split(arguments, ","))
+    parts = [compact(part) for part in split(arguments, ",")]
+    if len(parts) != 2:
+        raise SqlError("syntax error: expected IDENTITY(seed, step)", code=SYNTAX_ERROR)
+    seed, step = parts
     bound = "minvalue -9223372036854775808" if not step.startswith("-") else "maxvalue 9223372036854775807"
     return f"generated {kind} as identity (start with {seed} increment by {step} {bound})"
 

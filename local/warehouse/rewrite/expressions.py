@@ -59,6 +59,7 @@ _NOT_EMULATED = frozenset(
     {"farmhash64", "murmur3_32_hash", "checksum", "object_transform", "get_number_attributes", "hll",
      "hll_create_sketch", "hll_cardinality", "hll_combine", "getbit", "explain_model", "lambda"}
 )  # fmt: skip
+_IN_RS = HELPERS | MORE_HELPERS | SUPER_FUNCTIONS | _PART_FIRST
 _BARE = {"sysdate": "rs.sysdate()", "current_user_id": "rs.current_user_id()"}
 _NOT_IN_REDSHIFT = {
     "string_agg": "use LISTAGG", "array_agg": "use LISTAGG", "unnest": "", "make_date": "use TO_DATE",
@@ -145,7 +146,7 @@ def _call(tokens: Sequence[Token], index: int) -> Handled:
     special = _SPECIAL.get(name)
     if special is not None:
         return special(tokens, end, arguments)
-    if name in HELPERS | MORE_HELPERS | SUPER_FUNCTIONS or name in _PART_FIRST:
+    if name in _IN_RS:
         return _helper(name, arguments), end + 1
     if name != tokens[index].value:
         return [raw(name)], index + 1

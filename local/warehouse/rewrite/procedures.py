@@ -43,17 +43,17 @@ def create_routine(tokens: Sequence[Token], rewrite_statement: StatementRewriter
     if language not in ("plpgsql", "sql"):
         raise not_emulated(f"LANGUAGE {language}")
     atomic = not any(is_word(token, "nonatomic") for token in rest)
+    # PostgreSQL lets no such procedure commit.
+    commits = not any(is_word(token, "definer", "set") for token in rest)
     done = []
     for index, token in enumerate(rest):
         previous = at(rest, before(rest, index))
         if token.kind in (Kind.DOLLAR, Kind.STRING) and is_word(previous, "as"):
-            body = token.value
-            text = (
-                DIRECTIVE + rewrite_body(body, rewrite_statement, atomic=atomic)
-                if language == "plpgsql"
-                else render(rewrite_statement(tokenize(body)))
-            )
-            done.append(raw(f"{BODY_DELIMITER}{text}{BODY_DELIMITER}"))
+            if language == "plpgsql":
+                body = DIRECTIVE + rewrite_body(token.value, rewrite_statement, atomic=atomic, commits=commits)
+            else:
+                body = render(rewrite_statement(tokenize(token.value)))
+            done.append(raw(f"{BODY_DELIMITER}{body}{BODY_DELIMITER}"))
         elif not is_word(token, "nonatomic"):
             done.append(token)
     return f"create or replace {kind} {name}({parameters}) {render(rewrite_expressions(done))}"

@@ -15,13 +15,13 @@ _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 def rewrite_query(tokens: Sequence[Token]) -> list[Token]:
     """Check and reshape a statement or a fragment of one (SELECT, INSERT, UPDATE, DELETE, an expression)."""
     refuse(tokens)
-    first = at(tokens, after(tokens, -1))
-    done = list(tokens)
+    done = rewrite_qualify(rewrite_super(tokens))
+    first = at(done, after(done, -1))
     if is_word(first, "delete"):
         done = _delete(done)
     if is_word(first, "select", "with"):
         done = _into_temporary(done)
-    return rewrite_super(_top(_minus(rewrite_qualify(done))))
+    return _top(_minus(done))
 
 
 def refuse(tokens: Sequence[Token]) -> None:
@@ -53,6 +53,12 @@ def _refuse_word(tokens: Sequence[Token], index: int) -> None:
         raise refused("LATERAL")
     if word in _SET_OPERATIONS[1:] and is_word(following, "all"):
         raise refused(f"{word.upper()} ALL")
+    if word == "exclude" and is_op(previous, "*"):
+        raise not_emulated("SELECT * EXCLUDE")
+    if word == "all" and is_word(previous, "by"):
+        raise not_emulated("GROUP BY ALL and ORDER BY ALL")
+    if word == "unpivot" and is_word(following, "include", "exclude"):
+        raise not_emulated("UNPIVOT")
     if word in ("pivot", "unpivot") and is_op(following, "(") and not is_word(previous, "from"):
         raise not_emulated(word.upper())
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..errors import SYNTAX_ERROR, SqlError
 from ..tokens import Kind, Token, after, at, before, closing, is_name, is_op, is_word
 from .qualify import is_qualify
 
+_NAME = re.compile(r"[a-z_.]+")
 _CLAUSE_ENDS = frozenset(
     {"where", "group", "having", "order", "limit", "offset", "union", "except", "intersect", "minus", "window",
      "set", "fetch", "for", "when", "into", "loop", "then", "on", "using", "with"}
@@ -56,6 +59,13 @@ class Relations:
     iterated: list[Item] = field(default_factory=list)
     declared: set[int] = field(default_factory=set)  # tokens at which a relation's own name begins
 
+    @property
+    def of_catalogue(self) -> bool:
+        """Whether PostgreSQL's catalogue is asked, which has arrays, and nothing of SUPER."""
+        return any(name.startswith("pg_") for name in self.names) or any(
+            names[0] == "information_schema" for names in self.qualified
+        )
+
 
 def chain_at(tokens: Sequence[Token], start: int) -> Chain:
     """The chain of names and subscripts that begins with the name at `start`."""
@@ -67,7 +77,7 @@ def chain_at(tokens: Sequence[Token], start: int) -> Chain:
             name = after(tokens, index)
             parts.append(("name", name, name + 1))
             end = name + 1
-        elif is_op(at(tokens, index), "["):
+        elif is_op(at(tokens, index), "[") and not is_word(tokens[start], "array"):
             close = next((i for i in range(index, len(tokens)) if is_op(tokens[i], "]")), len(tokens) - 1)
             parts.append(("[", index, close + 1))
             end = close + 1
@@ -113,6 +123,14 @@ def _clause(tokens: Sequence[Token], index: int, found: Relations) -> None:
             _declare(tokens, item, found)
             index, expects = item.end, False
             continue
+        if expects and token.kind is Kind.RAW and _NAME.fullmatch(token.text):  # another rule has put it here
+            if is_op(at(tokens, after(tokens, index)), "."):
+                index = after(tokens, after(tokens, index))
+                continue
+            alias, index = _alias(tokens, index + 1)
+            found.names |= {token.text.rsplit(".", 1)[-1], alias or token.text}
+            expects = False
+            continue
         if expects and is_op(token, "("):
             index, expects = _group(tokens, index, found), False
             continue
@@ -147,6 +165,8 @@ def _item(tokens: Sequence[Token], index: int) -> Item:
     alias, end = _alias(tokens, end)
     if is_word(at(tokens, after(tokens, end - 1)), "at"):
         name = after(tokens, after(tokens, end - 1))
+        if not is_name(at(tokens, name)):
+            raise SqlError("syntax error: expected a name behind AT", code=SYNTAX_ERROR)
         index_name, end = tokens[name].text, name + 1
     last = next((tokens[first].value for kind, first, _ in reversed(chain.parts) if kind == "name"), "")
     return Item(chain, alias or last, index_name, end)

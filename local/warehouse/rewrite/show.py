@@ -79,8 +79,12 @@ def _query(reader: Reader, query: str, columns: list[str], like: str) -> str:
         conditions.append(f"current_database() = {literal(parts[0])}")
     if reader.accept("like"):
         conditions.append(f"{like} like {literal(reader.take().value)}")
-    reader.accept("limit")
+    limit = f" limit {int(reader.take().text)}" if reader.accept("limit") and _is_number(reader.peek()) else ""
     left = reader.peek()
     if left is not None and not is_op(left, ";"):
         raise SqlError(f"syntax error at or near {left.text!r} in SHOW", code=SYNTAX_ERROR)
-    return query.format(conditions=" and ".join(conditions or ["true"]))
+    return query.format(conditions=" and ".join(conditions or ["true"])) + limit
+
+
+def _is_number(token: Token | None) -> bool:
+    return token is not None and token.kind is Kind.NUMBER and token.text.isdigit()

@@ -12,7 +12,7 @@ from ..tokens import Kind, Token, after, at, before, closing, identifier, is_nam
 from .relations import Chain, Item, Relations, chain_at, relations_of
 from .types import cast_type, type_end
 
-_STATEMENTS = ("select", "with", "insert", "update", "delete", "merge", "create")
+_SPACE = Token(Kind.SPACE, " ", " ")
 _COMPARISONS = ("=", "<>", "!=", "<", ">", "<=", ">=")
 _NAMES_SOMETHING = (
     "table",
@@ -31,9 +31,11 @@ _NAMES_SOMETHING = (
 
 def rewrite_super(tokens: Sequence[Token]) -> list[Token]:
     """The statement with its navigations in PostgreSQL's words."""
-    if not is_word(at(tokens, after(tokens, -1)), *_STATEMENTS) or not _may_navigate(tokens):
+    if not _may_navigate(tokens):
         return list(tokens)
     known = relations_of(tokens)
+    if known.of_catalogue:
+        return list(tokens)
     starts = {item.chain.start: item for item in known.iterated}
     done: list[Token] = []
     lists = _SelectLists()
@@ -50,9 +52,10 @@ def rewrite_super(tokens: Sequence[Token]) -> list[Token]:
             index += 1
             continue
         text, end = _expression(tokens, chain, known)
-        if lists.is_item(tokens, index, end):
-            text += f" as {identifier(_last_name(tokens, chain))}"
         done.append(raw(text))
+        if lists.is_item(tokens, index, end):
+            name = _last_name(tokens, chain)
+            done += [_SPACE, Token(Kind.WORD, "as", "as"), _SPACE, Token(Kind.QUOTED, identifier(name), name)]
         index = end
     return done
 
@@ -112,6 +115,8 @@ class _SelectLists:
 
 
 def _may_navigate(tokens: Sequence[Token]) -> bool:
+    if not any(is_word(token, "select", "update", "delete", "merge") for token in tokens):
+        return False
     return any(is_op(token, ".") or is_op(token, "[") for token in tokens)
 
 

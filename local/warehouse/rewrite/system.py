@@ -32,6 +32,8 @@ def rewrite_system_names(tokens: Sequence[Token]) -> list[Token]:
     wanted = {table for table, columns in _ADDED_COLUMNS.items() if columns & named}
     if "table_schem" in named:
         wanted.add("pg_class")
+    if "pg_constraint" in named:
+        wanted |= {"pg_constraint", "pg_get_constraintdef"}
     has_number_condition = any(_is_number_condition(tokens, index) for index in range(len(tokens)))
     if not wanted and not has_number_condition and "is_autoincrement" not in named:
         return list(tokens)

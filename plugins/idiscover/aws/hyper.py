@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from idiscover.aws.view_rows import RowType, ViewRows
-from idiscover.errors import ConfigError, DataQualityError
+from idiscover.errors import ConfigError, DataQualityError, FatalError
 
 TABLE = "Extract"  # schema and table of a single-table extract, where Tableau looks for it
 # Digits beyond 18 need the file version 3, which Tableau reads since 2022.4.1.
@@ -28,6 +28,7 @@ def write_extract(rows: ViewRows, file: Path) -> int:
 
     Raises:
         ConfigError: Hyper is not installed, or the file cannot be written.
+        FatalError: Hyper gives up, such as on a full disk.
         DataQualityError: Hyper holds another number of rows than were read.
     """
     api = _hyper()
@@ -60,9 +61,12 @@ def _fill(api: ModuleType, rows: ViewRows, file: Path) -> int:
 @contextmanager
 def _connection(api: ModuleType, file: Path) -> Iterator[Any]:
     telemetry = api.Telemetry.DO_NOT_SEND_USAGE_DATA_TO_TABLEAU
-    with api.HyperProcess(telemetry, "idiscover", parameters=_PARAMETERS) as process:
-        with api.Connection(process.endpoint, str(file), api.CreateMode.CREATE) as connection:
-            yield connection
+    try:
+        with api.HyperProcess(telemetry, "idiscover", parameters=_PARAMETERS) as process:
+            with api.Connection(process.endpoint, str(file), api.CreateMode.CREATE) as connection:
+                yield connection
+    except api.HyperException as error:  # its main message; the whole may quote a row
+        raise FatalError("Hyper cannot write the extract", where=str(file), got=error.main_message) from None
 
 
 def _column(api: ModuleType, column: RowType) -> Any:

@@ -91,7 +91,13 @@ def failures_of_claim(metadata: JobMetadata, claim_id: int) -> list[tuple[tuple[
         return [(tuple(row[0]), CheckResult(*row[1:5], tuple(row[5]), row[6])) for row in cursor.fetchall()]
 
 
-def newest_failures(cursor: Cursor) -> list[StoredResult]:
+def newest_failures(metadata: JobMetadata) -> list[StoredResult]:
+    """See `newest_failures_seen_by`."""
+    with metadata.transaction() as cursor:
+        return newest_failures_seen_by(cursor)
+
+
+def newest_failures_seen_by(cursor: Cursor) -> list[StoredResult]:
     """Of each check of each table and each country the newest result, if that says that it failed.
 
     A check that is not declared any more, and a country that has gone, keep their last word: whoever asks knows which

@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.job_metadata import JobMetadata
 from idiscover.aws.job_metadata_batches import ARCHIVED, PENDING
-from idiscover.aws.job_metadata_checks import StoredResult, newest_failures
+from idiscover.aws.job_metadata_checks import StoredResult, newest_failures_seen_by
 
 _MOST_UNREGISTERED = 100
 
@@ -146,7 +146,7 @@ def read_status(metadata: JobMetadata, dag_ids: Collection[str]) -> JobStatus:
             pending_inputs=_pending_inputs(cursor),
             last_steps=_newest_steps(cursor, dag_ids, failures=False),
             last_failures=_newest_steps(cursor, dag_ids, failures=True),
-            failed_checks=newest_failures(cursor),
+            failed_checks=newest_failures_seen_by(cursor),
         )
 
 

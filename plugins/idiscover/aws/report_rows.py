@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -11,6 +11,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.job_metadata_checks import StoredResult
 from idiscover.aws.postgres import transaction
+from idiscover.metadata.models import Catalog
+from idiscover.metadata.table_checks_spec import checks_in_force
 from idiscover.report.figures import (
     BiomarkerRow,
     CoverageRow,
@@ -22,25 +24,26 @@ from idiscover.report.figures import (
 )
 
 _WHERE = "the marts' views"
-_UNKNOWN_MONTH = date(1900, 1, 1)
+# Months that are over by the order date of the data: some records are of the year 4000, or of no month.
+_MONTHS = "month in (select month_start from dm.v_dim_date where months_from_as_of between %s and -1)"
+_SHOWN, _YEAR = -24, -12
 
 _COUNTRIES = "select iso_country_code, country_name from dm.v_dim_country"
-_UPTAKE = """
+_UPTAKE = f"""
 select country_code, month, sum(eligible_patients), sum(tested_patients), sum(positive_patients),
     coalesce(sum(mean_tat_days * tested_patients), 0),
     coalesce(sum(case when mean_tat_days is not null then tested_patients end), 0)
 from dm.v_dm_testing_uptake
-where month > %s
+where {_MONTHS}
 group by country_code, month
 order by country_code, month
 """
-_BIOMARKERS = """
+_BIOMARKERS = f"""
 select therapeutic_area_name, biomarker_name, sum(eligible_patients), sum(tested_patients),
     coalesce(sum(mean_tat_days * tested_patients), 0),
     coalesce(sum(case when mean_tat_days is not null then tested_patients end), 0)
 from dm.v_dm_testing_uptake
-where month > %s
-    and month > (select add_months(max(month), -12) from dm.v_dm_testing_uptake)
+where {_MONTHS}
 group by therapeutic_area_name, biomarker_name
 order by therapeutic_area_name, biomarker_name
 """
@@ -50,9 +53,10 @@ from dm.v_dm_objective_attainment
 group by quarter
 order by quarter
 """
-_COVERAGE = """
+_COVERAGE = f"""
 select country_code, month, sum(labs_covered), sum(labs_visited), sum(visits)
 from dm.v_dm_field_coverage
+where {_MONTHS}
 group by country_code, month
 order by country_code, month
 """
@@ -63,13 +67,13 @@ order by table_name
 """
 
 
-def read_figures(connection: Connection, environment: str, failures: Sequence[StoredResult]) -> Figures:
+def read_figures(connection: Connection, environment: str, failed: Sequence[FailedCheck]) -> Figures:
     """Asks the views, all at one moment.
 
     Args:
         connection: to the warehouse.
         environment: its name.
-        failures: the newest outcomes of checks that failed.
+        failed: checks whose newest outcome is a failure.
 
     Raises:
         FatalError: a view is not there, or may not be read.
@@ -80,20 +84,22 @@ def read_figures(connection: Connection, environment: str, failures: Sequence[St
             environment=environment,
             made_at_utc=datetime.now(UTC).replace(tzinfo=None),
             countries=dict(_ask(cursor, _COUNTRIES)),
-            uptake=[UptakeRow(*row) for row in _ask(cursor, _UPTAKE, _UNKNOWN_MONTH)],
-            biomarkers=[BiomarkerRow(*row) for row in _ask(cursor, _BIOMARKERS, _UNKNOWN_MONTH)],
+            uptake=[UptakeRow(*row) for row in _ask(cursor, _UPTAKE, _SHOWN)],
+            biomarkers=[BiomarkerRow(*row) for row in _ask(cursor, _BIOMARKERS, _YEAR)],
             objectives=[ObjectiveRow(row[0], *map(int, row[1:])) for row in _ask(cursor, _OBJECTIVES)],
-            coverage=[CoverageRow(*row) for row in _ask(cursor, _COVERAGE)],
+            coverage=[CoverageRow(*row) for row in _ask(cursor, _COVERAGE, _SHOWN)],
             freshness=[FreshnessRow(*row) for row in _ask(cursor, _FRESHNESS)],
-            failed_checks=failed_checks(failures),
+            failed_checks=failed,
         )
 
 
-def failed_checks(failures: Sequence[StoredResult]) -> list[FailedCheck]:
-    """One line per check of a table: of all countries where it failed, the newest day, and the most rows."""
+def failed_checks(failures: Sequence[StoredResult], catalog: Catalog) -> list[FailedCheck]:
+    """A line per check that is declared still, of its newest failures: the countries, and the newest day."""
+    declared = {(name, check.label) for name, spec in catalog.tables.items() for check in checks_in_force(spec.checks)}
     found: dict[tuple[str, str], list[StoredResult]] = {}
     for result in failures:
-        found.setdefault((result.table, result.check.name), []).append(result)
+        if (result.table, result.check.name) in declared:
+            found.setdefault((result.table, result.check.name), []).append(result)
     return [
         FailedCheck(
             table=table,

@@ -291,8 +291,12 @@ def _widening(change: TableChange) -> str:
 
 
 def _standing(cursor: Cursor) -> dict[str, TableShape]:
-    # pg_table_def shows what lies in the search path
-    cursor.execute(f"set search_path to {', '.join(SCHEMAS)}")
+    # pg_table_def shows what lies in the search path, which takes schemas that exist
+    cursor.execute("select nspname from pg_namespace where nspname in %s", [SCHEMAS])
+    schemas = [str(name) for (name,) in cursor.fetchall()]
+    if not schemas:
+        return {}
+    cursor.execute(f"set search_path to {', '.join(schemas)}")
     cursor.execute(STANDING_SQL, [SCHEMAS])
     return standing_shapes(cursor.fetchall())
 

@@ -24,6 +24,7 @@ from idiscover.report.figures import FailedCheck
 from idiscover.tableau.data_source import Warehouse, render_data_source
 from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
 from idiscover.warehouse.table_shapes import normal_type
+from idiscover.warehouse.views import view_of
 
 _STATE = """
 select table_name, status, table_rows, source_table, source_live_rows, source_high_water_mark_utc, loaded_at_utc
@@ -104,8 +105,8 @@ def _wanted(
     subjects: Sequence[SubjectSpec], catalog: Catalog, context: Context, reader: tuple[str, str] | None, again: bool
 ) -> list[Wanted]:
     """Asks the warehouse and the job metadata; Tableau is not spoken to meanwhile."""
-    with open_job_metadata(context) as metadata:
-        failures = failed_checks(newest_failures(metadata))
+    with open_job_metadata(context) as metadata, metadata.transaction() as cursor:
+        failures = failed_checks(newest_failures(cursor), catalog)
     login = read_secret(context.secrets.redshift, context.region)
     connection, found = postgres.connect(login, WHERE), []
     warehouse = Warehouse(login["host"], int(login["port"]), login["dbname"])
@@ -155,7 +156,12 @@ def _state(connection: Connection, table: str) -> TableState | None:
     with postgres.transaction(connection, "dm.v_dm_data_freshness") as cursor:
         cursor.execute(_STATE, [table])
         row = cursor.fetchone()
-    return None if row is None else TableState(*row)
+        if row is not None:
+            return TableState(*row)
+        # the table of freshness says nothing of itself
+        cursor.execute(f"select count(*), max(_loaded_at_utc) from {view_of(table)}")
+        rows, loaded_at = cursor.fetchone() or (0, None)
+    return TableState(table, "", rows, None, None, None, loaded_at) if rows else None
 
 
 def _types(connection: Connection, table: str) -> dict[str, SqlColumn]:

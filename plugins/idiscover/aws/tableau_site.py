@@ -132,6 +132,8 @@ def tableau_site(secret: Mapping[str, str], settings: TableauSettings) -> Iterat
         got = f"keys {', '.join(sorted(secret))}"
         raise ConfigError("Tableau's secret is incomplete", got=got, expected=f"{', '.join(NEEDED)}, perhaps site")
     where = secret["server"]
+    if not where.startswith("https://"):
+        raise ConfigError("Tableau is asked over https only", got=where, expected="https://…", remedy="correct server")
     with _errors(where, secret["token_value"]):
         server = tsc.Server(where, http_options={"timeout": settings.timeout_seconds})
         server.version = API_VERSION

@@ -104,6 +104,20 @@ def warehouse_of(context: Context) -> Warehouse:
     return Warehouse(secret["host"], int(secret["port"]), secret["dbname"])
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole, and the folders that it lies in.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        remedy = "name another file: --out"
+        raise ConfigError("the file cannot be written", where=str(path), got=str(error), remedy=remedy) from error
+
+
 def _unknown(name: str, known: Mapping[str, object]) -> ConfigError:
     return ConfigError(
         "there is nothing of that name for analysts",

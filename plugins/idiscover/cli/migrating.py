@@ -48,7 +48,9 @@ def apply_sql(context: Context, sql: ReleaseSql, job_ddl: str, dry_run: bool) ->
         return
     with open_job_metadata(context) as metadata, tables_alone(metadata):
         _job_tables(metadata, job_ddl)
-        yield from Migrator(context, sql).run()
+        for line in Migrator(context, sql).run():
+            metadata.require_locks()  # the lock goes with its connection, and the next step would not be alone
+            yield line
 
 
 def _job_tables(metadata: JobMetadata, ddl: str) -> None:

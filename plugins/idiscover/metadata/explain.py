@@ -109,7 +109,7 @@ def _fault(detail: dict[str, Any], model: type[BaseModel], data: object) -> Faul
     if kind in ("union_tag_invalid", "union_tag_not_found"):  # the key that tells the union's members apart
         location = (*location, detail["ctx"]["discriminator"].strip("'"))
         detail["input"] = detail["ctx"].get("tag")
-    path = _path_in_file(location, data)
+    path = _path_in_file(location, data, ends_with_key=kind != "unfit")
     if kind == "extra_forbidden":
         return _unknown_key(path, _keys_of(model, location[:-1]))
     if kind in ("missing", "union_tag_not_found"):
@@ -141,12 +141,18 @@ def _unknown_key(path: Path, allowed: Sequence[str]) -> Fault:
     )
 
 
-def _path_in_file(location: Sequence[str | int], data: object) -> Path:
-    """The location without the steps that are pydantic's own (names of union members)."""
+def _path_in_file(location: Sequence[str | int], data: object, *, ends_with_key: bool) -> Path:
+    """The location without the steps that are pydantic's own (names of union members).
+
+    Args:
+        location: as pydantic tells it.
+        data: of the file.
+        ends_with_key: whether the last step is a key, though it may be missing; of a whole model it is not.
+    """
     path: list[str | int] = []
     for position, step in enumerate(location):
         is_last = position == len(location) - 1
-        if isinstance(data, dict) and (step in data or is_last):
+        if isinstance(data, dict) and (step in data or (is_last and ends_with_key)):
             data = data.get(step)
         elif isinstance(data, list) and isinstance(step, int) and step < len(data):
             data = data[step]

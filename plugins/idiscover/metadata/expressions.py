@@ -58,7 +58,8 @@ class Condition:
         for token in self.tokens:
             shown = column(token.text) if token.kind == "column" else token.text
             is_call = before.kind == "word" and before.text in FUNCTIONS and token.text == "("
-            is_tight = before.text == "(" or token.text in (")", ",") or is_call or is_sign
+            is_tight = before.text == "(" or token.text in (")", ",") or is_call
+            is_tight = is_tight or (is_sign and token.text != "-")  # two of them would begin a comment
             text += shown if is_tight else f" {shown}"
             is_operand = before.kind in ("column", "number", "text") or before.text in (")", *_CONSTANTS)
             before, is_sign = token, token.text == "-" and not is_operand

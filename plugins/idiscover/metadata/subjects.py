@@ -73,6 +73,12 @@ class SubjectSpec(Model):
                 raise unfit(f"each name once in {what}; {', '.join(twice)} stands twice", "rename or remove one")
         return self
 
+    @model_validator(mode="after")
+    def _title_can_be_asked_for(self) -> SubjectSpec:
+        if any(sign in self.title for sign in ",:"):
+            raise unfit("a title without comma and colon, by which Tableau can be asked for it", "change the title")
+        return self
+
     @property
     def table(self) -> str:
         """The table that the view shows, with its schema."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Literal
 
 from idiscover.metadata.subjects import SubjectSpec
-from idiscover.plan.build import asset_uri
 from idiscover.plan.model import Context, PlanModel
 
 TABLEAU_DAG_ID = "publish_tableau"
@@ -37,6 +36,8 @@ class TableauPlan(PlanModel):
 
 def render_tableau_files(subjects: Mapping[str, SubjectSpec], context: Context) -> dict[str, str]:
     """Relative file name → text, beside the files of the other DAGs; none where nothing is published."""
+    from idiscover.plan.build import asset_uri  # only here: every DAG file imports this module, and builds nothing
+
     if context.secrets.tableau is None or not subjects:
         return {}
     uris = {asset_uri(spec.table) for spec in subjects.values()}

@@ -60,7 +60,7 @@ def _tiles(figures: Figures) -> str:
         ("Testing rate, 12 months", _percent_or_dash(testing.over(ALL, year)), "tested of eligible patients"),
         ("Mean turnaround", _days_or_dash(turnaround.over(ALL, year)), "days, weighted by tested patients"),
         ("Objectives met", _percent_or_dash(quotient(met, all_)), f"{met:,.0f} of {all_:,.0f} agreed"),
-        ("Labs visited", _percent_or_dash(_last(coverage)), "of covered labs, in the last month"),
+        ("Labs visited", _percent_or_dash(_last(coverage)), "of covered labs, in the last full month"),
     ]
     return '<div class="tiles">{}</div>'.format(
         "".join(
@@ -97,9 +97,9 @@ def _uptake(figures: Figures) -> str:
     largest = [(name, rate) for name, rate, _ in bars]
     return _section(
         "Testing uptake",
-        "Tested of eligible patients, by month.",
+        "Tested of eligible patients, by month, up to the last full one.",
         _by_month(figures, rates, "Testing rate by month", _percent),
-        f"Biomarkers with the most eligible patients, last 12 months with data (at most {_BARS}).",
+        f"Biomarkers with the most eligible patients, last 12 full months (at most {_BARS}).",
         bar_chart("Testing rate by biomarker, 12 months", largest, _percent),
         _bar_table("biomarker", "testing rate", largest, _percent),
     )
@@ -115,7 +115,7 @@ def _turnaround(figures: Figures) -> str:
         "Turnaround time",
         "Days from order to result: the labs' medians, weighted by tested patients, by month.",
         _by_month(figures, rates, "Mean turnaround time by month, days", _days),
-        f"The slowest biomarkers, last 12 months with data (at most {_BARS}).",
+        f"The slowest biomarkers, last 12 full months (at most {_BARS}).",
         bar_chart("Mean turnaround time by biomarker, days", bars, _days),
         _bar_table("biomarker", "days", bars, _days),
     )
@@ -159,8 +159,8 @@ def _coverage(figures: Figures) -> str:
         "Field coverage",
         "Covered labs that were visited in the month; coverage is that of today.",
         _by_month(figures, rates, "Coverage rate by month", _percent),
-        "Visits per covered lab in the last month, by country.",
-        bar_chart("Visits per covered lab, last month", bars, _two),
+        "Visits per covered lab in the last full month, by country.",
+        bar_chart("Visits per covered lab, last full month", bars, _two),
         _bar_table("country", "visits per lab", bars, _two),
     )
 

@@ -85,14 +85,14 @@ def questions(checks: Sequence[TableCheck], written: Written) -> list[Question]:
 
 
 def _count_rows(checks: Sequence[TableCheck], written: Written) -> str:
-    counts = [f"count(case when {_BREAKS[type(check)](check)} then 1 end) as {_name(check.label)}" for check in checks]
+    counts = [f"count(case when {_BREAKS[type(check)](check)} then 1 end) as {check.label}_failing" for check in checks]
     return f"select\n{indented(_lines(counts))}\nfrom {written.table}\nwhere\n{indented(_rows(written))}"
 
 
 def _count_each(checks: Sequence[TableCheck], written: Written) -> str:
     counts = [
         f"(\n    select count(*) as failing_count\n    from (\n{indented(indented(failing_sql(check, written)))}\n"
-        f"    ) as failing\n) as {_name(check.label)}"
+        f"    ) as failing\n) as {check.label}_failing"
         for check in checks
     ]
     return f"select\n{indented(_lines(counts))}"

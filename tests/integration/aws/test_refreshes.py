@@ -288,7 +288,7 @@ def test_a_lost_race_is_tried_again_and_then_left_to_airflow(
 
 def test_statements_edited_in_the_bucket_change_the_next_run(platform: Platform, day: Day) -> None:
     remark = "  - CALL dm.remark(:country_code, :as_of_date, :run_id, 'edited; -- ''here''')\n"
-    write_metadata(platform, DM + remark)
+    write_metadata(platform, DM.replace("columns:\n", f"{remark}columns:\n"))
     day.comes(("T2", "FR", "new"))
     assert refresh(platform, FACT, run_of(day)) is not None
     log = "select country_code, remark from dm.call_log where run_id = %s order by call_id"

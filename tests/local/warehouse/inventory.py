@@ -34,7 +34,7 @@ def unemulated_names() -> set[str]:
     return (
         set(_literals("not_emulated"))
         | {f"CREATE {name.upper()}" for name in rewrite._UNEMULATED_OBJECTS}
-        | {name.upper() for name in expressions._NOT_EMULATED}
+        | {name.upper() for name in rewrite._UNEMULATED_STATEMENTS | expressions._NOT_EMULATED}
         | {name.upper() for name in types._NOT_EMULATED}
         | {f"COPY {name.upper()}" for name in copy_statement._FORMATS_NOT_EMULATED}
         | {f"COPY {name.upper()}" for name in copy_statement._OPTIONS_NOT_EMULATED}

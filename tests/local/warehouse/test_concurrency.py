@@ -138,7 +138,13 @@ def test_faults_that_nobody_waits_for_are_forgotten(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [("'flood', 'x'", "one of 1023"), ("'1023', '('", "regular"), ("'1023', 'x', 0", "times")]
+    ("arguments", "message"),
+    [
+        ("'flood', 'x'", "one of 1023"),
+        ("'1023', '('", "regular"),
+        ("'1023', ''", "empty pattern"),
+        ("'1023', 'x', 0", "times"),
+    ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(run: Run, arguments: str, message: str) -> None:
     with pytest.raises(psycopg2.Error, match=message):

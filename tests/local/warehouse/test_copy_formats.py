@@ -196,6 +196,7 @@ def test_delimited_text(run: Run, lake: Lake) -> None:
     # Quotes are characters like others, a delimiter may stand behind the last field, a field may hold a line's end.
     assert load(run, lake, columns, 'a"b|"c"|\n\\N||\n', "") == [('a"b', '"c"'), (None, "")]
     assert load(run, lake, columns, "a|~|b\n", "delimiter '|~|'") == [("a", "b")]
+    assert load(run, lake, "a varchar(10)", "x\n\\.\ny\n", "") == [("x",), ("\\.",), ("y",)]
     assert load(run, lake, columns, "a\x01b\x02\x01\n", "delimiter '\\002'") == [("a\x01b", "\x01")]
     assert load(run, lake, columns, "x\\\ny\\|z|\\\\N\n", "escape") == [("x\ny|z", None)]
     quoted = "\"a|'b\"|'White'\nBlue'| ''x\n'Blue|b\n"
@@ -204,7 +205,7 @@ def test_delimited_text(run: Run, lake: Lake) -> None:
 
 
 def test_white_space_around_quotes_is_no_part_of_a_csv_field(run: Run, lake: Lake) -> None:
-    data = 'a, "b c" ,"d"\t\n" e "" , f",g,h\n'
+    data = ' "a", "b c" ,"d"\t\n" e "" , f",g,"h" '
     columns = "a varchar(20), b varchar(20), c varchar(20)"
     assert load(run, lake, columns, data, "csv") == [("a", "b c", "d"), (' e " , f', "g", "h")]
 

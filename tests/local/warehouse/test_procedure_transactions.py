@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import psycopg2
 import pytest
 import redshift_connector
@@ -194,8 +195,43 @@ def test_redshift_connectors_call_is_a_transaction_of_its_own(auto: Run, stack: 
         cursor = connection.cursor()
         cursor.execute("set search_path to tx")
         cursor.execute("call p()")
+        connection.autocommit = False
+        cursor.execute("call p()")
+        connection.rollback()
     assert auto("select * from log") == LOGGED
     assert auto("select firstname from employee") == [("Adam",)]
+
+
+def test_a_security_definer_procedure_works_without_committing(auto: Run) -> None:
+    for nonatomic in (False, True):
+        auto(_procedure("p", FAILING, nonatomic=nonatomic).replace("language", "security definer language"))
+        if nonatomic:
+            auto("call p()")
+        else:
+            with pytest.raises(psycopg2.errors.UndefinedColumn, match="invalid"):
+                auto("call p()")
+    auto(_procedure("q", "begin truncate log; end").replace("language", "security definer language"))
+    auto("call q()")
+    assert auto("select * from log") == []
+    with pytest.raises(psycopg2.errors.FeatureNotSupported, match="SECURITY DEFINER"):
+        auto(_procedure("r", "begin commit; end").replace("language", "security definer language"))
+
+
+def test_psycopgs_pipelined_call_is_a_transaction_of_its_own(auto: Run, stack: Stack) -> None:
+    auto(_procedure("p", "begin insert into log values (m); truncate employee; end", "m varchar"))
+    with psycopg.connect(
+        host="127.0.0.1", port=stack.port, user="postgres", password=PASSWORD, dbname="warehouse", autocommit=True,
+        prepare_threshold=0,
+    ) as connection:  # fmt: skip
+        connection.execute("set search_path to tx")
+        for _ in range(2):
+            connection.execute("call p(%s)", ("x",))
+        with pytest.raises(psycopg.errors.InvalidTransactionTermination), connection.transaction():
+            connection.execute("call p(%s)", ("y",))
+        with pytest.raises(psycopg.errors.UndefinedFunction):
+            connection.execute("call nothing(%s)", ("x",))
+        assert connection.execute("select count(*) from log").fetchone() == (2,)
+    assert auto("select count(*) from employee") == [(0,)]
 
 
 def test_calls_may_be_nested_sixteen_levels_deep(auto: Run) -> None:

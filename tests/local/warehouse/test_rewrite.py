@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local.warehouse import rewrite
 from local.warehouse.copy.statement import parse_copy
 from local.warehouse.errors import SqlError
 from local.warehouse.rewrite import Action, rewrite_script
+from local.warehouse.tokens import render, tokenize
 
 
 def rewritten(sql: str) -> str:
@@ -57,6 +61,11 @@ def test_what_redshift_lacks_is_refused_by_name(sql: str, named: str) -> None:
         ),
         ("create external schema s from data catalog", "EXTERNAL"),
         ("create table t (a geometry)", "GEOMETRY"),
+        ("create or replace library l language plpythonu from 's3://b/k'", "CREATE LIBRARY"),
+        ("select * exclude (a) from t", "SELECT * EXCLUDE"),
+        ("select a, sum(b) from t group by all", "GROUP BY ALL"),
+        ("select * from t unpivot include nulls (a for b in (c, d))", "UNPIVOT"),
+        ("attach rls policy p on t to role r", "ATTACH"),
         ("select object_transform(a keep 'x')", "OBJECT_TRANSFORM"),
         ("create procedure p() as $$ begin copy t from 's3://b/k'; end $$ language plpgsql", "COPY inside"),
         ("create function f() returns int as $$ return 1 $$ language plpythonu", "plpythonu"),
@@ -88,6 +97,13 @@ def test_what_is_not_emulated_fails_by_name(sql: str, named: str) -> None:
         ("create view v as select 1 with no schema binding", "create view v as select 1"),
         ("set query_group to 'x'", "set rs.query_group to 'x'"),
         ("create table #t (a int)", 'create temp table "#t" ( a int )'),
+        ("create user u password disable nocreateuser syslog access restricted session timeout 60 connection limit"
+         " unlimited in group g", "create user u password null nosuperuser connection limit -1 in group g"),
+        ("alter user u createuser", "alter user u superuser"),
+        ("create schema if not exists s authorization u quota 50 gb", "create schema if not exists s authorization u"),
+        ("drop procedure p(a in int, b out int)", "drop procedure p(a in int, b inout int)"),
+        ("alter default privileges grant execute on procedures to u",
+         "alter default privileges grant execute on routines to u"),
         ("create table t (a text, b varchar(max), c nvarchar(5), d decimal)",
          "create table t ( a varchar(256), b varchar(65535), c varchar(5), d numeric(18,0) )"),
         ("alter table t add column b varchar encode lzo default 'x'",
@@ -99,6 +115,36 @@ def test_what_is_not_emulated_fails_by_name(sql: str, named: str) -> None:
 )  # fmt: skip
 def test_rewriting(sql: str, expected: str) -> None:
     assert rewritten(sql) == expected
+
+
+STATEMENTS = [
+    tokenize(text)
+    for text in (
+        "merge into t using s x on t.a = x.a when matched then update set b = x.b"
+        " when not matched then insert values (x.a)",
+        "select top 3 a, lag(a ignore nulls) over (order by b) as p from t qualify row_number() over (order by b) = 1",
+        "select c.a[0].b::int, listagg(distinct a, ',') within group (order by a) from t c, c.arr x at i"
+        " minus select 1, 2",
+        "create table t (a int identity(1, 1) encode zstd, b varchar(max)) distkey (a) interleaved sortkey (a, b)",
+        "create procedure p(a in int, b out int) nonatomic as $$ declare r record; begin"
+        " for r in select 1 loop call q(r.a); end loop; exception when others then raise; end $$ language plpgsql",
+        "select dateadd(month, 1, a), try_cast(b as int), extract(year from c), decode(a, 1, 2), nvl2(a, b, c) from t",
+        "alter table t append from s filltarget",
+        "create user u password disable session timeout 60",
+    )
+]
+
+
+@given(st.data())
+def test_whatever_comes_is_rewritten_or_refused(data: st.DataObject) -> None:
+    tokens = list(data.draw(st.sampled_from(STATEMENTS)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(tokens)))
+        others = data.draw(st.sampled_from(STATEMENTS))
+        length = data.draw(st.integers(0, 4))
+        tokens[place : place + data.draw(st.integers(0, 3))] = others[place : place + length]
+    with contextlib.suppress(SqlError):
+        rewrite_script(render(tokens))
 
 
 def test_a_line_comment_does_not_swallow_the_next_statement() -> None:

@@ -111,6 +111,9 @@ def test_what_is_no_json_is_an_error(run: Run, expression: str) -> None:
         'select s.f(1), \'a.b.c\', "s"."t"."c" from "s"."t"',
         "select (select max(i.v) from inner_t i where i.k = o.k) from outer_t o",
         "create view s.v as select a.b from s.a",
+        "select c.relkind, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on true",
+        "select pg_attribute.attname, c.relname from pg_attribute join pg_class c on c.oid = pg_attribute.attrelid",
+        "select t.a from t full outer join (select * from b where c = 'B' union all select * from b) as u on t.a = u.a",
         "select a.b from (s.a a join s.b b on a.k = b.k) where b.v = 1",
         "merge into s.t using s.u x on t.a = x.a when matched then update set b = x.b"
         " when not matched then insert values (x.a, x.b)",
@@ -120,6 +123,29 @@ def test_names_of_columns_are_left_alone(sql: str) -> None:
     (statement,) = rewrite_script(sql)
     assert "[" not in statement.sql
     assert "rs." not in re.sub(r"rs\.extract", "", statement.sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select c.id, c.data.name.first from sup.customers c qualify row_number() over (order by c.id desc) = 1",
+         [(2, "Bob")]),
+        ("select top 1 c.data.name.first from sup.customers c order by c.id", [("Ann",)]),
+        ("select c.data.name.first from sup.customers c"
+         " minus select c.data.name.first from sup.customers c where c.id = 1", [("Bob",)]),
+        ("delete sup.customers using (select 1 as k) s where customers.id = s.k; select id from sup.customers", [(2,)]),
+        ("update sup.customers set data = object('age', data.age::int + 1) where id = 1;"
+         " select data.age from sup.customers where id = 1", [(42,)]),
+    ],
+)  # fmt: skip
+def test_navigation_beside_other_rules(orders: Run, sql: str, expected: list[tuple[Any, ...]]) -> None:
+    assert orders(sql) == expected
+
+
+@pytest.mark.parametrize("sql", ["select c.conkey[1] from pg_constraint c", "select array['a', 'b'] from t"])
+def test_arrays_of_postgresql_are_left_alone(sql: str) -> None:
+    (statement,) = rewrite_script(sql)
+    assert "nullif" not in statement.sql
 
 
 def test_records_of_a_procedure_are_left_alone(orders: Run) -> None:

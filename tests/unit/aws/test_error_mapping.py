@@ -106,7 +106,7 @@ def test_a_lost_race_is_tried_three_times_and_other_errors_once(monkeypatch: pyt
     for error, tries in ((RetriableError("lost"), 3), (FatalError("wrong"), 1)):
         begun: list[IdiscoverError] = []
 
-        def fail(*_: object, error: IdiscoverError = error, begun: list[IdiscoverError] = begun) -> None:
+        def fail(*_: object, error: IdiscoverError = error, begun: list[IdiscoverError] = begun, **__: object) -> None:
             begun.append(error)
             raise error
 

@@ -188,5 +188,7 @@ def test_a_server_that_is_not_there_may_come_back() -> None:
     secret = {"server": "https://127.0.0.1:9", "token_name": "a", "token_value": "b"}
     with pytest.raises(RetriableError, match="does not answer"), tableau_site(secret, SETTINGS):
         pass
+    with pytest.raises(ConfigError, match="https only"), tableau_site({**secret, "server": "http://a"}, SETTINGS):
+        pass
     with pytest.raises(ConfigError, match=r"secret is incomplete(.|\n)*token_value"), tableau_site({}, SETTINGS):
         pass

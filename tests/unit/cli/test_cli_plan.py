@@ -135,6 +135,7 @@ def changed(value: object) -> Iterator[object]:
         yield from (value.replace("CALL itg.load", "CALL itg.reload").replace("CALL dm.load", "CALL dm.reload"),)
         yield from (f"{value}x", "2020-01-02T00:00:00Z", "63.0", "x@example.com")
         yield from ("query", "queryAll", "window", "whole", "same", "all", "string", "date", "sfdc_to_s3", "stg_to_itg")
+        yield from ("warn", "slice")
     elif value is None:
         yield from ("x", 1, ["x"])
 

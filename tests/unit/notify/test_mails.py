@@ -14,11 +14,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from idiscover.aws.check_runs import refusal
+from idiscover.aws.job_metadata_checks import CheckResult
 from idiscover.errors import ConfigError, DataQualityError, IdiscoverError, NextRunError, RetriableError
 from idiscover.notify.failures import FailedTask, RunFailure, failure_of
 from idiscover.notify.mails import (
     SUBJECT_LENGTH,
+    FailedCheck,
     Mail,
+    check_warning_mail,
     extraction_failure_mail,
     failure_mail,
     recipients,
@@ -94,6 +98,20 @@ COPY_REFUSES = DataQualityError(
 DEADLOCK = RetriableError("a transaction did not get through", where="itg.account", got="40P01: deadlock detected")
 GONE = NextRunError("the run's claim was given back or has lapsed", where="itg.account", remedy="clear from t1.slices")
 NO_COUNTRY = DataQualityError("a procedure refuses to go on", where="itg.account, country XX", got="P0001: XX is no …")
+QUERY = """\
+select cast(id as varchar) as sample_key
+from itg.account
+where
+    _country_code in ('DE', 'FR')
+    and name is null"""
+CHECKS_FAILED = [
+    CheckResult("unique_key", "unique_key", "fail"),
+    CheckResult("not_null_name", "not_null", "fail", 1234, tuple(f"001000000000{n:03}AAA" for n in range(10)), QUERY),
+    CheckResult("fresh", "freshness", "warn", 1, ("DE: newest 2025-12-01",), "select 1"),
+]
+WARNINGS = [
+    FailedCheck(name="not_null_name", countries=("DE", "FR"), told="1 found: 001000000000000AAA", query=QUERY)
+] * 11
 
 WATCH = "emr_tasks.watch_steps"
 EXTRACTIONS: dict[str, ExtractionResult] = {
@@ -163,6 +181,10 @@ MAILS: dict[str, Mail] = {
         failed("t1.call", DEADLOCK, 3, countries=("DE", "FR")),
         failed("t1.call", NO_COUNTRY, countries=("XX",)),
     ),
+    "refresh_check_failed": consumer_mail(
+        REFRESH, failed("t1.call", refusal(REFRESH, ("DE", "FR"), CHECKS_FAILED), countries=("DE", "FR"))
+    ),
+    "refresh_check_warns": check_warning_mail(REFRESH, RUN.run_id, WARNINGS),
     "refresh_unforeseen": consumer_mail(REFRESH, failed("end", KeyError("claim_id"), 3)),
 }
 

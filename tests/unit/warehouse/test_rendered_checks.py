@@ -37,8 +37,7 @@ KINDS: dict[str, dict[str, object]] = {
         "sums": [{"column": "n", "source_column": "count"}, {"column": "tests", "source_expression": "1"}],
     },
     "expression": {
-        "kind": "expression", "name": "days_fit",
-        "holds": "day >= date '2000-01-01' or Lower(x) IN ('x', 'it''s') AND - n-1<2*(a)",
+        "kind": "expression", "name": "fit", "holds": "day > date '2000-01-01' or Lower(x)='it''s' AND - n<2*(a)",
     },
 }  # fmt: skip
 ADAPTER: TypeAdapter[TableCheck] = TypeAdapter(TableCheck)
@@ -60,7 +59,7 @@ def test_checks_are_few_questions() -> None:
     asked = questions([check(name) for name in names], ITG)
     labels = [[item.label for item in question.checks] for question in asked]
     assert labels == [
-        ["not_null_day_order", "days_fit", "accepted_values_status"],
+        ["not_null_day_order", "fit", "accepted_values_status"],
         ["unique_key", "foreign_key_unit_id"],
         ["row_count"],
     ]

@@ -46,7 +46,7 @@ NEEDED: dict[str, tuple[str, str, str, str]] = {
 
 HARMLESS: dict[str, tuple[str, str, str]] = {
     "a description": ("objects/lab.yaml", "description: Labs.", "description: All labs."),
-    "a comment on a column": ("objects/lab.yaml", "description: Country.", "description: The country., pii: personal"),
+    "a comment on a column": ("objects/lab.yaml", "A reserved word.", "Another., pii: personal"),
     "the order of columns": ("objects/lab.yaml", LAB[LAB.index(FEE) :], LAB[LAB.index(FEE) + len(FEE) :] + FEE),
     "a schedule": ("objects/lab.yaml", '"0 0 * * *"', '"0 6 * * *"'),
     "an owner's address": ("objects/lab.yaml", "labs@example.com", "others@example.com"),
@@ -115,7 +115,10 @@ def test_a_new_object_waits_with_all_its_files_and_holds_nobody_up() -> None:
 @pytest.mark.parametrize(
     ("new", "got"),
     [
-        (f"{DM}  - CALL dm.load_fact_tests(:country_code, :as_of_date, :run_id)\n", "dm.load_fact_tests"),
+        (
+            DM.replace("columns:\n", "  - CALL dm.load_fact_tests(:country_code, :as_of_date, :run_id)\ncolumns:\n"),
+            "dm.load_fact_tests",
+        ),
         (DM.replace(":as_of_date, ", ""), "2 arguments"),
         (DM.replace("grain: [test_id]", "grain: [kit_id]"), "kit_id"),
     ],

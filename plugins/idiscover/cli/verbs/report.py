@@ -21,15 +21,16 @@ def report(
     """
     from idiscover.aws.job_metadata import open_job_metadata
     from idiscover.aws.job_metadata_checks import newest_failures
-    from idiscover.aws.report_rows import read_figures
-    from idiscover.cli.analysts import open_warehouse
+    from idiscover.aws.publishing import catalog_in_force
+    from idiscover.aws.report_rows import failed_checks, read_figures
+    from idiscover.cli.analysts import open_warehouse, write_text
     from idiscover.cli.places import read_context
     from idiscover.report.page import render_report
 
     settings = read_context(context)
-    with open_job_metadata(settings) as metadata:
-        failures = newest_failures(metadata)
+    with open_job_metadata(settings) as metadata, metadata.transaction() as cursor:
+        failed = failed_checks(newest_failures(cursor), catalog_in_force(settings))
     with open_warehouse(settings) as connection:
-        page = render_report(read_figures(connection, settings.environment, failures))
-    out.write_text(page, encoding="utf-8")
+        page = render_report(read_figures(connection, settings.environment, failed))
+    write_text(out, page)
     typer.echo(f"{out}: {len(page.encode()):,} bytes")

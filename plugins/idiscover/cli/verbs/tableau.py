@@ -23,13 +23,12 @@ def render(
 
     Opened in Tableau Desktop, such a file asks for a login to the warehouse, and is ready to be worked with.
     """
-    from idiscover.cli.analysts import open_repository, warehouse_of
+    from idiscover.cli.analysts import open_repository, warehouse_of, write_text
     from idiscover.cli.places import read_context
 
     texts = open_repository(root).data_sources(warehouse_of(read_context(context)))
-    out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
+        write_text(out / name, text)
         typer.echo(f"{out / name}: written")
 
 

@@ -1,7 +1,7 @@
 select
-    count(case when (day is null or "order" is null) then 1 end) as not_null_day_order,
-    count(case when not (day >= date '2000-01-01' or lower(x) in ('x', 'it''s') and -n - 1 < 2 * (a)) then 1 end) as days_fit,
-    count(case when status not in ('Open', 'It''s done') then 1 end) as accepted_values_status
+    count(case when (day is null or "order" is null) then 1 end) as not_null_day_order_failing,
+    count(case when not (day > date '2000-01-01' or lower(x) = 'it''s' and -n < 2 * (a)) then 1 end) as fit_failing,
+    count(case when status not in ('Open', 'It''s done') then 1 end) as accepted_values_status_failing
 from itg.test
 where
     _country_code in ('FR')
@@ -25,7 +25,7 @@ select
             group by standing.id
             having count(*) > 1
         ) as failing
-    ) as unique_key,
+    ) as unique_key_failing,
     (
         select count(*) as failing_count
         from (
@@ -38,7 +38,7 @@ select
                 and written.unit_id is not null
                 and referenced.id is null
         ) as failing
-    ) as foreign_key_unit_id;
+    ) as foreign_key_unit_id_failing;
 
 select
     (
@@ -76,7 +76,7 @@ select
                     or coalesce(counted.rows_now, 0) * 100 > earlier.rows_before * 300
                 )
         ) as failing
-    ) as row_count;
+    ) as row_count_failing;
 
 select sample_key
 from (
