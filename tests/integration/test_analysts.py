@@ -145,6 +145,13 @@ def test_a_view_whose_columns_change_is_made_anew_and_the_role_still_reads_it(wa
     second = _with_toy(warehouse, "colour varchar(8), toy varchar(10)")  # before others: no view can be replaced so
     assert {"drop dm.v_dim_toy", "view dm.v_dim_toy"} <= set(warehouse.deploy(second))
     assert warehouse.ask("select colour, toy from dm.v_dim_toy", LOGIN) == []
+    assert "drop dm.v_dim_toy" not in warehouse.deploy(second)
+    warehouse.ask("alter table dm.dim_toy rename to dim_toy_before")  # and the view follows it
+    warehouse.ask("create table dm.dim_toy (colour varchar(8), toy varchar(10), _loaded_at_utc timestamp)")
+    warehouse.ask("insert into dm.dim_toy values ('red', 'car', getdate())")
+    assert "drop dm.v_dim_toy" in warehouse.deploy(second)
+    assert warehouse.ask("select colour, toy from dm.v_dim_toy", LOGIN) == [("red", "car")]
+    warehouse.ask("drop table dm.dim_toy_before")
     assert "drop dm.v_dim_toy" in warehouse.deploy(_views_and_grants(warehouse.views()))  # gone from the metadata
     assert "dm.v_dim_toy" not in warehouse.relations("v")
     warehouse.ask("drop table dm.dim_toy")

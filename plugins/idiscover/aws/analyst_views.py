@@ -12,10 +12,10 @@ from idiscover.warehouse import entitlement
 from idiscover.warehouse.grants import ROLE_STANDS, create_role
 from idiscover.warehouse.release import VIEW, ReleaseStatement
 from idiscover.warehouse.table_shapes import normal_type
-from idiscover.warehouse.views import VIEW_PREFIX, columns_of
+from idiscover.warehouse.views import VIEW_PREFIX, columns_of, reads_from
 
 _STANDING = """\
-select n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+select n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, a.atttypmod), pg_get_viewdef(c.oid)
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 inner join pg_catalog.pg_attribute as a on c.oid = a.attrelid
@@ -28,7 +28,7 @@ class ViewChanges:
     """What has to become of the standing views of dm.
 
     Attributes:
-        drop: views whose columns are other ones, or that no release has any more; with their schema.
+        drop: views whose columns or table are other ones, or that no release has any more; with their schema.
         keep: views that are as the release wants them: nobody has to wait for their readers.
     """
 
@@ -46,11 +46,17 @@ def view_changes(cursor: Cursor, statements: Sequence[ReleaseStatement]) -> View
     """Compares the views that stand with those of a release."""
     cursor.execute(_STANDING)
     standing: dict[str, list[tuple[str, str]]] = {}
-    for view, column, kind in cursor.fetchall():
+    sources: dict[str, str] = {}
+    for view, column, kind, definition in cursor.fetchall():
         if view.startswith(f"dm.{VIEW_PREFIX}"):
             standing.setdefault(view, []).append((column, normal_type(kind)))
+            sources[view] = reads_from(definition)
     wanted = {item.name.removeprefix(VIEW): item.sql for item in statements if item.name.startswith(VIEW)}
-    keep = frozenset(name for name, sql in wanted.items() if name in standing and columns_of(sql) == standing[name])
+    keep = frozenset(
+        name
+        for name, sql in wanted.items()
+        if name in standing and columns_of(sql) == standing[name] and reads_from(sql) == sources[name]
+    )
     return ViewChanges(tuple(sorted(standing.keys() - keep)), keep)
 
 

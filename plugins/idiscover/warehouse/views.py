@@ -17,6 +17,7 @@ from idiscover.warehouse.table_shapes import normal_type
 from idiscover.warehouse.types import literal, quoted
 
 VIEW_PREFIX = "v_"
+_SOURCE = re.compile(r'\bfrom\s+(?:"?dm"?\s*\.\s*)?"?(\w+)"?\s*;?\s*$', re.IGNORECASE)
 _COLUMN = re.compile(r'^    "([^"]+)",? -- ([^:]+?)(?: not null)?: ', re.MULTILINE)
 
 
@@ -82,6 +83,15 @@ def columns_of(sql: str) -> list[tuple[str, str]] | None:
     """Names and types of what `plain_view` has written, which its columns determine; None of any other view."""
     found = [(name, normal_type(kind)) for name, kind in _COLUMN.findall(sql)]
     return found or None
+
+
+def reads_from(definition: str) -> str:
+    """The table that a plain view shows, by its text or by what the catalogue makes of it; without its schema.
+
+    A view follows a table that is renamed: one whose text says `dm.a` may show what is `dm.a_before` by now.
+    """
+    found = _SOURCE.search(definition)
+    return found[1].lower() if found is not None else ""
 
 
 def comments(view: MartView) -> str:

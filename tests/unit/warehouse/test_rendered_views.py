@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.warehouse import dictionary, entitlement
 from idiscover.warehouse.grants import grants
 from idiscover.warehouse.release import ReleaseStatement, for_analysts
-from idiscover.warehouse.views import columns_of, comments, create_view, mart_views
+from idiscover.warehouse.views import columns_of, comments, create_view, mart_views, reads_from
 
 from tests.unit.golden_files import check_golden
 from tests.unit.metadata_samples import REPOSITORY, sample_catalog
@@ -40,6 +41,20 @@ def test_a_text_tells_the_columns_of_a_plain_view_and_of_no_other() -> None:
     ]
     assert columns_of(entitlement.CREATE_VIEW) is None
     assert columns_of(dictionary.CREATE_VIEW) is not None
+
+
+@pytest.mark.parametrize(
+    ("definition", "table"),
+    [
+        ("create or replace view dm.v_a as\nselect\n    x -- date: X\nfrom dm.a;", "a"),
+        (" SELECT a.x\n   FROM dm.a;", "a"),
+        ('SELECT a.x FROM "dm"."a"', "a"),
+        (" SELECT a.x\n   FROM a_before a;", ""),
+        ("select distinct x from dm.a inner join dm.b on true;", ""),
+    ],
+)
+def test_a_plain_view_tells_its_table(definition: str, table: str) -> None:
+    assert reads_from(definition) == table
 
 
 def test_without_a_role_nobody_is_granted_anything() -> None:
