@@ -15,13 +15,25 @@ import pytest
 from idiscover.aws import postgres
 from idiscover.aws.object_versions import VersionedBucket
 from idiscover.aws.s3 import Bucket
+from psycopg2 import extensions
 
 S3_EFFECTS = ("write_text", "copy", "delete")
-_READS = (b"select", b"with")
+_READS = (b"select", b"with", b"set ", b"lock ")
 
 
 class Killed(BaseException):
     """The process is gone."""
+
+
+class RememberingCursor(extensions.cursor):
+    """Knows its last statement that was no question: checks ask after a refresh has written."""
+
+    last_write = b""
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        super().execute(query, vars)
+        if not (sent := (self.query or b"").strip()).startswith(_READS):
+            self.last_write = sent
 
 
 class Killer:
@@ -34,10 +46,11 @@ class Killer:
 
         @contextmanager
         def transaction(connection: Any, where: str) -> Iterator[Any]:
+            connection.cursor_factory = RememberingCursor
             with real(connection, where) as cursor:
                 yield cursor
-                last = (cursor.query or b"select").strip()
-            if not last.startswith(_READS) and b"job.step_log" not in last:
+                last = cursor.last_write
+            if last and b"job.step_log" not in last:
                 self.done(f"{where}: {last.decode()}")
 
         monkeypatch.setattr(postgres, "transaction", transaction)
