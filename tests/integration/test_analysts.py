@@ -42,17 +42,19 @@ class Warehouse:
     dsn: str
     catalog: Catalog
     statements: list[ReleaseStatement]
+    released: list[ReleaseStatement] | None = None
     sessions: dict[str | None, Any] = field(default_factory=dict)
 
     def deploy(self, statements: list[ReleaseStatement]) -> list[str]:
         """As a deploy does it; names of what it ran."""
         with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
-            changes = view_changes(cursor, statements)
+            changes = view_changes(cursor, statements, self.released)
             ensure_role(cursor, ROLE)
             to_run = changes.to_run(statements)
             for statement in to_run:
                 cursor.execute(statement.sql)
         connection.close()
+        self.released = statements
         return [statement.name for statement in to_run]
 
     def ask(self, sql: str, login: str | None = None) -> list[tuple[Any, ...]]:
@@ -155,6 +157,17 @@ def test_a_view_whose_columns_change_is_made_anew_and_the_role_still_reads_it(wa
     assert "drop dm.v_dim_toy" in warehouse.deploy(_views_and_grants(warehouse.views()))  # gone from the metadata
     assert "dm.v_dim_toy" not in warehouse.relations("v")
     warehouse.ask("drop table dm.dim_toy")
+
+
+def test_a_view_that_somebody_else_has_made_is_left_alone(warehouse: Warehouse) -> None:
+    warehouse.ask("create view dm.v_somebodys as select iso_country_code from dm.dim_country")
+    for released in (None, warehouse.released):
+        warehouse.released = released
+        assert "drop dm.v_somebodys" not in warehouse.deploy(warehouse.statements)
+    assert warehouse.ask("select * from dm.v_somebodys") == []
+    with pytest.raises(errors.InsufficientPrivilege):
+        warehouse.ask("select * from dm.v_somebodys", LOGIN)
+    warehouse.ask("drop view dm.v_somebodys")
 
 
 def test_texts_stand_on_tables_and_views(warehouse: Warehouse) -> None:

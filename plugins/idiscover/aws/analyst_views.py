@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from idiscover.metadata.entitlement import Entitlement
 from idiscover.warehouse import entitlement
 from idiscover.warehouse.grants import ROLE_STANDS, create_role
-from idiscover.warehouse.release import VIEW, ReleaseStatement
+from idiscover.warehouse.release import VIEW, ReleaseStatement, view_names
 from idiscover.warehouse.table_shapes import normal_type
 from idiscover.warehouse.views import VIEW_PREFIX, columns_of, reads_from
 
@@ -28,7 +28,8 @@ class ViewChanges:
     """What has to become of the standing views of dm.
 
     Attributes:
-        drop: views whose columns or table are other ones, or that no release has any more; with their schema.
+        drop: views whose columns or table are other ones, or that the release before had and this one has not; with
+            their schema.
         keep: views that are as the release wants them: nobody has to wait for their readers.
     """
 
@@ -42,8 +43,16 @@ class ViewChanges:
         return [*drops, *(statement for statement in statements if statement.name not in kept)]
 
 
-def view_changes(cursor: Cursor, statements: Sequence[ReleaseStatement]) -> ViewChanges:
-    """Compares the views that stand with those of a release."""
+def view_changes(
+    cursor: Cursor, statements: Sequence[ReleaseStatement], released: Sequence[ReleaseStatement] | None
+) -> ViewChanges:
+    """Compares the views that stand with those of a release. Those that no release has made are not touched.
+
+    Args:
+        cursor: in the release's transaction.
+        statements: of the release.
+        released: of the release before; None where none has been recorded.
+    """
     cursor.execute(_STANDING)
     standing: dict[str, list[tuple[str, str]]] = {}
     sources: dict[str, str] = {}
@@ -52,12 +61,13 @@ def view_changes(cursor: Cursor, statements: Sequence[ReleaseStatement]) -> View
             standing.setdefault(view, []).append((column, normal_type(kind)))
             sources[view] = reads_from(definition)
     wanted = {item.name.removeprefix(VIEW): item.sql for item in statements if item.name.startswith(VIEW)}
+    ours = {*wanted, *view_names(released or ())}
     keep = frozenset(
         name
         for name, sql in wanted.items()
         if name in standing and columns_of(sql) == standing[name] and reads_from(sql) == sources[name]
     )
-    return ViewChanges(tuple(sorted(standing.keys() - keep)), keep)
+    return ViewChanges(tuple(sorted((standing.keys() & ours) - keep)), keep)
 
 
 def ensure_role(cursor: Cursor, role: str | None) -> None:

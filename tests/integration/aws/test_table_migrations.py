@@ -180,6 +180,27 @@ def test_the_statements_that_are_proposed_lead_to_the_wanted_table(
     assert [str(value) for value in warehouse.warehouse(f"select id, name, fee from {LAB}")[0]] == ["1", "7", "2.00"]
 
 
+@pytest.mark.parametrize("fee", ["fee bigint", "fee numeric(18, 2) not null"])
+def test_a_proposed_change_of_a_mart_takes_its_view_along_and_no_one_elses(warehouse: Platform, fee: str) -> None:
+    first = release(table(FACT))
+    deploy(warehouse, first)
+    warehouse.warehouse("create view dm.v_moved_fact as select id, fee from dm.moved_fact")
+    second = release(table(FACT, [*COLUMNS[:2], fee]), before=first)
+    planned = [change for change in read_plan(warehouse.context, second).changes if change.needs_migration]
+    text = HEADER.format("as proposed", FACT) + "\n".join(change.sql for change in planned)
+    proposed = replace(second, files=parse_migrations({"0001_as_proposed.sql": text}))
+    somebodys = "create view public.somebodys as select fee from dm.moved_fact"
+    warehouse.warehouse(somebodys)
+    with pytest.raises(FatalError, match="depend"):
+        deploy(warehouse, proposed)
+    assert columns(warehouse, FACT)["fee"] == "numeric(18,2)"
+    assert warehouse.warehouse("select * from public.somebodys") == []
+    assert warehouse.warehouse("select * from dm.v_moved_fact") == [], "nothing was changed"
+    warehouse.warehouse("drop view public.somebodys")
+    deploy(warehouse, proposed)
+    assert not read_plan(warehouse.context, second).changes
+
+
 def test_a_warehouse_from_before_the_ledger_runs_all_files(warehouse: Platform) -> None:
     warehouse.warehouse(table(LAB))
     sql = release(table(LAB, [*COLUMNS[:2], "price numeric(18, 2)"]), files={"0001_price.sql": RENAMED})
@@ -202,8 +223,8 @@ class Killer:
         real_transaction, real_alone = redshift.transaction, table_migrations.statements_alone
 
         @contextmanager
-        def transaction(*place: str) -> Iterator[Any]:
-            with real_transaction(*place) as cursor:
+        def transaction(*place: str, **options: bool) -> Iterator[Any]:
+            with real_transaction(*place, **options) as cursor:
                 yield cursor
                 written = not cursor.query.startswith((b"select", b"set"))
             if written:
