@@ -264,7 +264,8 @@ class Migrator:
             table, column, types = name.split(": ")
             with transaction(self._secret, self._region) as cursor:
                 shape = _standing(cursor).get(table)
-                is_done = shape is not None and shape.columns[column].type == types.partition(" → ")[2]
+                standing = shape.columns.get(column) if shape is not None else None  # a file may have renamed it
+                is_done = standing is not None and standing.type == types.partition(" → ")[2]
                 values = self._entry(name, EntryKind.AUTOMATIC, [entry.statements], EntryState.RUNNING)
                 state = EntryState.APPLIED if is_done else EntryState.ABANDONED
                 cursor.execute(PROGRESS_SQL, {**values, "state": state, "done": int(is_done)})

@@ -281,6 +281,22 @@ def test_killed_anywhere_the_next_deploy_goes_on(warehouse: Platform, monkeypatc
     assert {state for _, state, _ in ends[-1][0]} == {"baseline", "applied"}  # type: ignore[attr-defined]
 
 
+def test_a_longer_column_that_was_begun_and_has_gone_since_stops_no_deploy(
+    warehouse: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = Killer(monkeypatch)
+    first = release(table(LAB))
+    deploy(warehouse, first)
+    killer.left = 1
+    with pytest.raises(Killed):
+        deploy(warehouse, release(table(LAB, [COLUMNS[0], "name varchar(160)", COLUMNS[2]]), before=first))
+    text = HEADER.format("it is a title", LAB) + f"alter table {LAB} rename column name to title;\n"
+    title = [COLUMNS[0], "title varchar(80)", COLUMNS[2]]
+    deploy(warehouse, release(table(LAB, title), files={"0001_title.sql": text}, before=first))
+    states = {name: state for _, state, name in ledger(warehouse)}
+    assert states[f"{LAB}: name: varchar(80) → varchar(160)"] == "abandoned" and states["0001_title"] == "applied"
+
+
 def test_what_is_still_to_run_of_a_file_may_be_corrected(warehouse: Platform) -> None:
     first = release(table(LAB))
     deploy(warehouse, first)
