@@ -10,6 +10,7 @@ from typing import Any
 import psycopg2
 import pytest
 from idiscover.aws.analyst_views import ensure_role, fill_entitlement, view_changes
+from idiscover.errors import ConfigError
 from idiscover.metadata.entitlement import Entitlement
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog, PiiClass
@@ -157,6 +158,15 @@ def test_a_view_whose_columns_change_is_made_anew_and_the_role_still_reads_it(wa
     assert "drop dm.v_dim_toy" in warehouse.deploy(_views_and_grants(warehouse.views()))  # gone from the metadata
     assert "dm.v_dim_toy" not in warehouse.relations("v")
     warehouse.ask("drop table dm.dim_toy")
+
+
+def test_a_login_that_may_not_make_the_role_is_told_what_to_do(warehouse: Warehouse) -> None:
+    warehouse.ask("select 1", LOGIN)
+    with warehouse.sessions[LOGIN].cursor() as cursor:
+        with pytest.raises(ConfigError, match="role of analysts") as refused:
+            ensure_role(cursor, "some_analysts")
+        ensure_role(cursor, ROLE)  # which it has, and sees
+    assert "create role some_analysts; grant role some_analysts to that login;" in str(refused.value.remedy)
 
 
 def test_a_view_that_somebody_else_has_made_is_left_alone(warehouse: Warehouse) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
+from idiscover.aws.postgres import describe
+from idiscover.errors import ConfigError
 from idiscover.metadata.entitlement import Entitlement
 from idiscover.warehouse import entitlement
 from idiscover.warehouse.grants import ROLE_STANDS, create_role
@@ -74,13 +77,24 @@ def ensure_role(cursor: Cursor, role: str | None) -> None:
     """The role of analysts stands from now on. Without a name there is none.
 
     Raises:
-        FatalError: it does not, and the login may not create roles.
+        ConfigError: it does not, and the login may not create roles; or it does, and the login does not see it.
     """
     if role is None:
         return
     cursor.execute(ROLE_STANDS, [role])
-    if cursor.fetchone() is None:
+    if cursor.fetchone() is not None:
+        return
+    try:
         cursor.execute(create_role(role))
+    except (errors.InsufficientPrivilege, errors.DuplicateObject) as error:
+        raise ConfigError(
+            "the role of analysts cannot be made",
+            where="Redshift",
+            key="redshift.analyst_role",
+            got=describe(error),
+            expected=f"a login of secrets.redshift that may create roles, or that has the role {role}",
+            remedy=f"somebody who may: create role {role}; grant role {role} to that login; or analyst_role: null",
+        ) from None
 
 
 def fill_entitlement(cursor: Cursor, rows: Sequence[Entitlement]) -> None:
