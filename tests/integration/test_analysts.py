@@ -134,6 +134,7 @@ def test_a_second_release_makes_no_view_anew_and_takes_back_what_was_granted_by_
     ran = warehouse.deploy(warehouse.statements)
     made = [name for name in ran if name.startswith(("view ", "drop "))]
     assert made == ["drop dm.v_entitlement", "view dm.v_entitlement"]  # whose columns do not tell what it joins
+    assert ran.index("view dm.v_entitlement") == ran.index("drop dm.v_entitlement") + 1, "readers wait for no table"
     with pytest.raises(errors.InsufficientPrivilege):
         warehouse.ask("select * from dm.dim_country", LOGIN)
 

@@ -40,10 +40,15 @@ class ViewChanges:
     keep: frozenset[str]
 
     def to_run(self, statements: Iterable[ReleaseStatement]) -> list[ReleaseStatement]:
-        """The release, with views dropped before its tables, and without views that are right already."""
+        """The release, with views dropped where it makes them, and without views that are right already.
+
+        Not earlier: readers wait from the drop to the end, and what comes before the views waits for loads.
+        """
         drops = [ReleaseStatement(f"drop {name}", f"drop view if exists {name};") for name in self.drop]
         kept = {f"{VIEW}{name}" for name in self.keep}
-        return [*drops, *(statement for statement in statements if statement.name not in kept)]
+        to_run = [statement for statement in statements if statement.name not in kept]
+        place = next((at for at, item in enumerate(to_run) if item.name.startswith(VIEW)), len(to_run))
+        return [*to_run[:place], *drops, *to_run[place:]]
 
 
 def view_changes(
