@@ -10,6 +10,7 @@ from typing import Any
 import psycopg2
 import pytest
 from idiscover.aws.analyst_views import ensure_role, fill_entitlement, view_changes
+from idiscover.errors import ConfigError
 from idiscover.metadata.entitlement import Entitlement
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog, PiiClass
@@ -42,17 +43,19 @@ class Warehouse:
     dsn: str
     catalog: Catalog
     statements: list[ReleaseStatement]
+    released: list[ReleaseStatement] | None = None
     sessions: dict[str | None, Any] = field(default_factory=dict)
 
     def deploy(self, statements: list[ReleaseStatement]) -> list[str]:
         """As a deploy does it; names of what it ran."""
         with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
-            changes = view_changes(cursor, statements)
+            changes = view_changes(cursor, statements, self.released)
             ensure_role(cursor, ROLE)
             to_run = changes.to_run(statements)
             for statement in to_run:
                 cursor.execute(statement.sql)
         connection.close()
+        self.released = statements
         return [statement.name for statement in to_run]
 
     def ask(self, sql: str, login: str | None = None) -> list[tuple[Any, ...]]:
@@ -131,6 +134,7 @@ def test_a_second_release_makes_no_view_anew_and_takes_back_what_was_granted_by_
     ran = warehouse.deploy(warehouse.statements)
     made = [name for name in ran if name.startswith(("view ", "drop "))]
     assert made == ["drop dm.v_entitlement", "view dm.v_entitlement"]  # whose columns do not tell what it joins
+    assert ran.index("view dm.v_entitlement") == ran.index("drop dm.v_entitlement") + 1, "readers wait for no table"
     with pytest.raises(errors.InsufficientPrivilege):
         warehouse.ask("select * from dm.dim_country", LOGIN)
 
@@ -155,6 +159,26 @@ def test_a_view_whose_columns_change_is_made_anew_and_the_role_still_reads_it(wa
     assert "drop dm.v_dim_toy" in warehouse.deploy(_views_and_grants(warehouse.views()))  # gone from the metadata
     assert "dm.v_dim_toy" not in warehouse.relations("v")
     warehouse.ask("drop table dm.dim_toy")
+
+
+def test_a_login_that_may_not_make_the_role_is_told_what_to_do(warehouse: Warehouse) -> None:
+    warehouse.ask("select 1", LOGIN)
+    with warehouse.sessions[LOGIN].cursor() as cursor:
+        with pytest.raises(ConfigError, match="role of analysts") as refused:
+            ensure_role(cursor, "some_analysts")
+        ensure_role(cursor, ROLE)  # which it has, and sees
+    assert "create role some_analysts; grant role some_analysts to that login;" in str(refused.value.remedy)
+
+
+def test_a_view_that_somebody_else_has_made_is_left_alone(warehouse: Warehouse) -> None:
+    warehouse.ask("create view dm.v_somebodys as select iso_country_code from dm.dim_country")
+    for released in (None, warehouse.released):
+        warehouse.released = released
+        assert "drop dm.v_somebodys" not in warehouse.deploy(warehouse.statements)
+    assert warehouse.ask("select * from dm.v_somebodys") == []
+    with pytest.raises(errors.InsufficientPrivilege):
+        warehouse.ask("select * from dm.v_somebodys", LOGIN)
+    warehouse.ask("drop view dm.v_somebodys")
 
 
 def test_texts_stand_on_tables_and_views(warehouse: Warehouse) -> None:

@@ -13,6 +13,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog, Family
+from idiscover.metadata.table_checks_spec import checks_in_force
+from idiscover.warehouse.checks import Written, questions
 from idiscover.warehouse.release import release
 from idiscover.warehouse.statements import parse_statement
 
@@ -51,6 +53,17 @@ class Dm:
         for text in self._catalog.tables[table].statements:
             for country in slices:
                 self._cursor.execute(*parse_statement(text).bind(country, as_of_date, "run"))
+
+    def failing(self, table: str, slices: Sequence[str] = SLICES, as_of_date: date = AS_OF_DATE) -> dict[str, int]:
+        """How much breaks each declared check of `table` that would stop these slices."""
+        spec = self._catalog.tables[table]
+        written = Written(table, spec.grain, tuple(slices), as_of_date, "run", {})
+        found: dict[str, int] = {}
+        for question in questions([c for c in checks_in_force(spec.checks) if c.severity == "fail"], written):
+            self._cursor.execute(question.sql)
+            counts = self._cursor.fetchone()
+            found |= {check.label: count for check, count in zip(question.checks, counts, strict=True) if count}
+        return found
 
     def rows(self, table: str) -> list[Row]:
         self._cursor.execute(f"select * from {table}")
@@ -149,3 +162,24 @@ def test_refreshing_what_is_marked_gives_what_the_oracle_gives(dm: Dm, catalog: 
     for table, slices in stale_slices(catalog, before, after, order).items():
         dm.refresh(table, sorted(slices))
     assert differences(dm, after, order) == []
+
+
+@pytest.mark.parametrize("as_of_date", [AS_OF_DATE, date(2024, 2, 29)])
+def test_no_check_stops_what_procedures_make_of_whatever_the_org_holds(
+    dm: Dm, catalog: Catalog, as_of_date: date
+) -> None:
+    """Dangling keys, impossible days, negative patients: a check that fails asks for what no procedure promises."""
+    random = Random(as_of_date.toordinal())
+    records = random_records(random, catalog)
+    before = itg_of(records, catalog)
+    after = itg_of(changed_records(random, records, catalog), catalog)
+    order = tables_in_order(catalog)
+    dm.fill(before)
+    for table in order:
+        dm.refresh(table, as_of_date=as_of_date)
+        assert dm.failing(table, as_of_date=as_of_date) == {}, table
+    dm.replace(before, after)
+    for table, stale in stale_slices(catalog, before, after, order).items():
+        if slices := sorted(stale):
+            dm.refresh(table, slices, as_of_date)
+            assert dm.failing(table, slices, as_of_date) == {}, table

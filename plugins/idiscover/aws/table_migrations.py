@@ -39,7 +39,7 @@ from idiscover.warehouse.migration_plan import PLAN_COMMAND, MigrationPlan, desc
 from idiscover.warehouse.release import SCHEMAS, ReleaseStatement
 from idiscover.warehouse.table_changes import ChangeKind, TableChange
 from idiscover.warehouse.table_shapes import STANDING_SQL, TableShape, shapes_of, standing_shapes
-from idiscover.warehouse.views import view_of
+from idiscover.warehouse.views import views_on
 
 log = logging.getLogger(__name__)
 
@@ -251,7 +251,7 @@ class Migrator:
         with statements_alone(self._secret, self._region) as cursor:
             cursor.execute("set statement_timeout to %s", [_LONGEST_ALTER_SECONDS * 1000])
             if change.table.startswith("dm."):  # no column of a view can grow; the release makes it anew
-                cursor.execute(f"drop view if exists {view_of(change.table)}")
+                cursor.execute(f"drop view if exists {', '.join(views_on(change.table))}")
             cursor.execute(change.sql)
             cursor.execute(PROGRESS_SQL, {**entry, "state": EntryState.APPLIED, "done": 1})
 
@@ -264,7 +264,8 @@ class Migrator:
             table, column, types = name.split(": ")
             with transaction(self._secret, self._region) as cursor:
                 shape = _standing(cursor).get(table)
-                is_done = shape is not None and shape.columns[column].type == types.partition(" → ")[2]
+                standing = shape.columns.get(column) if shape is not None else None  # a file may have renamed it
+                is_done = standing is not None and standing.type == types.partition(" → ")[2]
                 values = self._entry(name, EntryKind.AUTOMATIC, [entry.statements], EntryState.RUNNING)
                 state = EntryState.APPLIED if is_done else EntryState.ABANDONED
                 cursor.execute(PROGRESS_SQL, {**values, "state": state, "done": int(is_done)})
@@ -273,7 +274,7 @@ class Migrator:
         """All statements of the release, and the entries of tables that are new, in one transaction."""
         new = [change for change in plan.automatic if change.kind is ChangeKind.CREATE_TABLE]
         with transaction(self._secret, self._region) as cursor:
-            views = view_changes(cursor, self._sql.statements)
+            views = view_changes(cursor, self._sql.statements, self._sql.released)
             ensure_role(cursor, self._context.redshift.analyst_role)
             for statement in views.to_run(self._sql.statements):
                 cursor.execute(statement.sql)

@@ -51,7 +51,8 @@ class _Named:
     key: str
     table: str
     column: str
-    kind: _Kind | None = None  # what will do; its content is told, and may not be personal then
+    kind: _Kind | None = None  # what will do
+    is_told: bool = False  # its values stand in results and mails, and may not be personal
 
 
 def _checks_are_told_apart(table: TableSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
@@ -121,11 +122,11 @@ def _columns_of_itg_exist(table: TableSpec, catalog: Catalog, unread: Collection
         fields = {field.column: field for field in spec.fields}
         yield from _unknown(table, named, fields.keys() | SYSTEM_COLUMNS_OF_ITG)
         field = fields.get(named.column)
-        if field is None or named.kind is None:
+        if field is None:
             continue
-        if field.type not in named.kind.fields:
+        if named.kind is not None and field.type not in named.kind.fields:
             yield _of_another_type(table, named, field.type.value, [kind.value for kind in named.kind.fields])
-        elif field.pii is not PiiClass.NONE:  # what a check finds stands in mails
+        elif named.is_told and field.pii is not PiiClass.NONE:
             yield ConfigError(
                 "a check would tell what is personal",
                 where=table_path(table.table),
@@ -176,22 +177,25 @@ def _named_columns(table: TableSpec) -> Iterator[_Named]:
     for position, check in enumerate(table.checks):
         here = f"checks.{position}"
         if isinstance(check, UniqueKey | NotNull):
+            is_told = isinstance(check, UniqueKey)  # the key itself; of a null the grain is told
             for place, column in enumerate(check.columns):
-                yield _Named(f"{here}.columns.{place}", table.table, column)
+                yield _Named(f"{here}.columns.{place}", table.table, column, is_told=is_told)
         elif isinstance(check, AcceptedValues):
             yield _Named(f"{here}.column", table.table, check.column)
         elif isinstance(check, Freshness):
-            yield _Named(f"{here}.column", table.table, check.column, _TIMES)
+            yield _Named(f"{here}.column", table.table, check.column, _TIMES, is_told=True)
         elif isinstance(check, ForeignKey):
             yield _Named(f"{here}.column", table.table, check.column)
             yield _Named(f"{here}.key", check.references, check.key)
         elif isinstance(check, Reconciliation):
             for place, item in enumerate(check.sums):
                 key = f"{here}.sums.{place}"
-                yield _Named(f"{key}.column", table.table, item.column, _NUMBERS)
+                yield _Named(f"{key}.column", table.table, item.column, _NUMBERS, is_told=True)
                 if item.source_expression is None:
                     source_key = "source_column" if item.source_column else "column"
-                    yield _Named(f"{key}.{source_key}", check.source, item.source_column or item.column, _NUMBERS)
+                    yield _Named(
+                        f"{key}.{source_key}", check.source, item.source_column or item.column, _NUMBERS, is_told=True
+                    )
         for key, other, text in _conditions(check, table.table):
             for column in sorted(_columns(text)):
                 yield _Named(f"{here}.{key}", other, column)

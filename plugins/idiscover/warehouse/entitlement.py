@@ -8,6 +8,7 @@ from idiscover.metadata.entitlement import EVERY_COUNTRY, Entitlement
 
 TABLE = "dm.entitlement"
 VIEW = "dm.v_entitlement"
+COUNTRIES = "dm.dim_country"
 COLUMNS: Mapping[str, str] = {"user_name": "varchar(320)", "country_code": "varchar(2)"}
 CREATE_TABLE = f"""\
 -- {TABLE}: who may see which country, `*` for all. grain: user_name, country_code. Filled by each release.
@@ -26,7 +27,7 @@ select distinct
     entitled.user_name,
     country.iso_country_code as country_code
 from {TABLE} as entitled
-inner join dm.dim_country as country on entitled.country_code in ('{EVERY_COUNTRY}', country.iso_country_code);"""
+inner join {COUNTRIES} as country on entitled.country_code in ('{EVERY_COUNTRY}', country.iso_country_code);"""
 DELETE = f"delete from {TABLE}"
 
 

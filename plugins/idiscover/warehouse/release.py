@@ -133,7 +133,7 @@ def _mart_views(catalog: Catalog, sql_root: Path) -> list[MartView]:
 def _views(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStatement]:
     for view in _mart_views(catalog, sql_root):
         yield ReleaseStatement(f"{VIEW}{view.name}", create_view(view))
-    if "dm.dim_country" in catalog.tables:  # which tells of every country
+    if entitlement.COUNTRIES in catalog.tables:  # which tells of every country
         yield ReleaseStatement(f"{VIEW}{entitlement.VIEW}", entitlement.CREATE_VIEW)
     yield ReleaseStatement(f"{VIEW}{dictionary.VIEW}", dictionary.CREATE_VIEW)
 

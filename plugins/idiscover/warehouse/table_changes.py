@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from idiscover.warehouse.table_shapes import Column, TableShape
 from idiscover.warehouse.types import quoted
+from idiscover.warehouse.views import views_on
 
 
 class ChangeKind(StrEnum):
@@ -150,7 +151,7 @@ def _other_nullability(table: TableShape, name: str, after: Column) -> TableChan
 
 
 def _left_over(table: TableShape, name: str, column: Column) -> TableChange:
-    sql = f"alter table {table.name} drop column {quoted(name)};"
+    sql = f"{_without_view(table.name)}alter table {table.name} drop column {quoted(name)};"
     if column.not_null:
         what, why = f"{name} goes, which is not null", "rows of the release have no value for it and would be refused"
         return TableChange(table.name, name, ChangeKind.NULLABILITY, what, sql, why)
@@ -185,10 +186,15 @@ def _varchar_size(kind: str) -> int | None:
     return int(kind[8:-1]) if kind.startswith("varchar(") else None
 
 
+def _without_view(table: str) -> str:
+    """A column of dm cannot go while a view of analysts shows it; the deploy makes them anew."""
+    return f"drop view if exists {', '.join(views_on(table))};\n" if table.startswith("dm.") else ""
+
+
 def _swap_sql(table: str, name: str, kind: str) -> str:
     old, new = quoted(name), quoted(f"{name}__new")
     return (
-        f"alter table {table} add column {new} {kind};\n"
+        f"{_without_view(table)}alter table {table} add column {new} {kind};\n"
         f"update {table} set {new} = cast({old} as {kind});\n"
         f"alter table {table} drop column {old};\n"
         f"alter table {table} rename column {new} to {old};"
@@ -196,15 +202,20 @@ def _swap_sql(table: str, name: str, kind: str) -> str:
 
 
 def _copy_sql(table: TableShape, cast: Mapping[str, Column]) -> str:
-    """A table of the wanted form is filled, and takes the name; the deploy makes views and grants on it anew."""
+    """A table of the wanted form is filled, and takes the name; the deploy makes views and grants on it anew.
+
+    Nobody writes it meanwhile: rows that came between the copy and the drop would be lost. Without `cascade`: what
+    other people have built on it stops the migration, and does not go without a word.
+    """
     schema, _, name = table.name.partition(".")
     ddl = table.ddl[table.ddl.lower().find("create table") :].strip().removesuffix(";")
     made = ddl.replace(table.name, f"{table.name}__new", 1)
     values = [f"cast({quoted(one)} as {cast[one].type})" if one in cast else quoted(one) for one in table.columns]
     return (
-        f"{made};\n"
+        f"lock {table.name};\n"
+        f"{_without_view(table.name)}{made};\n"
         f"insert into {table.name}__new ({', '.join(map(quoted, table.columns))})\n"
         f"select {', '.join(values)}\nfrom {table.name};\n"
-        f"drop table {table.name} cascade;\n"
+        f"drop table {table.name};\n"
         f"alter table {schema}.{name}__new rename to {name};"
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from idiscover.metadata.models import Catalog, Family, TableSpec
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.metadata.table_columns import ViewColumn, view_columns
+from idiscover.warehouse import entitlement
 from idiscover.warehouse.table_shapes import normal_type
 from idiscover.warehouse.types import literal, quoted
 
@@ -43,6 +44,11 @@ def view_of(table: str) -> str:
     """The view that analysts see instead of a table of dm: `dm.dim_lab` → `dm.v_dim_lab`."""
     schema, _, name = table.partition(".")
     return f"{schema}.{VIEW_PREFIX}{name}"
+
+
+def views_on(table: str) -> list[str]:
+    """The views of a release that read a table of dm."""
+    return [view_of(table), *([entitlement.VIEW] if table == entitlement.COUNTRIES else [])]
 
 
 def mart_views(catalog: Catalog, sql: SqlInventory) -> list[MartView]:

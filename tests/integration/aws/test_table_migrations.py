@@ -180,6 +180,27 @@ def test_the_statements_that_are_proposed_lead_to_the_wanted_table(
     assert [str(value) for value in warehouse.warehouse(f"select id, name, fee from {LAB}")[0]] == ["1", "7", "2.00"]
 
 
+@pytest.mark.parametrize("fee", ["fee bigint", "fee numeric(18, 2) not null"])
+def test_a_proposed_change_of_a_mart_takes_its_view_along_and_no_one_elses(warehouse: Platform, fee: str) -> None:
+    first = release(table(FACT))
+    deploy(warehouse, first)
+    warehouse.warehouse("create view dm.v_moved_fact as select id, fee from dm.moved_fact")
+    second = release(table(FACT, [*COLUMNS[:2], fee]), before=first)
+    planned = [change for change in read_plan(warehouse.context, second).changes if change.needs_migration]
+    text = HEADER.format("as proposed", FACT) + "\n".join(change.sql for change in planned)
+    proposed = replace(second, files=parse_migrations({"0001_as_proposed.sql": text}))
+    somebodys = "create view public.somebodys as select fee from dm.moved_fact"
+    warehouse.warehouse(somebodys)
+    with pytest.raises(FatalError, match="depend"):
+        deploy(warehouse, proposed)
+    assert columns(warehouse, FACT)["fee"] == "numeric(18,2)"
+    assert warehouse.warehouse("select * from public.somebodys") == []
+    assert warehouse.warehouse("select * from dm.v_moved_fact") == [], "nothing was changed"
+    warehouse.warehouse("drop view public.somebodys")
+    deploy(warehouse, proposed)
+    assert not read_plan(warehouse.context, second).changes
+
+
 def test_a_warehouse_from_before_the_ledger_runs_all_files(warehouse: Platform) -> None:
     warehouse.warehouse(table(LAB))
     sql = release(table(LAB, [*COLUMNS[:2], "price numeric(18, 2)"]), files={"0001_price.sql": RENAMED})
@@ -202,8 +223,8 @@ class Killer:
         real_transaction, real_alone = redshift.transaction, table_migrations.statements_alone
 
         @contextmanager
-        def transaction(*place: str) -> Iterator[Any]:
-            with real_transaction(*place) as cursor:
+        def transaction(*place: str, **options: bool) -> Iterator[Any]:
+            with real_transaction(*place, **options) as cursor:
                 yield cursor
                 written = not cursor.query.startswith((b"select", b"set"))
             if written:
@@ -258,6 +279,22 @@ def test_killed_anywhere_the_next_deploy_goes_on(warehouse: Platform, monkeypatc
     assert is_last and effects == 13, "after each write, and after none"
     assert all(end == ends[-1] for end in ends)
     assert {state for _, state, _ in ends[-1][0]} == {"baseline", "applied"}  # type: ignore[attr-defined]
+
+
+def test_a_longer_column_that_was_begun_and_has_gone_since_stops_no_deploy(
+    warehouse: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = Killer(monkeypatch)
+    first = release(table(LAB))
+    deploy(warehouse, first)
+    killer.left = 1
+    with pytest.raises(Killed):
+        deploy(warehouse, release(table(LAB, [COLUMNS[0], "name varchar(160)", COLUMNS[2]]), before=first))
+    text = HEADER.format("it is a title", LAB) + f"alter table {LAB} rename column name to title;\n"
+    title = [COLUMNS[0], "title varchar(80)", COLUMNS[2]]
+    deploy(warehouse, release(table(LAB, title), files={"0001_title.sql": text}, before=first))
+    states = {name: state for _, state, name in ledger(warehouse)}
+    assert states[f"{LAB}: name: varchar(80) → varchar(160)"] == "abandoned" and states["0001_title"] == "applied"
 
 
 def test_what_is_still_to_run_of_a_file_may_be_corrected(warehouse: Platform) -> None:

@@ -107,7 +107,7 @@ def changes(before: str, after: str, released: str | None = None) -> list[TableC
         ("id int, fee bigint", "id int, price bigint", ChangeKind.RENAME, 'rename column "fee" to "price";'),
         ("id int, fee bigint", "id int, fee date", ChangeKind.RETYPE, 'rename column "fee__new" to "fee";'),
         ("id int", "id bigint", ChangeKind.RETYPE, "alter table itg.lab__new rename to lab;"),
-        ("id int, fee int", "id int, fee int not null", ChangeKind.NULLABILITY, "drop table itg.lab cascade;"),
+        ("id int, fee int", "id int, fee int not null", ChangeKind.NULLABILITY, "drop table itg.lab;"),
         ("id int, fee int not null", "id int", ChangeKind.NULLABILITY, 'alter table itg.lab drop column "fee";'),
     ],
 )
@@ -116,6 +116,19 @@ def test_what_a_person_decides_has_statements_to_start_from(
 ) -> None:
     (change,) = [change for change in changes(before, after) if change.needs_migration]
     assert change.kind is kind and sql in change.sql and change.why
+
+
+def test_rows_that_come_beside_a_copy_are_not_lost() -> None:
+    """A load that commits between the copy and the drop would be: the table is locked before it is read."""
+    (change,) = [change for change in changes("id int, fee int", "id int, fee int not null") if change.needs_migration]
+    assert change.sql.startswith("lock itg.lab;\n")
+
+
+def test_the_view_of_entitlements_stands_on_countries_too() -> None:
+    shape = TableShape("dm.dim_country", {"a": Column("date")})
+    wanted = replace(shape, columns={"a": Column("integer")})
+    (change,) = table_changes({shape.name: shape}, {shape.name: wanted})
+    assert change.sql.startswith("drop view if exists dm.v_dim_country, dm.v_entitlement;\n")
 
 
 def test_a_column_that_was_left_over_before_is_no_other_ones_old_name() -> None:

@@ -47,7 +47,7 @@ select
             with earlier as (
                 select
                     'FR' as country_code,
-                    0 as rows_before
+                    cast(0 as bigint) as rows_before
             ),
 
             counted as (

@@ -1,11 +1,11 @@
 with earlier as (
     select
         'DE' as country_code,
-        120 as rows_before
+        cast(120 as bigint) as rows_before
     union all
     select
         'ZZ' as country_code,
-        0 as rows_before
+        cast(0 as bigint) as rows_before
 ),
 
 counted as (
@@ -37,7 +37,7 @@ where
 with earlier as (
     select
         'FR' as country_code,
-        0 as rows_before
+        cast(0 as bigint) as rows_before
 ),
 
 counted as (
