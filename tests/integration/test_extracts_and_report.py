@@ -123,6 +123,14 @@ def test_an_empty_view_is_an_empty_extract_with_its_columns(
     assert _read(engine, file, 'SELECT COUNT(*), SUM("rate") FROM "Extract"."Extract"') == [[0, None]]
 
 
+@pytest.mark.parametrize("name", ["labs.csv", "labs"])
+def test_a_file_may_be_called_as_one_likes(
+    name: str, marts: Connection, engine: hyper.HyperProcess, tmp_path: Path
+) -> None:
+    assert _extract(marts, "dm.v_exact", COLUMNS, tmp_path / name) == 4
+    assert _read(engine, tmp_path / name, 'SELECT COUNT(*) FROM "Extract"."Extract"') == [[4]]
+
+
 def test_what_goes_wrong_leaves_the_old_extract_in_place(marts: Connection, tmp_path: Path) -> None:
     file = tmp_path / "old.hyper"
     file.write_bytes(b"the old one")
@@ -132,6 +140,8 @@ def test_what_goes_wrong_leaves_the_old_extract_in_place(marts: Connection, tmp_
         _extract(marts, "dm.v_nowhere", ("id",), file)
     with pytest.raises(ConfigError, match="no folder to write to"):
         _extract(marts, "dm.v_nothing", ("id",), tmp_path / "nowhere" / "x.hyper")
+    with pytest.raises(ConfigError, match=r"cannot be written(.|\n)*Is a directory"):
+        _extract(marts, "dm.v_nothing", ("id",), tmp_path)
     assert file.read_bytes() == b"the old one" and list(tmp_path.iterdir()) == [file]
 
 

@@ -27,23 +27,28 @@ def write_extract(rows: ViewRows, file: Path) -> int:
     The file appears whole or not at all: it is written beside its place and renamed there.
 
     Raises:
-        ConfigError: Hyper is not installed, or the file cannot be written.
-        FatalError: Hyper gives up, such as on a full disk.
+        ConfigError: Hyper is not installed, or the file cannot be written, such as on a full disk.
+        FatalError: Hyper gives up.
         DataQualityError: Hyper holds another number of rows than were read.
     """
     api = _hyper()
     if not file.parent.is_dir():
         raise ConfigError("no folder to write to", where=str(file), remedy="make the folder, or name another")
-    with tempfile.TemporaryDirectory(prefix=".idiscover-", dir=file.parent) as folder:
-        partial = Path(folder) / file.name
-        count = _fill(api, rows, partial)
-        partial.replace(file)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".idiscover-", dir=file.parent) as folder:
+            # names of its own: those of `file` may be the same for both
+            partial, block_file = Path(folder) / "extract.hyper", Path(folder) / "block.csv"
+            count = _fill(api, rows, partial, block_file)
+            partial.replace(file)
+    except OSError as error:
+        remedy = "make room, or name another file: --out"
+        raise ConfigError("the file cannot be written", where=str(file), got=str(error), remedy=remedy) from error
     return count
 
 
-def _fill(api: ModuleType, rows: ViewRows, file: Path) -> int:
+def _fill(api: ModuleType, rows: ViewRows, file: Path, block_file: Path) -> int:
     table = api.TableDefinition(api.TableName(TABLE, TABLE), [_column(api, column) for column in rows.columns])
-    block_file, read = file.with_suffix(".csv"), 0
+    read = 0
     with _connection(api, file) as connection:
         connection.catalog.create_schema(api.SchemaName(TABLE))
         connection.catalog.create_table(table)
