@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import requests
 import tableauserverclient as tsc
@@ -16,7 +18,16 @@ from idiscover.tableau.notes import MARK
 
 API_VERSION = "3.21"  # of Tableau 2023.3, the oldest that is used
 NEEDED = ("server", "token_name", "token_value")
+_SESSION_ENDED = "401002"  # Tableau's code for a session that it does not know any more
 _TAG = "idiscover-"  # and the text's fingerprint: tells whether what is published is what would be published
+
+# No answer, or one of something before Tableau: a proxy, a page of maintenance.
+_UNANSWERED = (
+    requests.RequestException,
+    tableau_errors.InternalServerError,
+    tableau_errors.NonXMLResponseError,
+    ParseError,
+)
 
 Published = tsc.DatasourceItem
 
@@ -123,17 +134,16 @@ def tableau_site(secret: Mapping[str, str], settings: TableauSettings) -> Iterat
         secret: server, token_name, token_value, and the site's content URL as `site` (none: the default site).
 
     Raises:
-        ConfigError: the secret lacks a key, or Tableau refuses the login or a right.
-        RetriableError: Tableau does not answer, or is broken.
+        ConfigError: the secret lacks a key or has no address, or Tableau refuses the login or a right.
+        RetriableError: Tableau does not answer, is broken, or has ended the session: a personal access token has one
+            session at a time, and signing in again ends the one before.
         NextRunError: an extract takes too long.
         FatalError: Tableau does not accept a request, or an extract could not be made.
     """
     if any(key not in secret for key in NEEDED):
         got = f"keys {', '.join(sorted(secret))}"
         raise ConfigError("Tableau's secret is incomplete", got=got, expected=f"{', '.join(NEEDED)}, perhaps site")
-    where = secret["server"]
-    if not where.startswith("https://"):
-        raise ConfigError("Tableau is asked over https only", got=where, expected="https://…", remedy="correct server")
+    where = _address(secret["server"])
     with _errors(where, secret["token_value"]):
         server = tsc.Server(where, http_options={"timeout": settings.timeout_seconds})
         server.version = API_VERSION
@@ -142,12 +152,38 @@ def tableau_site(secret: Mapping[str, str], settings: TableauSettings) -> Iterat
             yield TableauSite(server, settings)
 
 
+def _address(server: str) -> str:
+    """The server's address, for requests and messages.
+
+    Raises:
+        ConfigError: it is none, such as what a browser shows of a site (`https://…/#/site/…`).
+    """
+    try:
+        parts = urlsplit(server)
+        is_address = parts.hostname is not None and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is none
+        is_address = False
+    if not is_address or parts.scheme != "https" or "@" in parts.netloc or parts.path.strip("/") or parts.fragment:
+        raise ConfigError(
+            "Tableau is asked over https only, at its server's address",
+            got="an address with a login in it" if "@" in server else server,
+            expected="https://<host>, without a path; the site has a key of its own",
+            remedy="correct server in Tableau's secret",
+        )
+    return server.rstrip("/")
+
+
 @contextmanager
 def _errors(where: str, token: str) -> Iterator[None]:
     """The client's errors as the platform's, without the token."""
     try:
         yield
     except tableau_errors.NotSignedInError as error:
+        if getattr(error, "code", "") == _SESSION_ENDED:
+            remedy = "let nobody else sign in with this token: each sign-in ends the session before"
+            raise RetriableError(
+                "Tableau has ended the session", where=where, got=_told(error, token), remedy=remedy
+            ) from None
         remedy = "correct the secret; a token that nobody used for 15 days has expired"
         raise ConfigError("Tableau refuses the login", where=where, got=_told(error, token), remedy=remedy) from None
     except tableau_errors.JobFailedException as error:
@@ -161,7 +197,7 @@ def _errors(where: str, token: str) -> Iterator[None]:
         raise FatalError("Tableau does not accept a request", where=where, got=_told(error, token)) from None
     except TimeoutError as error:
         raise NextRunError("an extract in Tableau takes too long", where=where, got=_told(error, token)) from None
-    except (requests.RequestException, tableau_errors.InternalServerError, tableau_errors.NonXMLResponseError) as error:
+    except _UNANSWERED as error:
         raise RetriableError("Tableau does not answer", where=where, got=_told(error, token)) from None
 
 
