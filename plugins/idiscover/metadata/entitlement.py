@@ -11,12 +11,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from idiscover.errors import ConfigError
+from idiscover.metadata.countries import SLICE_CODES
 
 HEADER = ["user_name", "country_code"]
 EVERY_COUNTRY = "*"
-_COUNTRY = re.compile(r"[A-Z]{2}|\*")
+_COUNTRIES = frozenset({*SLICE_CODES, EVERY_COUNTRY})
+# Control signs and those without a width: nobody sees them in a file, and no name of Tableau's has them.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 _LONGEST_NAME = 320  # bytes, as dm.entitlement has room for
 
 
@@ -33,6 +37,15 @@ class Entitlement:
     country_code: str
 
 
+class Rows(Protocol):
+    """What `csv.reader` gives, which has no public type."""
+
+    line_num: int
+
+    def __iter__(self) -> Rows: ...
+    def __next__(self) -> list[str]: ...
+
+
 def entitlement_path(context_path: str) -> str:
     """The file that belongs to a context: `context/prod.yaml` → `context/prod.entitlement.csv`."""
     return str(PurePosixPath(context_path).with_suffix(".entitlement.csv"))
@@ -44,7 +57,14 @@ def parse_entitlements(text: str, where: str) -> tuple[Entitlement, ...]:
     Raises:
         ConfigError: the first row that is not as it has to be.
     """
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=None), strict=True)
+    try:
+        return _entitlements(lines, where)
+    except csv.Error as error:  # such as a quote that is not closed
+        raise _wrong("a row cannot be read", where, lines.line_num, str(error), "rows of csv") from None
+
+
+def _entitlements(rows: Rows, where: str) -> tuple[Entitlement, ...]:
     header = next(rows, [])
     if header != HEADER:
         raise _wrong("the header is not as it has to be", where, 1, ",".join(header), ",".join(HEADER))
@@ -66,8 +86,12 @@ def _entitlement(row: Sequence[str], where: str, line: int) -> Entitlement:
     if not name or len(name.encode()) > _LONGEST_NAME:
         got = f"{len(name.encode())} bytes"
         raise _wrong("a row names nobody that Tableau could know", where, line, got, f"1 to {_LONGEST_NAME} bytes")
-    if not _COUNTRY.fullmatch(country):
-        raise _wrong("a country code is none", where, line, country, "two capital letters, or * for every country")
+    if found := _UNSEEN.search(name):
+        got = f"U+{ord(found[0]):04X} at position {found.start() + 1}"
+        raise _wrong("a row names nobody that Tableau could know", where, line, got, "signs that can be seen")
+    if country not in _COUNTRIES:
+        expected = "a code of ISO 3166-1 in capital letters, such as GB; ZZ for no country, * for every country"
+        raise _wrong("a country code is none", where, line, country, expected)
     return Entitlement(name, country)
 
 
