@@ -114,7 +114,7 @@ def _wanted(
         for subject in subjects:
             columns = view_columns(catalog.tables[subject.table].columns, _types(connection, subject.table))
             text, state = render_data_source(subject, columns, warehouse), _state(connection, subject.table)
-            failed = [_failure(item) for item in failures if item.table == subject.table]
+            failed = failures_of(subject.table, failures, catalog)
             note, warning = certification_note(state, failed), stale_warning(state, failed)
             found.append(Wanted(subject, text, reader, note, warning, again))
     finally:
@@ -148,8 +148,28 @@ def _reader(secret: Mapping[str, str]) -> tuple[str, str] | None:
     return secret["reader_username"], secret["reader_password"]
 
 
-def _failure(item: FailedCheck) -> Failure:
-    return Failure(item.check, item.severity, item.countries)
+def failures_of(table: str, failures: Sequence[FailedCheck], catalog: Catalog) -> list[Failure]:
+    """What viewers of a table are told: its own failures, and those that have stopped a table that it is made of."""
+    before = _made_of(table, catalog)
+    own = [Failure(item.check, item.severity, item.countries) for item in failures if item.table == table]
+    stopped = [item for item in failures if item.table in before and item.severity == "fail"]
+    return [*own, *(Failure(item.check, item.severity, item.countries, item.table) for item in stopped)]
+
+
+def _made_of(table: str, catalog: Catalog) -> set[str]:
+    """Tables whose rows a table's are made of, near and far.
+
+    A table of dm that another names with `marks: reference` is only counted there: dm.dm_data_freshness.
+    """
+    found: set[str] = set()
+    pending = [table]
+    while pending:
+        spec = catalog.tables.get(pending.pop())
+        inputs = spec.inputs if spec is not None else ()
+        near = {item.table for item in inputs if item.marks != "reference" or item.table.startswith("itg.")} - found
+        found |= near
+        pending += near
+    return found - {table}
 
 
 def _state(connection: Connection, table: str) -> TableState | None:

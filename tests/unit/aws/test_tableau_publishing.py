@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from idiscover.aws.tableau_publishing import Wanted, bring
+from idiscover.aws.tableau_publishing import Wanted, bring, failures_of
 from idiscover.aws.tableau_site import tableau_site
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.metadata.environment import TableauSettings
+from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Owner
 from idiscover.metadata.subjects import SubjectSpec
+from idiscover.report.figures import FailedCheck
 from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
 
 from tests.support.tableau_server import SITE, TOKEN_NAME, TOKEN_VALUE, TableauState, running_tableau
+from tests.unit.metadata_samples import REPOSITORY
 
 SUBJECT = SubjectSpec(
     subject="tests",
@@ -111,6 +114,33 @@ def test_a_failed_check_is_a_warning_until_it_passes(tableau: Tableau) -> None:
     assert not [line for line in tableau.state.requests[asked:] if line.startswith("PUT")], "the same again is nothing"
     tableau.bring()
     assert tableau.source.warning is None and tableau.source.note.endswith("No check has failed.")
+
+
+def test_what_has_stopped_a_table_before_it_is_told_of_a_mart() -> None:
+    """A mart over a fact whose slice was refused is whole, but old; a warning of the fact's is no concern of it."""
+    catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
+    day = date(2026, 1, 5)
+    failed = [
+        FailedCheck("dm.fact_testing_volume", "unique_key", "fail", day, ("DE",)),
+        FailedCheck("itg.biomarker", "not_null", "fail", day, ("ZZ",)),
+        FailedCheck("dm.fact_testing_volume", "row_count", "warn", day, ("FR",)),
+        FailedCheck("dm.fact_interaction", "unique_key", "fail", day, ("FR",)),
+        FailedCheck("dm.dm_testing_uptake", "rates_are_at_most_1", "warn", day, ("GB",)),
+    ]
+    found = failures_of("dm.dm_testing_uptake", failed, catalog)
+    assert [(item.check, item.origin) for item in found] == [
+        ("rates_are_at_most_1", None),
+        ("unique_key", "dm.fact_testing_volume"),
+        ("not_null", "itg.biomarker"),
+    ]
+    assert stale_warning(STATE, found) == (
+        "iDiscover: what the rows are made of was refused, and is that of the last good load"
+        " (dm.fact_testing_volume: unique_key in DE; itg.biomarker: not_null in ZZ);"
+        " a check found something (rates_are_at_most_1 in GB)"
+    )
+    note = certification_note(STATE, found)
+    assert "dm.fact_testing_volume: unique_key in DE" in note and "No check has failed" not in note
+    assert failures_of("dm.dm_data_freshness", failed, catalog) == [], "it counts them"
 
 
 def test_warnings_of_people_stay(tableau: Tableau) -> None:
