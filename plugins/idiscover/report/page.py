@@ -113,8 +113,8 @@ def _turnaround(figures: Figures) -> str:
     )[:_BARS]
     return _section(
         "Turnaround time",
-        "Days from order to result, by month: means of the labs' medians, each weighted by all tested patients of its"
-        " country, biomarker and month.",
+        "Days from the sample's arrival to the result, by month: means of the labs' medians, each weighted"
+        " by all tested patients of its country, biomarker and month.",
         _by_month(figures, rates, "Mean turnaround time by month, days", _days),
         f"The slowest biomarkers, last 12 full months (at most {_BARS}).",
         bar_chart("Mean turnaround time by biomarker, days", bars, _days),
