@@ -14,11 +14,10 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from idiscover.errors import ConfigError
-from idiscover.metadata.countries import SLICE_CODES
 
 HEADER = ["user_name", "country_code"]
 EVERY_COUNTRY = "*"
-_COUNTRIES = frozenset({*SLICE_CODES, EVERY_COUNTRY})
+_COUNTRY = re.compile(r"[A-Z]{2}|\*")  # also codes that ISO 3166 does not have: records may be of XK
 # Control signs and those without a width: nobody sees them in a file, and no name of Tableau's has them.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 _LONGEST_NAME = 320  # bytes, as dm.entitlement has room for
@@ -89,9 +88,8 @@ def _entitlement(row: Sequence[str], where: str, line: int) -> Entitlement:
     if found := _UNSEEN.search(name):
         got = f"U+{ord(found[0]):04X} at position {found.start() + 1}"
         raise _wrong("a row names nobody that Tableau could know", where, line, got, "signs that can be seen")
-    if country not in _COUNTRIES:
-        expected = "a code of ISO 3166-1 in capital letters, such as GB; ZZ for no country, * for every country"
-        raise _wrong("a country code is none", where, line, country, expected)
+    if not _COUNTRY.fullmatch(country):
+        raise _wrong("a country code is none", where, line, country, "two capital letters, or * for every country")
     return Entitlement(name, country)
 
 

@@ -142,7 +142,7 @@ def test_contexts_that_are_named_are_checked_and_no_others(samples: Path, tmp_pa
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (b"ada,UK", r"a country code is none(.|\n)*where: \S*local\.entitlement\.csv:2"),
+        (b"ada,Uk", r"a country code is none(.|\n)*where: \S*local\.entitlement\.csv:2"),
         (b"\xe4da,DE", r"the file is not UTF-8(.|\n)*where: \S*local\.entitlement\.csv:2:1"),
         (b'"ada,DE', r"a row cannot be read(.|\n)*where: \S*local\.entitlement\.csv:2"),
     ],
