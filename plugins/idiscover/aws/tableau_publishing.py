@@ -19,7 +19,7 @@ from idiscover.errors import ConfigError
 from idiscover.metadata.models import Catalog, Context
 from idiscover.metadata.sql_inventory import SqlColumn
 from idiscover.metadata.subjects import SubjectSpec
-from idiscover.metadata.table_columns import view_columns
+from idiscover.metadata.table_columns import ViewColumn, view_columns
 from idiscover.report.figures import FailedCheck
 from idiscover.tableau.data_source import Warehouse, render_data_source
 from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
@@ -87,7 +87,8 @@ def publish_subjects(
         again: publish the data sources though the same texts stand there, such as after a change of the password.
 
     Raises:
-        ConfigError: the context names no secret for Tableau, or one is wrong; see `tableau_site`.
+        ConfigError: the context names no secret for Tableau, or one is wrong; see `tableau_site`. Or the warehouse
+            has no table of a subject.
         FatalError, NextRunError, RetriableError: see `tableau_site` and `postgres.transaction`.
     """
     if context.secrets.tableau is None:
@@ -112,7 +113,7 @@ def _wanted(
     warehouse = Warehouse(login["host"], int(login["port"]), login["dbname"])
     try:
         for subject in subjects:
-            columns = view_columns(catalog.tables[subject.table].columns, _types(connection, subject.table))
+            columns = _columns(connection, subject, catalog)
             text, state = render_data_source(subject, columns, warehouse), _state(connection, subject.table)
             failed = failures_of(subject.table, failures, catalog)
             note, warning = certification_note(state, failed), stale_warning(state, failed)
@@ -182,6 +183,26 @@ def _state(connection: Connection, table: str) -> TableState | None:
         cursor.execute(f"select count(*), max(_loaded_at_utc) from {view_of(table)}")
         rows, loaded_at = cursor.fetchone() or (0, None)
     return TableState(table, "", rows, None, None, None, loaded_at) if rows else None
+
+
+def _columns(connection: Connection, subject: SubjectSpec, catalog: Catalog) -> tuple[ViewColumn, ...]:
+    """Of a subject's view, with their types.
+
+    Raises:
+        ConfigError: the warehouse has none of them; what is published is not to become a data source without fields.
+    """
+    described = catalog.tables[subject.table].columns
+    found = view_columns(described, _types(connection, subject.table))
+    if not {column.name for column in found} & {column.name for column in described}:
+        raise ConfigError(
+            "a subject's table is not in the warehouse",
+            where=WHERE,
+            key=subject.subject,
+            got=f"no {subject.table} with the columns of its file",
+            expected="a release that has made it",
+            remedy="deploy what the metadata say: idiscover deploy",
+        )
+    return found
 
 
 def _types(connection: Connection, table: str) -> dict[str, SqlColumn]:

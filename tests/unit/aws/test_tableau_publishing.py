@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from idiscover.aws import tableau_publishing
 from idiscover.aws.tableau_publishing import Wanted, bring, failures_of
 from idiscover.aws.tableau_site import tableau_site
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.metadata.environment import TableauSettings
-from idiscover.metadata.loading import FolderReader, load_catalog
+from idiscover.metadata.loading import FolderReader, load_catalog, parse_context
 from idiscover.metadata.models import Owner
 from idiscover.metadata.subjects import SubjectSpec
 from idiscover.report.figures import FailedCheck
@@ -114,6 +117,26 @@ def test_a_failed_check_is_a_warning_until_it_passes(tableau: Tableau) -> None:
     assert not [line for line in tableau.state.requests[asked:] if line.startswith("PUT")], "the same again is nothing"
     tableau.bring()
     assert tableau.source.warning is None and tableau.source.note.endswith("No check has failed.")
+
+
+def test_a_subject_whose_table_is_not_in_the_warehouse_is_not_published(
+    tableau: Tableau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Metadata may be ahead of the last deploy; a data source without fields would take the place of a good one."""
+    place = REPOSITORY / "context" / "local.yaml"
+    context = parse_context(place.read_text(encoding="utf-8"), str(place))
+    context = context.model_copy(update={"secrets": context.secrets.model_copy(update={"tableau": "tableau"})})
+    login = {"host": "warehouse.example.com", "port": "5439", "dbname": "idiscover"}
+    secrets = {"tableau": tableau.secret, context.secrets.redshift: login}
+    catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
+    monkeypatch.setattr(tableau_publishing, "read_secret", lambda name, _region: secrets[name])
+    monkeypatch.setattr(tableau_publishing, "open_job_metadata", lambda _context: nullcontext())
+    monkeypatch.setattr(tableau_publishing, "newest_failures", lambda _metadata: [])
+    monkeypatch.setattr(tableau_publishing.postgres, "connect", lambda *_: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(tableau_publishing, "_types", lambda *_: {})
+    with pytest.raises(ConfigError, match=r"not in the warehouse(.|\n)*dm\.dm_lab_360"):
+        tableau_publishing.publish_subjects([catalog.subjects["lab_360"]], catalog, context, print)
+    assert tableau.state.requests == []
 
 
 def test_what_has_stopped_a_table_before_it_is_told_of_a_mart() -> None:
