@@ -57,6 +57,7 @@ class TableauState:
     polls: int = 0  # of jobs; each is done at its second poll
     job_outcome: int = 0  # 0 success, 1 failure
     fail_next: int | None = None  # a status for the next request behind the sign-in
+    fault: str = "as ordered"  # what it says then
     page: bytes | None = None  # what is answered to everything with status 200, such as by a proxy
     requests: list[str] = field(default_factory=list)
     sign_ins: int = 0  # a personal access token has one session: signing in ends the one before
@@ -145,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise TableauError(401, "401002", "invalid authentication credentials were provided")
         if self.state.fail_next is not None:
             status, self.state.fail_next = self.state.fail_next, None
-            raise TableauError(status, f"{status}000", "as ordered")
+            raise TableauError(status, f"{status}000", self.state.fault)
         for method, pattern, handle in _ROUTES:
             place = re.fullmatch(pattern, path)
             if place is not None and method == self.command:

@@ -237,6 +237,14 @@ def test_who_may_not_is_told_and_no_secret_is_shown(
     assert [secret for secret in (TOKEN_VALUE, "pat-of-yesterday", READER[1]) if secret in told] == []
 
 
+@pytest.mark.parametrize("status", [409, 500])
+def test_what_the_server_repeats_of_a_secret_is_not_told(tableau: Tableau, status: int) -> None:
+    tableau.secret |= dict(zip(("reader_username", "reader_password"), READER, strict=True))
+    tableau.state.fail_next, tableau.state.fault = status, f"cannot log in with {READER[1]}, {TOKEN_VALUE}"
+    with pytest.raises(IdiscoverError, match="cannot log in with …, …"):
+        tableau.bring()
+
+
 def test_a_session_that_another_sign_in_has_ended_is_tried_again(tableau: Tableau) -> None:
     """A personal access token has one session at a time: `idiscover tableau publish` beside the DAG."""
     with (
