@@ -66,14 +66,18 @@ def parse_entitlements(text: str, where: str) -> tuple[Entitlement, ...]:
 def _entitlements(rows: Rows, where: str) -> tuple[Entitlement, ...]:
     header = next(rows, [])
     if header != HEADER:
-        raise _wrong("the header is not as it has to be", where, 1, ",".join(header), ",".join(HEADER))
+        told = ",".join(header)
+        got = "a row of a person" if "@" in told else told  # messages name nobody: they end in logs
+        raise _wrong("the header is not as it has to be", where, 1, got, ",".join(HEADER))
     found: dict[Entitlement, None] = {}
     for row in rows:
         if not row:
             continue
         entitlement = _entitlement(row, where, rows.line_num)
         if entitlement in found:
-            raise _wrong("an entitlement stands twice", where, rows.line_num, ",".join(row), "each of them once")
+            raise _wrong(
+                "an entitlement stands twice", where, rows.line_num, entitlement.country_code, "each of them once"
+            )
         found[entitlement] = None
     return tuple(found)
 
