@@ -46,7 +46,9 @@ def test_without_a_login_there_is_no_such_dag() -> None:
 def test_a_task_per_subject_woken_by_their_tables_and_the_clock(tmp_path: Path) -> None:
     dag = _dag(tmp_path, "prod")
     assert dag.dag_id == TABLEAU_DAG_ID and dag.max_active_runs == 1 and dag.task_ids == ["publish"]
-    mapped = dag.get_task("publish").op_kwargs_expand_input.value
+    task = dag.get_task("publish")
+    assert task.max_active_tis_per_dag == 1, "one at a time: they share a token, which has one session"
+    mapped = task.op_kwargs_expand_input.value
     assert mapped == {"subject": sorted(CATALOG.subjects)}
     assert isinstance(dag.timetable, AssetOrTimeSchedule) or "AssetOrTime" in type(dag.timetable).__name__
     uris = set(render_plan(tmp_path)["wakes_on"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -123,6 +123,14 @@ def test_an_empty_view_is_an_empty_extract_with_its_columns(
     assert _read(engine, file, 'SELECT COUNT(*), SUM("rate") FROM "Extract"."Extract"') == [[0, None]]
 
 
+@pytest.mark.parametrize("name", ["labs.csv", "labs"])
+def test_a_file_may_be_called_as_one_likes(
+    name: str, marts: Connection, engine: hyper.HyperProcess, tmp_path: Path
+) -> None:
+    assert _extract(marts, "dm.v_exact", COLUMNS, tmp_path / name) == 4
+    assert _read(engine, tmp_path / name, 'SELECT COUNT(*) FROM "Extract"."Extract"') == [[4]]
+
+
 def test_what_goes_wrong_leaves_the_old_extract_in_place(marts: Connection, tmp_path: Path) -> None:
     file = tmp_path / "old.hyper"
     file.write_bytes(b"the old one")
@@ -132,6 +140,29 @@ def test_what_goes_wrong_leaves_the_old_extract_in_place(marts: Connection, tmp_
         _extract(marts, "dm.v_nowhere", ("id",), file)
     with pytest.raises(ConfigError, match="no folder to write to"):
         _extract(marts, "dm.v_nothing", ("id",), tmp_path / "nowhere" / "x.hyper")
+    with pytest.raises(ConfigError, match=r"cannot be written(.|\n)*Is a directory"):
+        _extract(marts, "dm.v_nothing", ("id",), tmp_path)
+    assert file.read_bytes() == b"the old one" and list(tmp_path.iterdir()) == [file]
+
+
+def test_what_hyper_loses_while_it_closes_a_file_is_noticed(
+    marts: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that fills up then: Hyper says nothing, and the file is an empty database."""
+    connection = hyper.Connection
+
+    @contextmanager
+    def losing(endpoint: object, file: str, mode: hyper.CreateMode = hyper.CreateMode.NONE) -> Iterator[object]:
+        with connection(endpoint, file, mode) as found:
+            yield found
+        if mode is hyper.CreateMode.CREATE:
+            connection(endpoint, file, hyper.CreateMode.CREATE_AND_REPLACE).close()
+
+    file = tmp_path / "old.hyper"
+    file.write_bytes(b"the old one")
+    monkeypatch.setattr(hyper, "Connection", losing)
+    with pytest.raises(FatalError, match=r"cannot write the extract(.|\n)*disk is full"):
+        _extract(marts, "dm.v_exact", COLUMNS, file)
     assert file.read_bytes() == b"the old one" and list(tmp_path.iterdir()) == [file]
 
 

@@ -25,7 +25,7 @@ import trustme
 
 NAMESPACE = "http://tableau.com/api"
 TOKEN_NAME, TOKEN_VALUE, SITE = "idiscover", "pat-secret-0123", "pharma"
-_SESSION, _SITE_ID = "session-of-tests", "site-1"
+_SITE_ID = "site-1"
 _BASE = re.compile(rf"^/api/3\.\d+(?:/sites/{_SITE_ID})?(/.*)$")
 
 
@@ -57,7 +57,15 @@ class TableauState:
     polls: int = 0  # of jobs; each is done at its second poll
     job_outcome: int = 0  # 0 success, 1 failure
     fail_next: int | None = None  # a status for the next request behind the sign-in
+    fault: str = "as ordered"  # what it says then
+    page: bytes | None = None  # what is answered to everything with status 200, such as by a proxy
     requests: list[str] = field(default_factory=list)
+    sign_ins: int = 0  # a personal access token has one session: signing in ends the one before
+
+    @property
+    def session(self) -> str:
+        """The token of the only session that is good."""
+        return f"session-{self.sign_ins}"
 
     def source(self, name: str) -> PublishedSource:
         """The only data source of that name."""
@@ -117,6 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
             SubElement(fault, "detail").text = error.summary
             status = error.status
         content = b"" if status == 204 else b'<?xml version="1.0" encoding="UTF-8"?>' + ElementTree.tostring(root)
+        if self.state.page is not None:
+            status, content = 200, self.state.page
         self.send_response(status)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(content)))
@@ -131,12 +141,12 @@ class _Handler(BaseHTTPRequestHandler):
         path, query = found[1], {key: values[0] for key, values in parse_qs(address.query).items()}
         self.state.requests.append(f"{self.command} {path}")
         if path == "/auth/signin":
-            return _sign_in(body, root)
-        if self.headers.get("X-Tableau-Auth") != _SESSION:
+            return _sign_in(self.state, body, root)
+        if self.headers.get("X-Tableau-Auth") != self.state.session:
             raise TableauError(401, "401002", "invalid authentication credentials were provided")
         if self.state.fail_next is not None:
             status, self.state.fail_next = self.state.fail_next, None
-            raise TableauError(status, f"{status}000", "as ordered")
+            raise TableauError(status, f"{status}000", self.state.fault)
         for method, pattern, handle in _ROUTES:
             place = re.fullmatch(pattern, path)
             if place is not None and method == self.command:
@@ -156,14 +166,15 @@ class _Handler(BaseHTTPRequestHandler):
         return ElementTree.fromstring(request or b"<tsRequest/>"), files[0] if files else b""
 
 
-def _sign_in(body: bytes, root: Element) -> int:
+def _sign_in(state: TableauState, body: bytes, root: Element) -> int:
     credentials = ElementTree.fromstring(body).find("credentials")
     assert credentials is not None
     site = credentials.find("site")
     given = (credentials.get("personalAccessTokenName"), credentials.get("personalAccessTokenSecret"))
     if given != (TOKEN_NAME, TOKEN_VALUE) or site is None or site.get("contentUrl") != SITE:
         raise TableauError(401, "401001", "the personal access token you provided is invalid")
-    answer = SubElement(root, "credentials", {"token": _SESSION})
+    state.sign_ins += 1
+    answer = SubElement(root, "credentials", {"token": state.session})
     SubElement(answer, "site", {"id": _SITE_ID, "contentUrl": SITE})
     SubElement(answer, "user", {"id": "user-1"})
     return 200

@@ -3,13 +3,15 @@
 -- Carries a new table's design (JSON in hexadecimal) from the rewritten CREATE TABLE to the event trigger.
 create or replace function rs.attributes(packed text) returns boolean immutable language sql as $$ select true $$;
 
--- Take the carrier off, remember the design, and make an index of the SORTKEY: it stands for Redshift's zone maps.
+-- Take the carrier off, remember the design, and make an index of the SORTKEY: it stands for Redshift's zone maps. An
+-- ALTER TABLE brings what is other than before.
 create or replace function rs.apply_attributes(target oid) returns void language plpgsql
 as $$
 declare
     definition text;
     design jsonb;
     key text;
+    known regclass;
 begin
     select pg_get_constraintdef(oid) into definition
     from pg_catalog.pg_constraint
@@ -20,7 +22,13 @@ begin
     design := convert_from(decode(substring(definition from '''([0-9a-f]*)'''), 'hex'), 'UTF8')::jsonb;
     execute pg_catalog.format('alter table %s drop constraint rs_attributes', target::regclass);
     insert into rs.table_attributes values (target, design)
-    on conflict (table_oid) do update set attributes = excluded.attributes;
+    on conflict (table_oid) do update set attributes = rs.table_attributes.attributes || excluded.attributes;
+    if not design ? 'sortkey' then
+        return;
+    end if;
+    for known in select indexrelid::regclass from pg_catalog.pg_index where indrelid = target and not indisunique loop
+        execute pg_catalog.format('drop index %s', known);
+    end loop;
     select string_agg(quote_ident(name), ', ' order by place) into key
     from jsonb_array_elements_text(design -> 'sortkey') with ordinality as part (name, place);
     if key is not null then

@@ -274,7 +274,7 @@ def _identity(kind: str, arguments: Sequence[Token]) -> str:
 
 
 def alter_table(tokens: Sequence[Token]) -> str:
-    """The PostgreSQL text of an ALTER TABLE; changes of the physical design change nothing."""
+    """The PostgreSQL text of an ALTER TABLE; changes of encodings change nothing."""
     reader = Reader(tokens)
     reader.accept("alter", "table")
     guard = "if exists " if reader.accept("if", "exists") else ""
@@ -287,6 +287,26 @@ def alter_table(tokens: Sequence[Token]) -> str:
     if reader.accept("alter"):
         return head + _alter(reader)
     return head + render(rewrite_expressions(reader.rest()))
+
+
+def _alter_design(reader: Reader) -> str:
+    """What follows ALTER TABLE t ALTER where keys or distribution change: the carrier of what is other than before."""
+    design = TableDesign()
+    while reader.peek() is not None:
+        if reader.accept("diststyle"):
+            design.note("diststyle", reader.take().value)
+            design.note("distkey", None)
+        elif reader.accept("distkey"):
+            design.note("diststyle", "key")
+            design.note("distkey", reader.take().value)
+        elif reader.accept("sortkey", "none") or reader.accept("sortkey", "auto"):
+            design.note("sortkey", [])
+        elif reader.accept("sortkey"):
+            design.note("sortkey", names_in(reader.group()))
+        elif not (reader.accept("compound") or reader.accept("interleaved")):
+            raise SqlError(f"syntax error at or near {reader.take().text!r} in ALTER TABLE", code=SYNTAX_ERROR)
+    (carrier,) = design.constraints()
+    return f"add {carrier} not valid"
 
 
 def _append(reader: Reader, target: str) -> str:
@@ -341,7 +361,9 @@ def _add(reader: Reader) -> str:
 
 
 def _alter(reader: Reader) -> str:
-    if is_word(reader.peek(), "diststyle", "distkey", "sortkey", "compound", "interleaved", "encode"):
+    if is_word(reader.peek(), "diststyle", "distkey", "sortkey", "compound", "interleaved"):
+        return _alter_design(reader)
+    if reader.accept("encode"):
         return NO_CHANGE
     reader.accept("column")
     column = reader.take().text

@@ -27,24 +27,30 @@ def write_extract(rows: ViewRows, file: Path) -> int:
     The file appears whole or not at all: it is written beside its place and renamed there.
 
     Raises:
-        ConfigError: Hyper is not installed, or the file cannot be written.
-        FatalError: Hyper gives up, such as on a full disk.
+        ConfigError: Hyper is not installed, or the file cannot be written, such as on a full disk.
+        FatalError: Hyper gives up, or has written nothing, as on a full disk.
         DataQualityError: Hyper holds another number of rows than were read.
     """
     api = _hyper()
     if not file.parent.is_dir():
         raise ConfigError("no folder to write to", where=str(file), remedy="make the folder, or name another")
-    with tempfile.TemporaryDirectory(prefix=".idiscover-", dir=file.parent) as folder:
-        partial = Path(folder) / file.name
-        count = _fill(api, rows, partial)
-        partial.replace(file)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".idiscover-", dir=file.parent) as folder:
+            # names of its own: those of `file` may be the same for both
+            partial, block_file = Path(folder) / "extract.hyper", Path(folder) / "block.csv"
+            with _hyper_process(api, file) as process:
+                count = _fill(api, process, rows, partial, block_file)
+            partial.replace(file)
+    except OSError as error:
+        remedy = "make room, or name another file: --out"
+        raise ConfigError("the file cannot be written", where=str(file), got=str(error), remedy=remedy) from error
     return count
 
 
-def _fill(api: ModuleType, rows: ViewRows, file: Path) -> int:
+def _fill(api: ModuleType, process: Any, rows: ViewRows, file: Path, block_file: Path) -> int:
     table = api.TableDefinition(api.TableName(TABLE, TABLE), [_column(api, column) for column in rows.columns])
-    block_file, read = file.with_suffix(".csv"), 0
-    with _connection(api, file) as connection:
+    read = 0
+    with api.Connection(process.endpoint, str(file), api.CreateMode.CREATE) as connection:
         connection.catalog.create_schema(api.SchemaName(TABLE))
         connection.catalog.create_table(table)
         command = _COPY.format(table=table.table_name, file=api.escape_string_literal(str(block_file)))
@@ -52,6 +58,8 @@ def _fill(api: ModuleType, rows: ViewRows, file: Path) -> int:
             block_file.write_text(block.text, encoding="utf-8", newline="")
             connection.execute_command(command)
             read += block.rows
+    # Asked of the closed file: Hyper writes it while closing, and says nothing of a disk that is full then.
+    with api.Connection(process.endpoint, str(file)) as connection:
         count = connection.execute_scalar_query(f"SELECT COUNT(*) FROM {table.table_name}")
     if count != read:
         raise DataQualityError("an extract has another number of rows than its view", got=count, expected=read)
@@ -59,14 +67,16 @@ def _fill(api: ModuleType, rows: ViewRows, file: Path) -> int:
 
 
 @contextmanager
-def _connection(api: ModuleType, file: Path) -> Iterator[Any]:
+def _hyper_process(api: ModuleType, file: Path) -> Iterator[Any]:
     telemetry = api.Telemetry.DO_NOT_SEND_USAGE_DATA_TO_TABLEAU
     try:
         with api.HyperProcess(telemetry, "idiscover", parameters=_PARAMETERS) as process:
-            with api.Connection(process.endpoint, str(file), api.CreateMode.CREATE) as connection:
-                yield connection
+            yield process
     except api.HyperException as error:  # its main message; the whole may quote a row
-        raise FatalError("Hyper cannot write the extract", where=str(file), got=error.main_message) from None
+        remedy = "see whether the disk is full; make room, or name another file: --out"
+        raise FatalError(
+            "Hyper cannot write the extract", where=str(file), got=error.main_message, remedy=remedy
+        ) from None
 
 
 def _column(api: ModuleType, column: RowType) -> Any:

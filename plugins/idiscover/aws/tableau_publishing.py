@@ -19,7 +19,7 @@ from idiscover.errors import ConfigError
 from idiscover.metadata.models import Catalog, Context
 from idiscover.metadata.sql_inventory import SqlColumn
 from idiscover.metadata.subjects import SubjectSpec
-from idiscover.metadata.table_columns import view_columns
+from idiscover.metadata.table_columns import ViewColumn, view_columns
 from idiscover.report.figures import FailedCheck
 from idiscover.tableau.data_source import Warehouse, render_data_source
 from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
@@ -87,7 +87,8 @@ def publish_subjects(
         again: publish the data sources though the same texts stand there, such as after a change of the password.
 
     Raises:
-        ConfigError: the context names no secret for Tableau, or one is wrong; see `tableau_site`.
+        ConfigError: the context names no secret for Tableau, or one is wrong; see `tableau_site`. Or the warehouse
+            has no table of a subject.
         FatalError, NextRunError, RetriableError: see `tableau_site` and `postgres.transaction`.
     """
     if context.secrets.tableau is None:
@@ -112,9 +113,9 @@ def _wanted(
     warehouse = Warehouse(login["host"], int(login["port"]), login["dbname"])
     try:
         for subject in subjects:
-            columns = view_columns(catalog.tables[subject.table].columns, _types(connection, subject.table))
+            columns = _columns(connection, subject, catalog)
             text, state = render_data_source(subject, columns, warehouse), _state(connection, subject.table)
-            failed = [_failure(item) for item in failures if item.table == subject.table]
+            failed = failures_of(subject.table, failures, catalog)
             note, warning = certification_note(state, failed), stale_warning(state, failed)
             found.append(Wanted(subject, text, reader, note, warning, again))
     finally:
@@ -148,8 +149,28 @@ def _reader(secret: Mapping[str, str]) -> tuple[str, str] | None:
     return secret["reader_username"], secret["reader_password"]
 
 
-def _failure(item: FailedCheck) -> Failure:
-    return Failure(item.check, item.severity, item.countries)
+def failures_of(table: str, failures: Sequence[FailedCheck], catalog: Catalog) -> list[Failure]:
+    """What viewers of a table are told: its own failures, and those that have stopped a table that it is made of."""
+    before = _made_of(table, catalog)
+    own = [Failure(item.check, item.severity, item.countries) for item in failures if item.table == table]
+    stopped = [item for item in failures if item.table in before and item.severity == "fail"]
+    return [*own, *(Failure(item.check, item.severity, item.countries, item.table) for item in stopped)]
+
+
+def _made_of(table: str, catalog: Catalog) -> set[str]:
+    """Tables whose rows a table's are made of, near and far.
+
+    A table of dm that another names with `marks: reference` is only counted there: dm.dm_data_freshness.
+    """
+    found: set[str] = set()
+    pending = [table]
+    while pending:
+        spec = catalog.tables.get(pending.pop())
+        inputs = spec.inputs if spec is not None else ()
+        near = {item.table for item in inputs if item.marks != "reference" or item.table.startswith("itg.")} - found
+        found |= near
+        pending += near
+    return found - {table}
 
 
 def _state(connection: Connection, table: str) -> TableState | None:
@@ -162,6 +183,26 @@ def _state(connection: Connection, table: str) -> TableState | None:
         cursor.execute(f"select count(*), max(_loaded_at_utc) from {view_of(table)}")
         rows, loaded_at = cursor.fetchone() or (0, None)
     return TableState(table, "", rows, None, None, None, loaded_at) if rows else None
+
+
+def _columns(connection: Connection, subject: SubjectSpec, catalog: Catalog) -> tuple[ViewColumn, ...]:
+    """Of a subject's view, with their types.
+
+    Raises:
+        ConfigError: the warehouse has none of them; what is published is not to become a data source without fields.
+    """
+    described = catalog.tables[subject.table].columns
+    found = view_columns(described, _types(connection, subject.table))
+    if not {column.name for column in found} & {column.name for column in described}:
+        raise ConfigError(
+            "a subject's table is not in the warehouse",
+            where=WHERE,
+            key=subject.subject,
+            got=f"no {subject.table} with the columns of its file",
+            expected="a release that has made it",
+            remedy="deploy what the metadata say: idiscover deploy",
+        )
+    return found
 
 
 def _types(connection: Connection, table: str) -> dict[str, SqlColumn]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import requests
 import tableauserverclient as tsc
@@ -16,7 +18,17 @@ from idiscover.tableau.notes import MARK
 
 API_VERSION = "3.21"  # of Tableau 2023.3, the oldest that is used
 NEEDED = ("server", "token_name", "token_value")
+_SECRET = ("token_value", "reader_password")
+_SESSION_ENDED = "401002"  # Tableau's code for a session that it does not know any more
 _TAG = "idiscover-"  # and the text's fingerprint: tells whether what is published is what would be published
+
+# No answer, or one of something before Tableau: a proxy, a page of maintenance.
+_UNANSWERED = (
+    requests.RequestException,
+    tableau_errors.InternalServerError,
+    tableau_errors.NonXMLResponseError,
+    ParseError,
+)
 
 Published = tsc.DatasourceItem
 
@@ -123,18 +135,17 @@ def tableau_site(secret: Mapping[str, str], settings: TableauSettings) -> Iterat
         secret: server, token_name, token_value, and the site's content URL as `site` (none: the default site).
 
     Raises:
-        ConfigError: the secret lacks a key, or Tableau refuses the login or a right.
-        RetriableError: Tableau does not answer, or is broken.
+        ConfigError: the secret lacks a key or has no address, or Tableau refuses the login or a right.
+        RetriableError: Tableau does not answer, is broken, or has ended the session: a personal access token has one
+            session at a time, and signing in again ends the one before.
         NextRunError: an extract takes too long.
         FatalError: Tableau does not accept a request, or an extract could not be made.
     """
     if any(key not in secret for key in NEEDED):
         got = f"keys {', '.join(sorted(secret))}"
         raise ConfigError("Tableau's secret is incomplete", got=got, expected=f"{', '.join(NEEDED)}, perhaps site")
-    where = secret["server"]
-    if not where.startswith("https://"):
-        raise ConfigError("Tableau is asked over https only", got=where, expected="https://…", remedy="correct server")
-    with _errors(where, secret["token_value"]):
+    where = _address(secret["server"])
+    with _errors(where, [secret[key] for key in _SECRET if secret.get(key)]):
         server = tsc.Server(where, http_options={"timeout": settings.timeout_seconds})
         server.version = API_VERSION
         token = tsc.PersonalAccessTokenAuth(secret["token_name"], secret["token_value"], secret.get("site", ""))
@@ -142,29 +153,57 @@ def tableau_site(secret: Mapping[str, str], settings: TableauSettings) -> Iterat
             yield TableauSite(server, settings)
 
 
+def _address(server: str) -> str:
+    """The server's address, for requests and messages.
+
+    Raises:
+        ConfigError: it is none, such as what a browser shows of a site (`https://…/#/site/…`).
+    """
+    try:
+        parts = urlsplit(server)
+        is_address = parts.hostname is not None and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is none
+        is_address = False
+    if not is_address or parts.scheme != "https" or "@" in parts.netloc or parts.path.strip("/") or parts.fragment:
+        raise ConfigError(
+            "Tableau is asked over https only, at its server's address",
+            got="an address with a login in it" if "@" in server else server,
+            expected="https://<host>, without a path; the site has a key of its own",
+            remedy="correct server in Tableau's secret",
+        )
+    return server.rstrip("/")
+
+
 @contextmanager
-def _errors(where: str, token: str) -> Iterator[None]:
-    """The client's errors as the platform's, without the token."""
+def _errors(where: str, hidden: Sequence[str]) -> Iterator[None]:
+    """The client's errors as the platform's, without the secrets in `hidden`."""
     try:
         yield
     except tableau_errors.NotSignedInError as error:
+        if getattr(error, "code", "") == _SESSION_ENDED:
+            remedy = "let nobody else sign in with this token: each sign-in ends the session before"
+            raise RetriableError(
+                "Tableau has ended the session", where=where, got=_told(error, hidden), remedy=remedy
+            ) from None
         remedy = "correct the secret; a token that nobody used for 15 days has expired"
-        raise ConfigError("Tableau refuses the login", where=where, got=_told(error, token), remedy=remedy) from None
+        raise ConfigError("Tableau refuses the login", where=where, got=_told(error, hidden), remedy=remedy) from None
     except tableau_errors.JobFailedException as error:
-        raise FatalError("Tableau could not make an extract", where=where, got=_told(error, token)) from None
+        raise FatalError("Tableau could not make an extract", where=where, got=_told(error, hidden)) from None
     except tableau_errors.ServerResponseError as error:
         if error.code.startswith("403"):
             remedy = "let this login publish to the project, and certify in it"
-            raise ConfigError("Tableau refuses a right", where=where, got=_told(error, token), remedy=remedy) from None
+            raise ConfigError("Tableau refuses a right", where=where, got=_told(error, hidden), remedy=remedy) from None
         if error.code.startswith("429"):
-            raise RetriableError("Tableau is busy", where=where, got=_told(error, token)) from None
-        raise FatalError("Tableau does not accept a request", where=where, got=_told(error, token)) from None
+            raise RetriableError("Tableau is busy", where=where, got=_told(error, hidden)) from None
+        raise FatalError("Tableau does not accept a request", where=where, got=_told(error, hidden)) from None
     except TimeoutError as error:
-        raise NextRunError("an extract in Tableau takes too long", where=where, got=_told(error, token)) from None
-    except (requests.RequestException, tableau_errors.InternalServerError, tableau_errors.NonXMLResponseError) as error:
-        raise RetriableError("Tableau does not answer", where=where, got=_told(error, token)) from None
+        raise NextRunError("an extract in Tableau takes too long", where=where, got=_told(error, hidden)) from None
+    except _UNANSWERED as error:
+        raise RetriableError("Tableau does not answer", where=where, got=_told(error, hidden)) from None
 
 
-def _told(error: Exception, token: str) -> str:
+def _told(error: Exception, hidden: Sequence[str]) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
-    return text.replace(token, "…")[:500] if token else text[:500]
+    for secret in hidden:
+        text = text.replace(secret, "…")
+    return text[:500]

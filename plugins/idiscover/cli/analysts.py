@@ -34,7 +34,7 @@ class Repository:
         return view_columns(self.catalog.tables[table].columns, self.sql.tables[table])
 
     def table_of(self, name: str) -> str:
-        """The table behind a subject, a view (`dm.v_dim_lab`) or a table's own name.
+        """The table behind a subject or a view (`dm.v_dim_lab`).
 
         Raises:
             ConfigError: there is nothing of that name.
@@ -105,14 +105,22 @@ def warehouse_of(context: Context) -> Warehouse:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file whole, and the folders that it lies in.
+    """Writes a file whole or not at all, and the folders that it lies in; a device or pipe as it is.
 
     Raises:
         ConfigError: it cannot be written.
     """
+    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         remedy = "name another file: --out"
         raise ConfigError("the file cannot be written", where=str(path), got=str(error), remedy=remedy) from error

@@ -26,11 +26,11 @@ from idiscover.cli.contracting import contract_problems
 from idiscover.cli.deployed import requester
 from idiscover.cli.metadata_delta import MetadataDelta, checksum, compare, differences
 from idiscover.cli.migrating import apply_sql, check_sql, release_checksum
-from idiscover.cli.places import read_context
+from idiscover.cli.places import read_context, read_entitlements
 from idiscover.cli.release_code import code_sha, script_files
 from idiscover.errors import ConfigError
 from idiscover.lake.keys import RELEASE_KEY, context_key, metadata_key, script_prefix
-from idiscover.metadata.entitlement import Entitlement, entitlement_path, parse_entitlements
+from idiscover.metadata.entitlement import Entitlement, entitlement_path
 from idiscover.metadata.last_good import MetadataFile, SoundMetadata
 from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog, parse_context
 from idiscover.metadata.models import Catalog, Context
@@ -137,10 +137,8 @@ def entitlements_of(root: Path, environment: str) -> tuple[Entitlement, ...]:
     Raises:
         ConfigError: a row is not as it has to be.
     """
-    path = root / entitlement_path(f"context/{environment}.yaml")
-    if not path.is_file():
-        return ()
-    return parse_entitlements(path.read_text(encoding="utf-8"), path.relative_to(root).as_posix())
+    path = entitlement_path(f"context/{environment}.yaml")
+    return read_entitlements(root, path) if (root / path).is_file() else ()
 
 
 class _Deployed:

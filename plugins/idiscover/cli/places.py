@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 from idiscover.aws.s3 import Bucket, S3Reader
 from idiscover.cli.joining import join
 from idiscover.errors import ConfigError
+from idiscover.metadata.entitlement import Entitlement, parse_entitlements
 from idiscover.metadata.loading import FolderReader, Reader, parse_context
 from idiscover.metadata.models import Context
 from idiscover.metadata.spelling import nearest
@@ -58,6 +59,15 @@ def read_context_text(place: str) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError("the file is not UTF-8", where=place, got=str(error), remedy="save it as UTF-8") from error
+
+
+def read_entitlements(folder: Path, name: str) -> tuple[Entitlement, ...]:
+    """Who may see which country, by a file of `folder`; messages call it `name`.
+
+    Raises:
+        ConfigError: it is not UTF-8, or a row is not as it has to be.
+    """
+    return parse_entitlements(FolderReader(folder).read(name)[0], name)
 
 
 def metadata_reader(place: str, region: str) -> Reader:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from idiscover.cli.contracting import contract_problems
-from idiscover.cli.places import DEFAULT_REGION, metadata_reader, read_context_text
+from idiscover.cli.places import DEFAULT_REGION, metadata_reader, read_context_text, read_entitlements
 from idiscover.errors import DETAILS, ConfigError
 from idiscover.metadata.context_checks import CONTEXT_CHECKS, hashes_have_a_key
-from idiscover.metadata.entitlement import entitlement_path, parse_entitlements
+from idiscover.metadata.entitlement import entitlement_path
 from idiscover.metadata.excerpts import excerpt
 from idiscover.metadata.loading import CatalogError, Reader, load_catalog, parse_context
 from idiscover.metadata.models import Catalog
@@ -154,9 +154,8 @@ def _mistakes_of_entitlements(context_place: str) -> list[Mistake]:
     path = Path(entitlement_path(context_place))
     if not path.is_file():  # nobody is entitled, or the context lies elsewhere
         return []
-    text = path.read_text(encoding="utf-8")
-    _, problems = _outcome(lambda: parse_entitlements(text, str(path)))
-    return [_mistake(problem, "", text) for problem in problems]
+    _, problems = _outcome(lambda: read_entitlements(Path(), str(path)))
+    return [_mistake(problem, "", "") for problem in problems]
 
 
 def _outcome(load: Callable[[], Loaded]) -> tuple[Loaded | None, Sequence[ConfigError]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 
 from idiscover.errors import ConfigError
@@ -10,6 +11,44 @@ from idiscover.metadata.object_checks import Problems, names
 from idiscover.metadata.paths import object_path, table_path
 from idiscover.metadata.spelling import nearest
 from idiscover.metadata.table_columns import caption_of
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what XML cannot hold
+_LONGEST_CAPTION, _LONGEST_DESCRIPTION = 1024, 4096  # bytes, as dm.data_dictionary has room for
+
+
+def shown_text(text: str, where: str, key: str, longest: int | None = None) -> Problems:
+    """What keeps a text from being shown to analysts: control signs, or more than `longest` bytes."""
+    if found := _CONTROL.search(text):
+        yield ConfigError(
+            "a text has a sign that cannot be shown",
+            where=where,
+            key=key,
+            got=f"U+{ord(found[0]):04X} at position {found.start() + 1}",
+            expected="letters, digits, signs and line breaks",
+            remedy="take it out",
+        )
+    if longest is not None and len(text.encode()) > longest:
+        yield ConfigError(
+            "a text is too long for the data dictionary",
+            where=where,
+            key=key,
+            got=f"{len(text.encode())} bytes",
+            expected=f"at most {longest}",
+            remedy="shorten it",
+        )
+
+
+def _texts_can_be_shown(table: TableSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """What a table of dm and its columns say for analysts can be shown, and fits into the data dictionary."""
+    if not table.columns:
+        return
+    where = table_path(table.table)
+    yield from shown_text(table.description, where, "description", _LONGEST_DESCRIPTION)
+    for position, column in enumerate(table.columns):
+        key = f"columns.{position}"
+        yield from shown_text(column.description, where, f"{key}.description", _LONGEST_DESCRIPTION)
+        yield from shown_text(column.caption or "", where, f"{key}.caption", _LONGEST_CAPTION)
+        yield from shown_text(column.folder or "", where, f"{key}.folder", _LONGEST_CAPTION)
 
 
 def _columns_stand_once(table: TableSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
@@ -102,6 +141,7 @@ def _is_personal(field: FieldSpec) -> bool:
 
 COLUMN_CHECKS: tuple[Callable[[TableSpec, Catalog, Collection[str]], Problems], ...] = (
     _columns_stand_once,
+    _texts_can_be_shown,
     _origins_exist,
     _nothing_personal_reaches_dm,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from idiscover.errors import ConfigError
+from idiscover.metadata.column_checks import shown_text
 from idiscover.metadata.models import Catalog, TableSpec
 from idiscover.metadata.object_checks import Problems
 from idiscover.metadata.paths import subject_path, table_path
@@ -13,6 +14,7 @@ from idiscover.metadata.subjects import SubjectSpec
 from idiscover.metadata.table_columns import caption_of
 
 COUNTRY = "country_code"
+FILTER_FIELDS = ("user_name", "is_entitled")  # that a data source by country has of its own: its filter is on them
 
 
 def _view_exists(subject: SubjectSpec, catalog: Catalog, unread: Collection[str]) -> Problems:
@@ -59,6 +61,50 @@ def _columns_exist(subject: SubjectSpec, catalog: Catalog, _unread: Collection[s
         )
 
 
+def _titles_are_apart(subject: SubjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """No two subjects have one title, by which Tableau tells data sources apart."""
+    title = subject.title.casefold()
+    others = [
+        name for name, spec in catalog.subjects.items() if name < subject.subject and spec.title.casefold() == title
+    ]
+    if others:
+        yield ConfigError(
+            "a subject's title stands twice",
+            where=subject_path(subject.subject),
+            key="title",
+            got=subject.title,
+            expected=f"another title than that of {subject_path(others[0])}, over which it would be published",
+            remedy="change one of them",
+        )
+
+
+def _filter_keeps_its_fields(subject: SubjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """No field of a subject by country has a name that the filter by country needs."""
+    if not subject.by_country:
+        return
+    table = catalog.tables.get(subject.table)
+    for column in table.columns if table is not None else ():
+        if column.name in FILTER_FIELDS:
+            yield _taken(subject, "view", f"{subject.view}.{column.name}", "a view without such a column")
+    for position, ratio in enumerate(subject.ratios):
+        if ratio.name in FILTER_FIELDS:
+            yield _taken(
+                subject, f"ratios.{position}.name", ratio.name, "a name that the filter by country leaves free"
+            )
+
+
+def _texts_can_be_shown(subject: SubjectSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """Texts of a subject have no control signs, which no data source can hold."""
+    texts = {"title": subject.title, "description": subject.description}
+    for position, hierarchy in enumerate(subject.hierarchies):
+        texts[f"hierarchies.{position}.name"] = hierarchy.name
+    for position, ratio in enumerate(subject.ratios):
+        for key in ("caption", "description", "folder"):
+            texts[f"ratios.{position}.{key}"] = getattr(ratio, key) or ""
+    for key, text in texts.items():
+        yield from shown_text(text, subject_path(subject.subject), key)
+
+
 def _fields_are_apart(subject: SubjectSpec, catalog: Catalog, _unread: Collection[str]) -> Problems:
     """A ratio has a name that no column has, and a caption that no other field has."""
     table = catalog.tables.get(subject.table)
@@ -95,5 +141,8 @@ def _named_columns(subject: SubjectSpec) -> Iterator[tuple[str, str]]:
 SUBJECT_CHECKS: tuple[Callable[[SubjectSpec, Catalog, Collection[str]], Problems], ...] = (
     _view_exists,
     _columns_exist,
+    _titles_are_apart,
+    _filter_keeps_its_fields,
     _fields_are_apart,
+    _texts_can_be_shown,
 )

@@ -67,6 +67,7 @@ class SubjectSpec(Model):
             ("hierarchies", [item.name for item in self.hierarchies]),
             ("ratios", [item.name for item in self.ratios]),
             ("geography", [item.column for item in self.geography]),
+            *((f"the levels of {item.name}", list(item.levels)) for item in self.hierarchies),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:

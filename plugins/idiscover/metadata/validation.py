@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from idiscover.errors import ConfigError
 from idiscover.metadata.check_rules import CHECK_RULES, CHECK_RULES_WITH_SQL
+from idiscover.metadata.column_type_checks import COLUMN_TYPE_CHECKS
 from idiscover.metadata.filter_checks import FILTER_CHECKS
 from idiscover.metadata.models import Catalog
 from idiscover.metadata.object_checks import OBJECT_CHECKS, filters_without_object, same_salesforce_object_twice
@@ -17,7 +18,7 @@ from idiscover.metadata.table_checks import TABLE_CHECKS, cycles
 
 _OBJECT_CHECKS = (*OBJECT_CHECKS, *READ_CHECKS, *FILTER_CHECKS)
 _TABLE_CHECKS = (*TABLE_CHECKS, *CHECK_RULES)
-WITH_SQL = (*SQL_CHECKS, *CHECK_RULES_WITH_SQL)
+WITH_SQL = (*SQL_CHECKS, *COLUMN_TYPE_CHECKS, *CHECK_RULES_WITH_SQL)
 
 
 def problems(catalog: Catalog, unread: Collection[str] = (), sql: SqlInventory | None = None) -> list[ConfigError]:

@@ -43,6 +43,7 @@ def build(plan_path: Path) -> DAG:
     @task(
         task_id="publish",
         map_index_template="{{ subject }}",
+        max_active_tis_per_dag=1,  # a personal access token has one session: a second sign-in ends the first
         execution_timeout=timedelta(seconds=plan.context.tableau.job_timeout_seconds) + _BESIDE_THE_JOB,
         on_failure_callback=[lambda context: _after_failure(plan, context)],
     )

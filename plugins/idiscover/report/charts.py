@@ -6,6 +6,7 @@ title for screen readers, and stands beside a table of the same numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,10 +14,12 @@ from html import escape
 from math import floor, log10
 
 WIDTH, HEIGHT = 720, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 150, 14, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 150, 14, 34
 _LABEL_GAP = 14  # between two labels at the ends of lines
 _BAR, _BAR_GAP, _BAR_LEFT = 20, 8, 220
 COLOURS = 7  # of the page's variables --c0 … --c6
+
+_ZEROS = re.compile(r"\.0+(?!\d)")
 
 Value = Decimal | None
 Shown = Callable[[Decimal], str]
@@ -156,12 +159,18 @@ def _ticks(most: Decimal) -> list[Decimal]:
 
 
 def _grid(ticks: Sequence[Decimal], y: Y, shown: Shown) -> str:
+    texts = _as_whole_numbers([shown(tick) for tick in ticks])
     lines = [
         f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"></line>'
-        f'<text class="axis" x="{_LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{escape(shown(tick))}</text>'
-        for tick in ticks
+        f'<text class="axis" x="{_LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+        for tick, text in zip(ticks, texts, strict=True)
     ]
     return "".join(lines)
+
+
+def _as_whole_numbers(texts: Sequence[str]) -> Sequence[str]:
+    """Texts without decimals, if none of them has any but zeros: `20.0 %` becomes `20 %`."""
+    return [_ZEROS.sub("", text) for text in texts] if all(map(_ZEROS.search, texts)) else texts
 
 
 def _x_axis(labels: Sequence[str], x: X) -> str:

@@ -113,7 +113,8 @@ def _turnaround(figures: Figures) -> str:
     )[:_BARS]
     return _section(
         "Turnaround time",
-        "Days from order to result: the labs' medians, weighted by tested patients, by month.",
+        "Days from the sample's arrival to the result, by month: means of the labs' medians, each weighted"
+        " by all tested patients of its country, biomarker and month.",
         _by_month(figures, rates, "Mean turnaround time by month, days", _days),
         f"The slowest biomarkers, last 12 full months (at most {_BARS}).",
         bar_chart("Mean turnaround time by biomarker, days", bars, _days),
@@ -243,11 +244,11 @@ def _percent(value: Decimal) -> str:
 
 
 def _days(value: Decimal) -> str:
-    return f"{value:.1f}"
+    return f"{value:,.1f}"
 
 
 def _two(value: Decimal) -> str:
-    return f"{value:.2f}"
+    return f"{value:,.2f}"
 
 
 def _or_dash(value: Value, shown: Shown) -> str:

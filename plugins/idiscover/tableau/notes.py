@@ -24,11 +24,16 @@ class TableState:
 
 @dataclass(frozen=True)
 class Failure:
-    """A check whose newest outcome is a failure, in the countries where it is. No keys: they may tell of persons."""
+    """A check whose newest outcome is a failure, in the countries where it is. No keys: they may tell of persons.
+
+    Attributes:
+        origin: the table that it checks, where that is not the subject's own but one that it is made of.
+    """
 
     check: str
     severity: str
     countries: Sequence[str]
+    origin: str | None = None
 
 
 def certification_note(state: TableState | None, failures: Sequence[Failure]) -> str:
@@ -52,11 +57,18 @@ def stale_warning(state: TableState | None, failures: Sequence[Failure]) -> str 
     """What viewers are warned of; None where there is nothing.
 
     With severity fail, the rows of these countries are those of the last good load.
+
+    Args:
+        state: of the subject's table; None: nothing was loaded.
+        failures: of that table, and those that have stopped a table that it is made of.
     """
     faults = []
-    stopped = [failure for failure in failures if failure.severity == "fail"]
+    stopped = [failure for failure in failures if failure.severity == "fail" and failure.origin is None]
     if stopped:
         faults.append(f"the last load was refused, rows are those of the last good one ({_told(stopped)})")
+    before = [failure for failure in failures if failure.severity == "fail" and failure.origin is not None]
+    if before:
+        faults.append(f"what the rows are made of was refused, and is that of the last good load ({_told(before)})")
     warned = [failure for failure in failures if failure.severity != "fail"]
     if warned:
         faults.append(f"a check found something ({_told(warned)})")
@@ -66,7 +78,10 @@ def stale_warning(state: TableState | None, failures: Sequence[Failure]) -> str 
 
 
 def _told(failures: Sequence[Failure]) -> str:
-    return "; ".join(f"{failure.check} in {', '.join(sorted(failure.countries))}" for failure in failures)
+    return "; ".join(
+        f"{f'{failure.origin}: ' if failure.origin else ''}{failure.check} in {', '.join(sorted(failure.countries))}"
+        for failure in failures
+    )
 
 
 def _time(moment: datetime | None) -> str:

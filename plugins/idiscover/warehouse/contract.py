@@ -67,9 +67,10 @@ def parse_contract(text: str, where: str) -> Contract:
     try:
         document = json.loads(text)
         breaks = tuple(Break(item["version"], item["reason"], tuple(item["columns"])) for item in document["breaks"])
-        contract = Contract(document["version"], document["views"], breaks)
+        views = {view: dict(columns.items()) for view, columns in document["views"].items()}
+        contract = Contract(document["version"], views, breaks)
         is_sound = contract.version == 1 + len(breaks)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             "the contract on dm's views cannot be read",
             where=where,
@@ -135,6 +136,14 @@ def renewed(contract: Contract, views: Views, reason: str | None, where: str) ->
         raise next(problems(contract, views, where))
     if reason is None:
         return Contract(contract.version, views, contract.breaks)
+    if not reason.strip():
+        raise ConfigError(
+            "a break of the contract without a reason",
+            where=where,
+            got="an empty --accept",
+            expected="why nobody needs these columns",
+            remedy=f'say why: {COMMAND} --accept "why"',
+        )
     if not broken:
         raise ConfigError(
             "nothing breaks the contract",

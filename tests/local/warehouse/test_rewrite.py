@@ -108,7 +108,10 @@ def test_what_is_not_emulated_fails_by_name(sql: str, named: str) -> None:
          "create table t ( a varchar(256), b varchar(65535), c varchar(5), d numeric(18,0) )"),
         ("alter table t add column b varchar encode lzo default 'x'",
          "alter table t add column b varchar(256) default 'x'"),
-        ("alter table t alter sortkey (a)", "alter table t reset (fillfactor)"),
+        ("alter table t alter encode auto", "alter table t reset (fillfactor)"),
+        ("alter table t alter sortkey (a)",
+         "alter table t add constraint rs_attributes check"
+         " (rs.attributes('7b22736f72746b6579223a205b2261225d7d')) not valid"),
         ("create table t distkey(a) sortkey(a) as select nvl(1, 2) as a",
          "create table t as select coalesce(1, 2) as a"),
     ],

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from idiscover.aws.tableau_publishing import Wanted, bring
+from idiscover.aws import tableau_publishing
+from idiscover.aws.tableau_publishing import Wanted, bring, failures_of
 from idiscover.aws.tableau_site import tableau_site
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.metadata.environment import TableauSettings
+from idiscover.metadata.loading import FolderReader, load_catalog, parse_context
 from idiscover.metadata.models import Owner
 from idiscover.metadata.subjects import SubjectSpec
+from idiscover.report.figures import FailedCheck
 from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
 
 from tests.support.tableau_server import SITE, TOKEN_NAME, TOKEN_VALUE, TableauState, running_tableau
+from tests.unit.metadata_samples import REPOSITORY
 
 SUBJECT = SubjectSpec(
     subject="tests",
@@ -113,6 +119,53 @@ def test_a_failed_check_is_a_warning_until_it_passes(tableau: Tableau) -> None:
     assert tableau.source.warning is None and tableau.source.note.endswith("No check has failed.")
 
 
+def test_a_subject_whose_table_is_not_in_the_warehouse_is_not_published(
+    tableau: Tableau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Metadata may be ahead of the last deploy; a data source without fields would take the place of a good one."""
+    place = REPOSITORY / "context" / "local.yaml"
+    context = parse_context(place.read_text(encoding="utf-8"), str(place))
+    context = context.model_copy(update={"secrets": context.secrets.model_copy(update={"tableau": "tableau"})})
+    login = {"host": "warehouse.example.com", "port": "5439", "dbname": "idiscover"}
+    secrets = {"tableau": tableau.secret, context.secrets.redshift: login}
+    catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
+    monkeypatch.setattr(tableau_publishing, "read_secret", lambda name, _region: secrets[name])
+    monkeypatch.setattr(tableau_publishing, "open_job_metadata", lambda _context: nullcontext())
+    monkeypatch.setattr(tableau_publishing, "newest_failures", lambda _metadata: [])
+    monkeypatch.setattr(tableau_publishing.postgres, "connect", lambda *_: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(tableau_publishing, "_types", lambda *_: {})
+    with pytest.raises(ConfigError, match=r"not in the warehouse(.|\n)*dm\.dm_lab_360"):
+        tableau_publishing.publish_subjects([catalog.subjects["lab_360"]], catalog, context, print)
+    assert tableau.state.requests == []
+
+
+def test_what_has_stopped_a_table_before_it_is_told_of_a_mart() -> None:
+    """A mart over a fact whose slice was refused is whole, but old; a warning of the fact's is no concern of it."""
+    catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
+    day = date(2026, 1, 5)
+    failed = [
+        FailedCheck("dm.fact_testing_volume", "unique_key", "fail", day, ("DE",)),
+        FailedCheck("itg.biomarker", "not_null", "fail", day, ("ZZ",)),
+        FailedCheck("dm.fact_testing_volume", "row_count", "warn", day, ("FR",)),
+        FailedCheck("dm.fact_interaction", "unique_key", "fail", day, ("FR",)),
+        FailedCheck("dm.dm_testing_uptake", "rates_are_at_most_1", "warn", day, ("GB",)),
+    ]
+    found = failures_of("dm.dm_testing_uptake", failed, catalog)
+    assert [(item.check, item.origin) for item in found] == [
+        ("rates_are_at_most_1", None),
+        ("unique_key", "dm.fact_testing_volume"),
+        ("not_null", "itg.biomarker"),
+    ]
+    assert stale_warning(STATE, found) == (
+        "iDiscover: what the rows are made of was refused, and is that of the last good load"
+        " (dm.fact_testing_volume: unique_key in DE; itg.biomarker: not_null in ZZ);"
+        " a check found something (rates_are_at_most_1 in GB)"
+    )
+    note = certification_note(STATE, found)
+    assert "dm.fact_testing_volume: unique_key in DE" in note and "No check has failed" not in note
+    assert failures_of("dm.dm_data_freshness", failed, catalog) == [], "it counts them"
+
+
 def test_warnings_of_people_stay(tableau: Tableau) -> None:
     tableau.bring()
     by_hand = {"type": "MAINTENANCE", "message": "moves on Friday", "isActive": "true", "isSevere": "false"}
@@ -184,11 +237,48 @@ def test_who_may_not_is_told_and_no_secret_is_shown(
     assert [secret for secret in (TOKEN_VALUE, "pat-of-yesterday", READER[1]) if secret in told] == []
 
 
+@pytest.mark.parametrize("status", [409, 500])
+def test_what_the_server_repeats_of_a_secret_is_not_told(tableau: Tableau, status: int) -> None:
+    tableau.secret |= dict(zip(("reader_username", "reader_password"), READER, strict=True))
+    tableau.state.fail_next, tableau.state.fault = status, f"cannot log in with {READER[1]}, {TOKEN_VALUE}"
+    with pytest.raises(IdiscoverError, match="cannot log in with …, …"):
+        tableau.bring()
+
+
+def test_a_session_that_another_sign_in_has_ended_is_tried_again(tableau: Tableau) -> None:
+    """A personal access token has one session at a time: `idiscover tableau publish` beside the DAG."""
+    with (
+        pytest.raises(RetriableError, match=r"ended the session(.|\n)*let nobody else"),
+        tableau_site(tableau.secret, SETTINGS) as site,
+    ):
+        tableau.bring()
+        site.project_id()
+    assert tableau.bring() == "as it was, certified"
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["http://a", "https://", "https://a/#/site/lab", "https://a/site", "https://a:99999", "https://me:s3cret@a", "a"],
+)
+def test_an_address_that_is_none_is_told_without_a_login_in_it(server: str) -> None:
+    with (
+        pytest.raises(ConfigError, match="https only") as refused,
+        tableau_site({"server": server, "token_name": "a", "token_value": "b"}, SETTINGS),
+    ):
+        pass
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_page_instead_of_an_answer_may_be_over_soon(tableau: Tableau) -> None:
+    """Such as a proxy's, with status 200."""
+    tableau.state.page = b"<html><body>Back at noon"
+    with pytest.raises(RetriableError, match="does not answer"):
+        tableau.bring()
+
+
 def test_a_server_that_is_not_there_may_come_back() -> None:
     secret = {"server": "https://127.0.0.1:9", "token_name": "a", "token_value": "b"}
     with pytest.raises(RetriableError, match="does not answer"), tableau_site(secret, SETTINGS):
-        pass
-    with pytest.raises(ConfigError, match="https only"), tableau_site({**secret, "server": "http://a"}, SETTINGS):
         pass
     with pytest.raises(ConfigError, match=r"secret is incomplete(.|\n)*token_value"), tableau_site({}, SETTINGS):
         pass

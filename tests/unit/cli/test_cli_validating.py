@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,22 @@ def test_contexts_that_are_named_are_checked_and_no_others(samples: Path, tmp_pa
     assert f"  where: {place}:" in said.output and "1 mistake in 1 file" in said.output
     place.write_bytes(b"environment: \xe4\n")
     assert _run("validate", "--metadata", str(samples), "--context", str(place)).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"ada,Uk", r"a country code is none(.|\n)*where: \S*local\.entitlement\.csv:2"),
+        (b"\xe4da,DE", r"the file is not UTF-8(.|\n)*where: \S*local\.entitlement\.csv:2:1"),
+        (b'"ada,DE', r"a row cannot be read(.|\n)*where: \S*local\.entitlement\.csv:2"),
+    ],
+)
+def test_the_entitlement_beside_a_context_is_checked(line: bytes, told: str, samples: Path, tmp_path: Path) -> None:
+    place = tmp_path / "local.yaml"
+    shutil.copy(REPOSITORY / "context" / "local.yaml", place)
+    (tmp_path / "local.entitlement.csv").write_bytes(b"user_name,country_code\n" + line + b"\n")
+    said = _run("validate", "--metadata", str(samples), "--root", str(tmp_path), "--context", str(place))
+    assert said.exit_code == 1 and re.search(told, said.output), said.output
 
 
 @dataclass

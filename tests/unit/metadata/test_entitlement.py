@@ -12,13 +12,20 @@ HEAD = "user_name,country_code\n"
 
 
 def test_rows_are_read_in_their_order_and_names_in_lower_case() -> None:
-    text = f'\ufeff{HEAD}Ada@Example.com,*\n\n"o\'neil, bo",DE\nbo,ZZ\n'
+    text = f'\ufeff{HEAD}Ada@Example.com,*\n\n"o\'neil, bo",DE\nbo,ZZ\nbo,XK\n'
     assert parse_entitlements(text, "f") == (
         Entitlement("ada@example.com", "*"),
         Entitlement("o'neil, bo", "DE"),
         Entitlement("bo", "ZZ"),
+        Entitlement("bo", "XK"),
     )
     assert parse_entitlements(HEAD, "f") == ()
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_lines_may_end_as_on_other_systems(end: str) -> None:
+    text = f"{HEAD}ada,DE\nbo,FR\n".replace("\n", end)
+    assert parse_entitlements(text, "f") == (Entitlement("ada", "DE"), Entitlement("bo", "FR"))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +39,13 @@ def test_rows_are_read_in_their_order_and_names_in_lower_case() -> None:
         (f"{HEAD}{'ä' * 161},DE\n", "f:2", "322 bytes"),
         (f"{HEAD}ada,de\n", "f:2", "de"),
         (f"{HEAD}ada,DEU\n", "f:2", "DEU"),
-        (f"{HEAD}ada,DE\nbo,FR\nADA,DE\n", "f:4", "ADA,DE"),
+        (f"{HEAD}ada,DE\nbo,FR\nADA,DE\n", "f:4", "DE"),
+        ("ada@example.com,DE\n", "f:1", "a row of a person"),
+        (f"{HEAD}ada,DE\n\u200bbo,FR\n", "f:3", "U+200B at position 1"),
+        (f"{HEAD}a\x00da,DE\n", "f:2", "U+0000 at position 2"),
+        (f'{HEAD}"ada,DE\nbo,FR\n', "f:3", "unexpected end of data"),
+        (f'{HEAD}"a"da,DE\n', "f:2", "',' expected after '\"'"),
+        (f"{HEAD}{'a' * 200_000},DE\n", "f:2", "field larger than field limit (131072)"),
     ],
 )
 def test_the_line_that_is_wrong_is_named(text: str, place: str, got: str) -> None:

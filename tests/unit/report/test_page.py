@@ -119,3 +119,12 @@ def test_only_checks_that_are_declared_are_told_once_each_and_without_keys() -> 
         catalog,
     )
     assert told == [FailedCheck("dm.dim_lab", "unique_key", "fail", date(2026, 1, 6), ("DE", "FR"))]
+
+
+def test_an_axis_of_whole_numbers_has_no_decimals() -> None:
+    def labels(most: str) -> list[str]:
+        svg = line_chart("rates", ["2026-01"], [Line("all", [Decimal(most)])], lambda value: f"{value * 100:.1f} %")
+        return re.findall(r'text-anchor="end">([^<]+)<', svg)
+
+    assert labels("0.9") == ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]
+    assert labels("0.11") == ["0.0 %", "2.5 %", "5.0 %", "7.5 %", "10.0 %", "12.5 %"]

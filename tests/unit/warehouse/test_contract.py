@@ -80,10 +80,22 @@ def test_what_is_new_or_wider_has_to_be_written_and_breaks_nothing() -> None:
         renewed(BEFORE, views, "for fun", "f")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1, "breaks": [], "views"', '{"version": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", '{"version": 1, "breaks": [], "views"', '{"version": 1}'),
+        '{"version": 1, "breaks": [], "views": []}',
+        '{"version": 1, "breaks": [], "views": {"dm.v_a": "id"}}',
+    ],
+)
 def test_what_is_no_contract_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         parse_contract(text, "f")
+
+
+def test_a_break_needs_a_reason() -> None:
+    with pytest.raises(ConfigError, match="without a reason"):
+        renewed(BEFORE, {}, " ", "f")
 
 
 def test_a_version_raised_by_hand_is_refused() -> None:
