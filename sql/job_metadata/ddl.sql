@@ -169,6 +169,7 @@ create table if not exists job.check_result (
     primary key (claim_id, country_codes, check_name)
 );
 create index if not exists check_result_by_table on job.check_result (table_name, check_name, checked_at_utc);
+create index if not exists check_result_failed on job.check_result (table_name, check_name) where state = 'failed';
 
 -- An input of a table has arrived. grain: target, input, run_kind, order_date, source_id.
 create table if not exists job.input_arrival (

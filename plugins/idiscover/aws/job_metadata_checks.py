@@ -103,13 +103,16 @@ def newest_failures_seen_by(cursor: Cursor) -> list[StoredResult]:
     A check that is not declared any more, and a country that has gone, keep their last word: whoever asks knows which
     checks there are.
     """
+    # what has failed at any time first: results are kept for ever, and most of them passed
     cursor.execute(
-        "select table_name, check_name, kind, severity, failing_count, sample_keys, query, country_code, run_id,"
-        " order_date, checked_at_utc from (select distinct on (result.table_name, result.check_name, country_code)"
-        " result.*, country_code from job.check_result as result cross join unnest(result.country_codes)"
-        " as country_code order by result.table_name, result.check_name, country_code, result.checked_at_utc desc,"
-        " result.claim_id desc) as newest where state = %s order by 1, 2, 8",
-        [FAILED],
+        "select newest.table_name, newest.check_name, kind, severity, failing_count, sample_keys, query, country_code,"
+        " run_id, order_date, checked_at_utc from (select distinct table_name, check_name, country_code"
+        " from job.check_result cross join unnest(country_codes) as country_code where state = %s) as once"
+        " cross join lateral (select * from job.check_result as result where result.table_name = once.table_name"
+        " and result.check_name = once.check_name and once.country_code = any(result.country_codes)"
+        " order by result.checked_at_utc desc, result.claim_id desc limit 1) as newest where state = %s"
+        " order by 1, 2, 8",
+        [FAILED, FAILED],
     )
     return [
         StoredResult(

@@ -25,7 +25,9 @@ _MORE = re.compile(r"--\s{2,}(\S.*)")
 _TABLE = re.compile(r"[a-z]+\.[a-z0-9_]+")
 _NEEDED = ("Purpose", "Tables", "Back")
 # an opening of what may hold a semicolon, or a semicolon
-_PIECE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|\$\$.*?\$\$|;", re.DOTALL)
+_PIECE = re.compile(
+    r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|\$(?P<tag>[a-zA-Z_]*)\$.*?\$(?P=tag)\$|;", re.DOTALL
+)
 _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 # "ALTER TABLE ALTER COLUMN cannot run inside a transaction block", and others that say so
 _ALONE = re.compile(r"\s*(?:alter\s+table\s+\S+\s+(?:alter\s+column|append)|vacuum)\b", re.IGNORECASE)

@@ -103,9 +103,9 @@ def _columns(before: TableShape, after: TableShape, known: TableShape) -> Iterat
         if standing is None:
             yield _missing(after, name, column, gone)
         elif standing.type != column.type:
-            yield _other_type(after, name, standing, column)
+            yield _other_type(before, after, name)
         elif standing.not_null != column.not_null:
-            yield _other_nullability(after, name, column)
+            yield _other_nullability(before, after, name)
     for name, column in before.columns.items():
         if name not in after.columns:
             yield _left_over(after, name, column)
@@ -129,7 +129,8 @@ def _missing(table: TableShape, name: str, column: Column, gone: Mapping[str, Co
     return TableChange(table.name, name, ChangeKind.ADD_COLUMN, f"{name} {column.type}", f"{add};")
 
 
-def _other_type(table: TableShape, name: str, before: Column, after: Column) -> TableChange:
+def _other_type(standing: TableShape, table: TableShape, name: str) -> TableChange:
+    before, after = standing.columns[name], table.columns[name]
     what = f"{name}: {before.type} → {after.type}"
     sizes = _varchar_size(before.type), _varchar_size(after.type)
     if sizes[0] is not None and sizes[1] is not None and before.not_null == after.not_null:
@@ -140,14 +141,15 @@ def _other_type(table: TableShape, name: str, before: Column, after: Column) -> 
         return TableChange(table.name, name, ChangeKind.SHORTER_COLUMN, what, alter, why)
     why = "Redshift changes no other type than the length of a VARCHAR in place"
     if after.not_null or name in _key_columns(table):
-        return TableChange(table.name, name, ChangeKind.RETYPE, what, _copy_sql(table, {name: after}), why)
+        return TableChange(table.name, name, ChangeKind.RETYPE, what, _copy_sql(standing, table, {name: after}), why)
     return TableChange(table.name, name, ChangeKind.RETYPE, what, _swap_sql(table.name, name, after.type), why)
 
 
-def _other_nullability(table: TableShape, name: str, after: Column) -> TableChange:
+def _other_nullability(standing: TableShape, table: TableShape, name: str) -> TableChange:
+    after = table.columns[name]
     what = f"{name}: {'nullable → not null' if after.not_null else 'not null → nullable'}"
     why = "Redshift neither sets nor drops NOT NULL in place"
-    return TableChange(table.name, name, ChangeKind.NULLABILITY, what, _copy_sql(table, {name: after}), why)
+    return TableChange(table.name, name, ChangeKind.NULLABILITY, what, _copy_sql(standing, table, {name: after}), why)
 
 
 def _left_over(table: TableShape, name: str, column: Column) -> TableChange:
@@ -201,21 +203,23 @@ def _swap_sql(table: str, name: str, kind: str) -> str:
     )
 
 
-def _copy_sql(table: TableShape, cast: Mapping[str, Column]) -> str:
+def _copy_sql(standing: TableShape, table: TableShape, cast: Mapping[str, Column]) -> str:
     """A table of the wanted form is filled, and takes the name; the deploy makes views and grants on it anew.
 
+    Columns that do not stand yet have no values to copy: they stay null, or a person says what else.
     Nobody writes it meanwhile: rows that came between the copy and the drop would be lost. Without `cascade`: what
     other people have built on it stops the migration, and does not go without a word.
     """
-    schema, _, name = table.name.partition(".")
+    schema, _, bare_name = table.name.partition(".")
     ddl = table.ddl[table.ddl.lower().find("create table") :].strip().removesuffix(";")
     made = ddl.replace(table.name, f"{table.name}__new", 1)
-    values = [f"cast({quoted(one)} as {cast[one].type})" if one in cast else quoted(one) for one in table.columns]
+    names = [name for name in table.columns if name in standing.columns]
+    values = [f"cast({quoted(one)} as {cast[one].type})" if one in cast else quoted(one) for one in names]
     return (
         f"lock {table.name};\n"
         f"{_without_view(table.name)}{made};\n"
-        f"insert into {table.name}__new ({', '.join(map(quoted, table.columns))})\n"
+        f"insert into {table.name}__new ({', '.join(map(quoted, names))})\n"
         f"select {', '.join(values)}\nfrom {table.name};\n"
         f"drop table {table.name};\n"
-        f"alter table {schema}.{name}__new rename to {name};"
+        f"alter table {schema}.{bare_name}__new rename to {bare_name};"
     )

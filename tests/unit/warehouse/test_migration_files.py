@@ -43,6 +43,10 @@ def test_semicolons_that_end_nothing() -> None:
     assert list(split_statements(text)) == [
         "-- a; b\nselect ';', \"a;b\", 'it''s; so' /* c; d */", "select $$x; y$$",
     ]  # fmt: skip
+    text = r"select 'it\'s; so', 'C:\\'; select $body$x; $$y;$$ $body$; select 1"
+    assert list(split_statements(text)) == [
+        r"select 'it\'s; so', 'C:\\'", "select $body$x; $$y;$$ $body$", "select 1",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

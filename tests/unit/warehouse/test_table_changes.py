@@ -124,6 +124,13 @@ def test_rows_that_come_beside_a_copy_are_not_lost() -> None:
     assert change.sql.startswith("lock itg.lab;\n")
 
 
+def test_a_copy_takes_what_stands_and_not_what_the_same_release_adds() -> None:
+    (change,) = [
+        change for change in changes("id int, fee int", "id int, city date, fee int not null") if change.needs_migration
+    ]
+    assert 'itg.lab__new ("id", "fee")\nselect "id", cast("fee" as integer)\n' in change.sql
+
+
 def test_the_view_of_entitlements_stands_on_countries_too() -> None:
     shape = TableShape("dm.dim_country", {"a": Column("date")})
     wanted = replace(shape, columns={"a": Column("integer")})
