@@ -11,10 +11,10 @@ from psycopg2.extensions import cursor as Cursor
 from idiscover.aws.postgres import describe
 from idiscover.errors import ConfigError
 from idiscover.metadata.entitlement import Entitlement
+from idiscover.metadata.sql_types import normal_type
 from idiscover.warehouse import entitlement
 from idiscover.warehouse.grants import ROLE_STANDS, create_role
 from idiscover.warehouse.release import VIEW, ReleaseStatement, view_names
-from idiscover.warehouse.table_shapes import normal_type
 from idiscover.warehouse.views import VIEW_PREFIX, columns_of, reads_from
 
 _STANDING = """\

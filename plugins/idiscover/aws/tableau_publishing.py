@@ -18,12 +18,12 @@ from idiscover.aws.tableau_site import TableauSite, has_fingerprint, tableau_sit
 from idiscover.errors import ConfigError
 from idiscover.metadata.models import Catalog, Context
 from idiscover.metadata.sql_inventory import SqlColumn
+from idiscover.metadata.sql_types import normal_type
 from idiscover.metadata.subjects import SubjectSpec
 from idiscover.metadata.table_columns import ViewColumn, view_columns
 from idiscover.report.figures import FailedCheck
 from idiscover.tableau.data_source import Warehouse, render_data_source
 from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
-from idiscover.warehouse.table_shapes import normal_type
 from idiscover.warehouse.views import view_of
 
 _STATE = """

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from idiscover.metadata.sql_types import normal_type
+
 PROCEDURES, DM_TABLES = "procedures", "ddl/dm"
 
 _PROCEDURE = re.compile(r"create or replace procedure\s+([a-z0-9_]+\.[a-z0-9_]+)\s*\((.*?)\)\s*as\b", re.DOTALL)
@@ -24,7 +26,7 @@ class SqlColumn:
     """A column as its DDL has it.
 
     Attributes:
-        type: in lower case, without blanks in its brackets: `numeric(30,6)`.
+        type: as `normal_type` has it, but without blanks in its brackets: `numeric(30,6)`.
         is_nullable: whether it may be null.
     """
 
@@ -72,7 +74,7 @@ class SqlInventory:
 def _columns(text: str) -> dict[str, SqlColumn]:
     """Of what stands between the brackets of a CREATE TABLE, a column on each line."""
     return {
-        name: SqlColumn("".join(type_.split()) if "(" in type_ else type_.strip(), "not null" not in rest)
+        name: SqlColumn(normal_type(type_).replace(", ", ","), "not null" not in rest)
         for name, type_, rest in _COLUMN.findall(text)
     }
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from idiscover.errors import ConfigError
+from idiscover.metadata.sql_types import normal_type
 
 # schemaname, tablename, column, type, distkey, sortkey, notnull; it shows tables of the search path alone
 STANDING_SQL = (
@@ -25,20 +26,6 @@ _COLUMN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _KEY = r"\b{word}\s*\(([^)]*)\)"
-_SYNONYMS = {
-    "character varying": "varchar",
-    "character": "char",
-    "bpchar": "char",
-    "timestamp without time zone": "timestamp",
-    "timestamp with time zone": "timestamptz",
-    "bool": "boolean",
-    "decimal": "numeric",
-    "int": "integer",
-    "int4": "integer",
-    "int8": "bigint",
-    "int2": "smallint",
-}
-_DEFAULT_SIZES = {"varchar": "(256)", "char": "(1)", "numeric": "(18, 0)"}
 
 
 @dataclass(frozen=True)
@@ -65,15 +52,6 @@ class TableShape:
     dist_key: str | None = None
     sort_key: tuple[str, ...] = ()
     ddl: str = field(default="", compare=False)  # what makes it; empty of one that was read from the warehouse
-
-
-def normal_type(text: str) -> str:
-    """A type as `types.column_type` writes it: `CHARACTER VARYING(80)` is `varchar(80)`."""
-    name, _, size = text.strip().lower().partition("(")
-    name = _SYNONYMS.get(name.strip(), name.strip())
-    if not size:
-        return name + _DEFAULT_SIZES.get(name, "")
-    return f"{name}({', '.join(part.strip() for part in size.rstrip(') ').split(','))})"
 
 
 def shape_of(ddl: str) -> TableShape | None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from idiscover.metadata.models import Catalog, Family, TableSpec
 from idiscover.metadata.sql_inventory import SqlInventory
+from idiscover.metadata.sql_types import normal_type
 from idiscover.metadata.table_columns import ViewColumn, view_columns
 from idiscover.warehouse import entitlement
-from idiscover.warehouse.table_shapes import normal_type
 from idiscover.warehouse.types import literal, quoted
 
 VIEW_PREFIX = "v_"
