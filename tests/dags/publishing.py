@@ -60,7 +60,7 @@ class Rehearsal:
         for path, text in sample_files().items():
             self.put(f"metadata/{path}", text)
         # what a deploy brings first
-        (plan,) = render_publish_files(sample_context()).values()
+        (plan,) = render_publish_files(sample_context(), {}).values()
         self.put(f"dags/generated/{PUBLISH_DAG_ID}.json", plan, DAGS)
         dag = (REPOSITORY / "dags" / f"{PUBLISH_DAG_ID}.py").read_text(encoding="utf-8")
         self.put(f"dags/{PUBLISH_DAG_ID}.py", dag, DAGS)

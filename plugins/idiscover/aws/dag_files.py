@@ -56,11 +56,14 @@ class CompileReport:
 
 def generated_files(plans: Sequence[Plan], catalog: Catalog, context: Context) -> dict[str, str]:
     """File name → text of all that is generated: DAGs of plans and of the environment, the plan of `publish_dags`."""
+    told = {path for plan in plans for path in plan.header.metadata_versions}
     return {
         **render_dag_files(plans),
         **render_sweep_files(context),
         **render_tableau_files(catalog.subjects, context),
-        **render_publish_files(context),
+        **render_publish_files(
+            context, {path: catalog.versions[path] for path in catalog.versions if path not in told}
+        ),
     }
 
 

@@ -71,7 +71,8 @@ def _versions_of_plans(target: Target) -> dict[str, str]:
 def _versions_of_plan(name: str, text: str) -> dict[str, str]:
     """Path → version of the files that a plan was made from; none if somebody has broken it: it is written anew."""
     try:
-        return dict(json.loads(text).get("header", {}).get("metadata_versions", {}))
+        plan = json.loads(text)
+        return dict(plan.get("header", plan).get("metadata_versions", {}))  # a plan of no table has no header
     except (ValueError, AttributeError, TypeError) as error:
         log.warning("the plan %s does not say what it was made from: %s", name, error)
         return {}
