@@ -51,7 +51,7 @@ def test_what_is_imported_is_not_looked_at_again_and_later_garbage_is_still_foun
         assert frozen > 10_000 and len(gc.get_objects()) < frozen / 10
         node = weakref.ref(Node())
         freeze_objects()
-        assert gc.get_freeze_count() == frozen, "once"
+        assert gc.get_freeze_count() <= frozen, "once; what was frozen may go all the same, by its last reference"
         gc.collect()
         assert node() is None
     finally:
