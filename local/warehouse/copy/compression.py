@@ -58,13 +58,13 @@ def decompressor(compression: str) -> Callable[[], Any]:
         return lambda: module.decompressobj(wbits=31)
     if compression == "bzip2":
         return bz2.BZ2Decompressor
-    module = _first_module(*_ZSTD_MODULES)
+    module = zstd_module()
     if module is not None:
         return module.ZstdDecompressor
     package = _first_module("zstandard")
     if package is not None:
         return lambda: package.ZstdDecompressor().decompressobj()
-    library = _zstd_library()
+    library = _unpacking_library()
     if library is not None:
         return lambda: LibraryZstd(library)
     raise not_emulated("COPY option ZSTD without Python 3.14, backports.zstd, zstandard or the system's libzstd")
@@ -79,11 +79,21 @@ def _first_module(*names: str) -> Any:
     return None
 
 
-def _zstd_library() -> Any:
+def zstd_module() -> Any:
+    """Python's own zstd, or its backport; None where neither is there."""
+    return _first_module(*_ZSTD_MODULES)
+
+
+def zstd_library() -> Any:
+    """The system's libzstd, its functions not yet described; None where there is none."""
     name = ctypes.util.find_library("zstd")
-    if name is None:
+    return None if name is None else ctypes.CDLL(name)
+
+
+def _unpacking_library() -> Any:
+    library = zstd_library()
+    if library is None:
         return None
-    library = ctypes.CDLL(name)
     library.ZSTD_createDStream.restype = ctypes.c_void_p
     library.ZSTD_freeDStream.argtypes = [ctypes.c_void_p]
     library.ZSTD_decompressStream.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]

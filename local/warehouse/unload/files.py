@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import bz2
 import ctypes
-import ctypes.util
 import gzip
-import importlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Self
 
+from ..copy.compression import zstd_library, zstd_module
 from ..errors import SqlError, not_emulated
 from .statement import UnloadCommand
 
@@ -156,15 +155,12 @@ class _Frames:
 
 def _zstd() -> Callable[[bytes], bytes]:
     """Python's own zstd from 3.14 on, its backport, or the system's library."""
-    for module in ("compression.zstd", "backports.zstd"):
-        try:
-            return importlib.import_module(module).compress  # type: ignore[no-any-return]
-        except ModuleNotFoundError:
-            continue
-    name = ctypes.util.find_library("zstd")
-    if name is None:
+    module = zstd_module()
+    if module is not None:
+        return module.compress  # type: ignore[no-any-return]
+    library = zstd_library()
+    if library is None:
         raise not_emulated("UNLOAD option ZSTD without Python 3.14, the package backports.zstd or the system's libzstd")
-    library = ctypes.CDLL(name)
     library.ZSTD_compressBound.restype = library.ZSTD_compress.restype = ctypes.c_size_t
 
     def compress(data: bytes) -> bytes:
