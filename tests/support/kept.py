@@ -61,12 +61,22 @@ class LentConnection:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
+    @property
+    def cursor_factory(self) -> type[extensions.cursor] | None:
+        """As a connection's own, which only the connection itself heeds."""
+        return self._connection.cursor_factory
+
+    @cursor_factory.setter
+    def cursor_factory(self, factory: type[extensions.cursor] | None) -> None:
+        self._connection.cursor_factory = factory
+
     def close(self) -> None:
         """Give it back: nothing open, nothing locked."""
         if self._connection.closed:
             return
         self._connection.rollback()
         self._connection.set_session(isolation_level="DEFAULT")
+        self._connection.cursor_factory = None
         if self._connection.info.dbname == "jobmeta":
             with self._connection, self._connection.cursor() as cursor:
                 cursor.execute("select pg_advisory_unlock_all()")

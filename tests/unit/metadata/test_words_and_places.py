@@ -115,7 +115,7 @@ def test_sql_is_read_as_it_is_written(tmp_path: Path) -> None:
             "dm.a": {
                 "id": SqlColumn("varchar(18)", is_nullable=False),
                 "order": SqlColumn("numeric(30,6)"),
-                "at": SqlColumn("timestamp with time zone"),
+                "at": SqlColumn("timestamptz"),  # one name per type
             }
         },
     )
