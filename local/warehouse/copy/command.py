@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .. import wire
@@ -35,7 +34,6 @@ class CopyContext:
     """What a session's COPYs share with the rest of the front."""
 
     journal: Journal
-    query_ids: Iterator[int]
     user: str
     canceled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -97,7 +95,7 @@ class Load:
             raise SqlError("canceling statement due to user request", code=QUERY_CANCELED)
 
 
-async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyContext) -> str:
+async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyContext, query_id: int) -> str:
     """Carry a COPY out and return its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_copy(sql)
     started = time.monotonic()
@@ -105,7 +103,7 @@ async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyCo
     if own_transaction:
         await upstream.run("begin")
     try:
-        load, count = await _load(command, upstream, context)
+        load, count = await _load(command, upstream, context, query_id)
         if own_transaction:
             await upstream.run("commit")
     except (SqlError, asyncio.CancelledError):
@@ -120,11 +118,11 @@ async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyCo
     return "COPY"
 
 
-async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext) -> tuple[Load, int]:
+async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext, query_id: int) -> tuple[Load, int]:
     table_oid, columns = await target_columns(command, upstream)
     source = await asyncio.to_thread(S3Source, command)
     files = await asyncio.to_thread(source.files)
-    load = Load(command, next(context.query_ids), table_oid, columns, source, files, upstream, context.canceled)
+    load = Load(command, query_id, table_oid, columns, source, files, upstream, context.canceled)
     was_empty = (await upstream.run(f"select not exists (select from {command.table})")).rows == [["t"]]
     if command.json is not None:
         load.match = await asyncio.to_thread(matcher, command.json, columns, source.read)
