@@ -35,6 +35,7 @@ async def serve(port: int, upstream: str, isolation: str) -> None:
         await stop.wait()
     finally:
         server.close()
+        await front.history.flush()
         log.info("the Redshift front ends")
 
 

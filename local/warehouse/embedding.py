@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .server import start
+from .server import Front, start
 
 HOST = "127.0.0.1"
 
@@ -26,16 +26,17 @@ def running(upstream: str, *, port: int = 0, isolation: str = "statement") -> It
         try:
             yield front.listens_at[1]
         finally:
-            asyncio.run_coroutine_threadsafe(_end(server), loop).result()
+            asyncio.run_coroutine_threadsafe(_end(front, server), loop).result()
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
 
-async def _end(server: asyncio.Server) -> None:
+async def _end(front: Front, server: asyncio.Server) -> None:
     """Stop listening, and end the sessions that are there."""
     server.close()
+    await front.history.flush()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

@@ -9,7 +9,7 @@ import psycopg2
 
 HELPERS = Path(__file__).with_name("helpers")
 LOCK = 7316001
-QUERY_IDS_PER_START = 1_000_000
+QUERY_IDS_PER_START = 10_000_000
 
 
 def install(upstream: str) -> int:

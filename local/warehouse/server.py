@@ -15,6 +15,7 @@ from .copy.command import CopyContext
 from .copy.journal import Journal
 from .errors import SqlError
 from .faults import Faults
+from .history import History
 from .installation import install
 from .rewrite import rewrite_dynamic
 from .session import Session
@@ -56,7 +57,7 @@ class Front:
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 5432
         self.database = unquote(parts.path.lstrip("/"))
         self.journal = Journal(self.upstream)
-        self.query_ids = itertools.count(self.first_query_id)
+        self.history = History(self.journal, itertools.count(self.first_query_id))
         self.faults = Faults()
         self.secret = secrets.token_hex(16)
 
@@ -108,8 +109,8 @@ class Front:
             "rs.front_connection": service_connection(*self.listens_at, self.secret),
         }
         up_writer.write(wire.startup_packet(wire.PROTOCOL_3 << 16, settings))
-        context = CopyContext(self.journal, self.query_ids, parameters.get("user", ""))
-        session = Session(reader, writer, upstream, context, self.faults)
+        context = CopyContext(self.journal, parameters.get("user", ""))
+        session = Session(reader, writer, upstream, context, self.faults, self.history)
         self.sessions.add(session)
         pump = asyncio.create_task(upstream.pump())
         serving = asyncio.create_task(session.run())

@@ -10,6 +10,7 @@ from . import wire
 from .copy.command import CopyContext, run_copy
 from .errors import SqlError
 from .faults import FaultKind, Faults, serialization_failure
+from .history import Execution, History
 from .rewrite import Action, Statement, join, rewrite_script
 from .unload.command import run_unload
 from .upstream import Asked, Client, Pending, Result, Upstream
@@ -25,7 +26,7 @@ _ASKED = {b"B": Asked.BIND, b"D": Asked.DESCRIBE, b"E": Asked.EXECUTE, b"C": Ask
 
 @dataclass
 class Prepared:
-    """The special statements among a session's prepared statements and portals, by name."""
+    """A session's prepared statements and portals, by name."""
 
     statements: dict[bytes, Statement] = field(default_factory=dict)
     portals: dict[bytes, Statement] = field(default_factory=dict)
@@ -55,9 +56,10 @@ class Session:
         upstream: Upstream,
         context: CopyContext,
         faults: Faults,
+        history: History,
     ) -> None:
         self._reader, self._client, self._upstream, self._context = reader, client, upstream, context
-        self._faults = faults
+        self._faults, self._history = faults, history
         self._prepared = Prepared()
         self._skipping = False  # a special statement failed in the extended protocol: ignore all until Sync
         self._sent_since_sync: set[bytes] = set()
@@ -93,14 +95,19 @@ class Session:
         else:
             await self._forward(kind, data)
 
-    async def _forward(self, kind: bytes, data: bytes) -> None:
+    async def _forward(self, kind: bytes, data: bytes, executions: list[Execution] | None = None) -> None:
         """Pass a message up as it came."""
         self._sent_since_sync.add(kind)
         if kind in _ASKED:
-            self._upstream.expect(Pending(_ASKED[kind]))
+            self._upstream.expect(Pending(_ASKED[kind], executions=executions))
         elif kind == b"F":
             self._upstream.expect(Pending(Asked.QUERY))
         await self._upstream.send(data)
+
+    def _begin(self, *statements: Statement) -> list[Execution]:
+        """What the history is to tell of statements that are sent now."""
+        user, process = self._context.user, self._upstream.process
+        return [self._history.begin(user, process, statement) for statement in statements]
 
     # -- the simple protocol
 
@@ -115,9 +122,11 @@ class Session:
             self._upstream.expect(Pending(Asked.QUERY, replace_error=error))
             await self._upstream.send(wire.query("!"))
             return
+        if any(statement.reads_history for statement in statements):
+            await self._history.flush()
         ordinary = all(statement.action is Action.UPSTREAM for statement in statements)
         if ordinary and (len(statements) == 1 or not any(statement.calls for statement in statements)):
-            self._upstream.expect(Pending(Asked.QUERY))
+            self._upstream.expect(Pending(Asked.QUERY, executions=self._begin(*statements)))
             await self._upstream.send(wire.query(join(statements)))
             if any(statement.begins for statement in statements):
                 await self._mark_block()
@@ -145,7 +154,7 @@ class Session:
         succeeded = True
         for statement in statements:
             if statement.action is Action.UPSTREAM:
-                succeeded = await self._pass(statement.sql)
+                succeeded = await self._pass(statement)
                 if statement.begins:
                     await self._upstream.attempt(MARK_BLOCK)
             else:
@@ -163,10 +172,10 @@ class Session:
             self._client.write(wire.error(result.error.fields()))
         return succeeded and result.error is None
 
-    async def _pass(self, sql: str) -> bool:
+    async def _pass(self, statement: Statement) -> bool:
         """One ordinary statement of a script: its answers go to the client, its ReadyForQuery does not."""
-        pending = self._upstream.expect(Pending(Asked.QUERY, hide_ready=True))
-        await self._upstream.send(wire.query(sql))
+        pending = self._upstream.expect(Pending(Asked.QUERY, hide_ready=True, executions=self._begin(statement)))
+        await self._upstream.send(wire.query(statement.sql))
         await pending.finished.wait()
         return not pending.failed
 
@@ -201,10 +210,10 @@ class Session:
         self._sent_since_sync.clear()
 
     def _parsed(self, name: bytes, statements: tuple[Statement, ...]) -> str:
-        """What PostgreSQL shall parse; special statements are remembered and a placeholder goes up."""
-        if len(statements) == 1 and (statements[0].action is not Action.UPSTREAM or statements[0].begins):
+        """What PostgreSQL shall parse; the statement is remembered, and for a special one a placeholder goes up."""
+        if len(statements) == 1:
             self._prepared.statements[name] = statements[0]
-            return statements[0].sql if statements[0].begins else PLACEHOLDER
+            return statements[0].sql if statements[0].action is Action.UPSTREAM else PLACEHOLDER
         if any(statement.action is not Action.UPSTREAM for statement in statements):
             raise SqlError("cannot insert multiple commands into a prepared statement", code="42601")
         return join(statements)
@@ -213,16 +222,19 @@ class Session:
         portal, rest = wire.split_cstring(data[5:])
         name, _ = wire.split_cstring(rest)
         self._prepared.portals.pop(portal, None)
-        if name in self._prepared.statements:
-            self._prepared.portals[portal] = self._prepared.statements[name]
+        statement = self._prepared.statements.get(name)
+        if statement is not None:
+            self._prepared.portals[portal] = statement
+            if statement.reads_history:
+                await self._history.flush()
         await self._forward(b"B", data)
 
     async def _execute(self, data: bytes) -> None:
         portal, _ = wire.split_cstring(data[5:])
         statement = self._prepared.portals.get(portal)
-        if statement is None or statement.begins:
-            self._begun = self._begun or statement is not None
-            await self._forward(b"E", data)
+        if statement is None or statement.action is Action.UPSTREAM:
+            self._begun = self._begun or (statement is not None and statement.begins)
+            await self._forward(b"E", data, None if statement is None else self._begin(statement))
             return
         await self._upstream.drain()
         if self._upstream.batch_failed or not await self._special(statement):
@@ -273,18 +285,21 @@ class Session:
 
     async def _special(self, statement: Statement) -> bool:
         """Run a special statement and tell the client how it went; everything asked before has been answered."""
+        (execution,) = self._begin(statement)
         try:
-            tag = await self._carry_out(statement)
+            tag = await self._carry_out(statement, execution.query_id)
         except SqlError as error:
+            execution.fail(error.code, error.message)
             await self._upstream.fail_transaction()
             self._client.write(wire.error(error.fields()))
             await self._client.drain()
             return False
+        execution.end(tag)
         self._client.write(wire.command_complete(tag))
         await self._client.drain()
         return True
 
-    async def _carry_out(self, statement: Statement) -> str:
+    async def _carry_out(self, statement: Statement, query_id: int) -> str:
         """The command tag of a special statement that was run. Raises SqlError."""
         if statement.action is Action.TRUNCATE:
             return await self._truncate(statement)
@@ -293,9 +308,9 @@ class Session:
                 "current transaction is aborted, commands ignored until end of transaction block", code="25P02"
             )
         if statement.action is Action.UNLOAD:
-            return await run_unload(statement.sql, self._upstream, self._client, next(self._context.query_ids))
+            return await run_unload(statement.sql, self._upstream, self._client, query_id)
         self._context.canceled.clear()
-        return await run_copy(statement.sql, self._upstream, self._client, self._context)
+        return await run_copy(statement.sql, self._upstream, self._client, self._context, query_id)
 
     async def _truncate(self, statement: Statement) -> str:
         """TRUNCATE commits the transaction in which it runs."""

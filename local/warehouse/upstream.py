@@ -16,10 +16,12 @@ from typing import Protocol, TypeVar
 
 from . import wire
 from .errors import SqlError, UpstreamError
+from .history import Execution
 from .translation import parameter_status, short_sasl_list, translate_error
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+DATA_ROW = ord("D")
 
 
 class Client(Protocol):
@@ -79,6 +81,7 @@ class Pending:
     replace_error: SqlError | None = None  # tell the client this instead of PostgreSQL's error
     hide_ready: bool = False  # the ReadyForQuery is kept back: the front goes on with the client's script
     capture: Result | None = None  # the front's own: nothing of it reaches the client
+    executions: list[Execution] | None = None  # the client's statements, for the history
     failed: bool = False
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     copy_ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -181,7 +184,7 @@ class Upstream:
         framer = wire.Framer()
         try:
             while chunk := await self._reader.read(wire.READ_BYTES):
-                passed = [self._answer(kind, data) for kind, data in framer.feed(chunk)]
+                passed = [self._answer(kind, data) for kind, data in framer.feed(chunk, DATA_ROW)]
                 down = b"".join(data for data in passed if data)
                 if down:
                     self.client.write(down)
@@ -202,8 +205,12 @@ class Upstream:
     def _answer(self, kind: int, data: bytes) -> bytes:
         """What of one answer the client shall see; keeps the books."""
         head = self._pending[0] if self._pending else None
-        if kind == 0x44 and head is not None and head.capture is None:  # a DataRow, by far the most frequent
-            return data
+        if kind == DATA_ROW and head is not None:  # one or more of them, by far the most frequent
+            if head.capture is None:
+                return data
+            for _, row in wire.Framer().feed(data):
+                self._keep(head, b"D", row[5:])
+            return b""
         letter = bytes([kind])
         if letter == b"K":
             self.backend_key = data[5:13]
@@ -217,6 +224,11 @@ class Upstream:
             return data
         if head.capture is not None:
             self._keep(head, letter, data[5:])
+        elif head.executions and letter in b"CIs":
+            ended = head.executions.pop(0)
+            ended.end(data[5:-1].decode())
+            for following in head.executions[:1]:
+                following.started = ended.ended
         if letter == b"Z":
             self.status = data[5:6].decode()
         shown = b"" if head.capture is not None or (letter == b"Z" and head.hide_ready) else data
@@ -255,6 +267,9 @@ class Upstream:
         if head is None:
             return wire.error(fields)
         head.failed = True
+        if head.executions:  # what stands behind it is not run
+            head.executions[0].fail(fields.get("C", ""), fields.get("M", ""))
+            head.executions = None
         if head.capture is not None:
             head.capture.error = UpstreamError(fields)
             return b""

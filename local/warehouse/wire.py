@@ -144,19 +144,29 @@ class Framer:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
-        """The (type, whole message with its header) pairs that are complete now."""
+    def feed(self, chunk: bytes, joined: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The (type, whole message with its header) pairs that are complete now.
+
+        Messages of the type `joined` that follow one another come as one pair, to cost next to nothing each.
+        """
         buffer = self._buffer
         buffer += chunk
         position, available = 0, len(buffer)
         try:
             while available - position >= 5:
-                size = _LENGTH.unpack_from(buffer, position + 1)[0] + 1
-                if size < 5:
-                    raise ProtocolError(f"got a message of length {size - 1}")
-                if available - position < size:
+                kind, end = buffer[position], position
+                while available - end >= 5 and buffer[end] == kind:
+                    size = _LENGTH.unpack_from(buffer, end + 1)[0] + 1
+                    if size < 5:
+                        raise ProtocolError(f"got a message of length {size - 1}")
+                    if available - end < size:
+                        break
+                    end += size
+                    if kind != joined:
+                        break
+                if end == position:
                     break
-                yield buffer[position], bytes(buffer[position : position + size])
-                position += size
+                yield kind, bytes(buffer[position:end])
+                position = end
         finally:
             del buffer[:position]

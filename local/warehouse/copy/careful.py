@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .columns import MULTIBYTE, Column
 from .journal import MAX_ERRORS_KEPT, MAX_REPLACEMENTS_KEPT, MAX_TEXT, LoadedFile, LoadError, Replacement
 from .json_records import read_documents
+from .pieces import Piece
 from .records import Record, read_lines
-from .source import SourceFile
 
 if TYPE_CHECKING:
     from .command import Load
@@ -24,14 +24,46 @@ _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\
 
 async def load_carefully(load: Load) -> int:
     """Load what is valid, note what is not in load.errors; the number of rows loaded (0 once MAXERROR is reached)."""
+    await _create_stage(load)
+    for number, file in enumerate(load.files):
+        blocks = load.source.blocks(file)
+        if load.match is not None:
+            records = read_documents(blocks, load.command, load.columns, load.match)
+        else:
+            records = read_lines(blocks, load.command, load.columns)
+        load.loaded.append(LoadedFile(file.uri, await _stage(load, number, records), 0))
+    return await _insert_valid(load)
+
+
+async def load_pieces_carefully(load: Load, number: int, pieces: Sequence[Piece]) -> tuple[int, int]:
+    """Load pieces of the file of this number in the same way; how many records they have, and how many were loaded."""
+    await _create_stage(load)
+    records = itertools.chain.from_iterable(
+        read_lines(itertools.chain((piece.data,), piece.more or ()), load.command, load.columns, piece.lines_before)
+        for piece in pieces
+    )
+    return await _stage(load, number, records), await _insert_valid(load)
+
+
+async def _create_stage(load: Load) -> None:
     columns = ", ".join(f'c{number} text collate "C"' for number in range(len(load.columns)))
     await load.upstream.run(
         f"create temp table {load.stage}"
         f" (record bigint, file_number integer, line_number bigint, raw_line text, {columns})"
     )
-    counted = itertools.count()
-    for number, file in enumerate(load.files):
-        await _stage(load, number, file, counted)
+
+
+async def _stage(load: Load, number: int, records: Iterator[Record]) -> int:
+    """Put the records of a file into the stage, those that are no records into load.errors; how many there were."""
+    first = load.records
+    result = await load.upstream.copy_in(f"copy {load.stage} from stdin", _chunks(load, number, records))
+    if result.error is not None:
+        raise result.error
+    return load.records - first
+
+
+async def _insert_valid(load: Load) -> int:
+    """Move what is valid from the stage into the target, unless MAXERROR is reached; the number of rows."""
     valid = await _judge(load)
     count = 0
     if load.error_count < load.command.error_limit and not load.command.has("noload"):
@@ -41,33 +73,19 @@ async def load_carefully(load: Load) -> int:
     return count
 
 
-async def _stage(load: Load, number: int, file: SourceFile, counted: Iterator[int]) -> None:
-    blocks = load.source.blocks(file)
-    if load.match is not None:
-        records = read_documents(blocks, load.command, load.columns, load.match)
-    else:
-        records = read_lines(blocks, load.command, load.columns)
-    first = next(counted)
-    result = await load.upstream.copy_in(f"copy {load.stage} from stdin", _chunks(load, number, file, records, counted))
-    if result.error is not None:
-        raise result.error
-    load.loaded.append(LoadedFile(file.uri, next(counted) - first - 1, 0))
-
-
-async def _chunks(
-    load: Load, number: int, file: SourceFile, records: Iterator[Record], counted: Iterator[int]
-) -> AsyncIterator[bytes]:
+async def _chunks(load: Load, number: int, records: Iterator[Record]) -> AsyncIterator[bytes]:
+    uri = load.files[number].uri
     while batch := await asyncio.to_thread(lambda: list(itertools.islice(records, RECORDS_PER_CHUNK))):
         load.check_canceled()
         lines = []
         for record in batch:
-            place = next(counted)
+            load.records += 1
             if record.error:
-                _note(load, file.uri, record)
+                _note(load, uri, record)
                 continue
             if record.replaced:
-                _note_replacement(load, file.uri, record)
-            lines.append(_copy_line(place, number, record))
+                _note_replacement(load, uri, record)
+            lines.append(_copy_line(load.records, number, record))
         if lines:
             yield "".join(lines).encode()
 
@@ -113,6 +131,7 @@ async def _judge(load: Load) -> str:
         file, place = load.files[int(row[1] or 0)], int(row[4] or 0)
         load.errors.append(_error(load, file.uri, int(row[2] or 0), row[3] or "", place, row[5] or "", row[6] or ""))
     load.errors.sort(key=lambda error: (error.file_uri, error.line_number))
+    del load.errors[MAX_ERRORS_KEPT:]
     if not found.rows:
         return "true"
     if len(found.rows) < MAX_ERRORS_KEPT:

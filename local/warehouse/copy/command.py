@@ -1,7 +1,8 @@
 """A COPY carried out: in the caller's transaction, all files or nothing.
 
-Clean CSV goes straight into PostgreSQL's own CSV reader and is converted by one INSERT … SELECT. If that meets anything
-it does not like, the work is undone and done again the careful way, which finds out what is wrong with which line.
+Files are loaded piece by piece. Clean records go straight into the target by PostgreSQL's own COPY, those that need it
+through its CSV reader and one INSERT … SELECT. What these do not like is undone and done again the careful way, which
+finds out what is wrong with which line: no more of it than some records around.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .. import wire
@@ -18,7 +18,7 @@ from ..tokens import identifier, literal
 from ..upstream import Client, Upstream
 from .careful import load_carefully
 from .columns import Column, Conversion, conversion
-from .fast import can_be_fast, load_fast
+from .fast import can_be_fast, load_by_pieces
 from .journal import Journal, LoadedFile, LoadError, Replacement
 from .json_records import Matcher, matcher
 from .source import S3Source, SourceFile
@@ -34,7 +34,6 @@ class CopyContext:
     """What a session's COPYs share with the rest of the front."""
 
     journal: Journal
-    query_ids: Iterator[int]
     user: str
     canceled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -56,6 +55,7 @@ class Load:
     error_count: int = 0
     replacements: list[Replacement] = field(default_factory=list)
     replaced_count: int = 0
+    records: int = 0  # that were read with care, so far
     match: Matcher | None = None  # of documents to columns, for JSON
 
     @property
@@ -95,7 +95,7 @@ class Load:
             raise SqlError("canceling statement due to user request", code=QUERY_CANCELED)
 
 
-async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyContext) -> str:
+async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyContext, query_id: int) -> str:
     """Carry a COPY out and return its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_copy(sql)
     started = time.monotonic()
@@ -103,7 +103,7 @@ async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyCo
     if own_transaction:
         await upstream.run("begin")
     try:
-        load, count = await _load(command, upstream, context)
+        load, count = await _load(command, upstream, context, query_id)
         if own_transaction:
             await upstream.run("commit")
     except (SqlError, asyncio.CancelledError):
@@ -118,17 +118,15 @@ async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyCo
     return "COPY"
 
 
-async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext) -> tuple[Load, int]:
+async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext, query_id: int) -> tuple[Load, int]:
     table_oid, columns = await target_columns(command, upstream)
     source = await asyncio.to_thread(S3Source, command)
     files = await asyncio.to_thread(source.files)
-    load = Load(command, next(context.query_ids), table_oid, columns, source, files, upstream, context.canceled)
+    load = Load(command, query_id, table_oid, columns, source, files, upstream, context.canceled)
     was_empty = (await upstream.run(f"select not exists (select from {command.table})")).rows == [["t"]]
     if command.json is not None:
         load.match = await asyncio.to_thread(matcher, command.json, columns, source.read)
-    count = await load_fast(load) if can_be_fast(command, columns) else None
-    if count is None:
-        count = await load_carefully(load)
+    count = await (load_by_pieces(load) if can_be_fast(command, columns) else load_carefully(load))
     await _report_errors(load, context)
     state = {"last_copy_count": count, "last_copy_id": load.query_id, "last_query_id": load.query_id}
     settings = ", ".join(f"set_config('rs.{name}', '{value}', false)" for name, value in state.items())

@@ -1,9 +1,11 @@
-"""Rows of the load system tables, written over a connection of the front's own so that they outlive a rollback."""
+"""Rows of the system tables, written over a connection of the front's own so that they outlive a rollback."""
 
 from __future__ import annotations
 
+import io
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg2
@@ -13,6 +15,9 @@ from psycopg2.extras import execute_values
 MAX_TEXT = 1024
 MAX_ERRORS_KEPT = 1000
 MAX_REPLACEMENTS_KEPT = 100
+MAX_STATEMENTS_KEPT = 10_000
+STATEMENTS_PER_TRIM = 1000
+_COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "?"})
 
 # The codes of AWS's load error reference, by the beginning of the reason; what is not there is 1200, unknown.
 _CODES = {
@@ -86,12 +91,16 @@ class Replacement:
 
 
 class Journal:
-    """Writes stl_load_errors, stl_replacements and stl_load_commits. Its methods block: call them in threads."""
+    """Writes what stands behind stl_load_errors, stl_replacements, stl_load_commits and the history of statements.
+
+    Its methods block: call them in threads.
+    """
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
         self._lock = threading.Lock()
         self._connection: psycopg2.extensions.connection | None = None
+        self._statements = 0  # recorded since the last trim
 
     def record_errors(self, query_id: int, table: str, table_oid: int, session: int, errors: list[LoadError]) -> None:
         """One row of stl_load_errors per error."""
@@ -129,19 +138,39 @@ class Journal:
             rows,
         )
 
+    def record_statements(self, rows: list[tuple[object, ...]]) -> None:
+        """One row of rs.statement per statement; what is too old, or one too many, goes."""
+        lines = ["\t".join("\\N" if value is None else _copied(str(value)) for value in row) + "\n" for row in rows]
+
+        def write(cursor: psycopg2.extensions.cursor) -> None:
+            cursor.copy_expert("copy rs.statement from stdin", io.StringIO("".join(lines)))
+            if self._statements + len(rows) >= STATEMENTS_PER_TRIM:
+                cursor.execute("select rs.trim_history(%s)", (MAX_STATEMENTS_KEPT,))
+
+        self._write(write)
+        self._statements = (self._statements + len(rows)) % STATEMENTS_PER_TRIM
+
     def _insert(self, sql: str, rows: list[tuple[object, ...]]) -> None:
+        self._write(lambda cursor: execute_values(cursor, sql, rows))
+
+    def _write(self, write: Callable[[psycopg2.extensions.cursor], None]) -> None:
         with self._lock:
             try:
-                self._insert_once(sql, rows)
+                self._write_once(write)
             except (psycopg2.OperationalError, psycopg2.InterfaceError):
                 self._connection = None  # PostgreSQL was restarted since: once more over a new connection
-                self._insert_once(sql, rows)
+                self._write_once(write)
 
-    def _insert_once(self, sql: str, rows: list[tuple[object, ...]]) -> None:
+    def _write_once(self, write: Callable[[psycopg2.extensions.cursor], None]) -> None:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg2.connect(self._upstream)
         with self._connection, self._connection.cursor() as cursor:
-            execute_values(cursor, sql, rows)
+            write(cursor)
+
+
+def _copied(text: str) -> str:
+    """A value in PostgreSQL's text format for COPY."""
+    return text.translate(_COPY_ESCAPES).encode(errors="replace").decode()
 
 
 def _storable(text: str) -> str:

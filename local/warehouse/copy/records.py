@@ -48,11 +48,13 @@ def text_lines(blocks: Iterable[bytes]) -> Iterator[str]:
         yield rest.decode(errors="surrogateescape")
 
 
-def read_lines(blocks: Iterable[bytes], command: CopyCommand, columns: Sequence[Column]) -> Iterator[Record]:
-    """The records of one delimited, CSV or fixed-width file behind its header lines."""
+def read_lines(
+    blocks: Iterable[bytes], command: CopyCommand, columns: Sequence[Column], lines_before: int = 0
+) -> Iterator[Record]:
+    """The records of one delimited, CSV or fixed-width file behind its header lines; `lines_before` are left out."""
     lines = text_lines(blocks)
-    number = 0
-    for _ in range(command.ignore_header):
+    number = lines_before
+    for _ in range(command.ignore_header - lines_before):
         number += next(lines, None) is not None
     parser: _Delimited | _FixedWidth
     parser = _Delimited(command, columns) if command.fixed_width is None else _FixedWidth(command, columns)

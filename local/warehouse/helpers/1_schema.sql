@@ -72,4 +72,28 @@ create table if not exists rs.load_replacement (
     raw_line text
 );
 
+-- Statements that have ended. Times are seconds since 1970; it need not survive a crash of PostgreSQL.
+create unlogged table if not exists rs.statement (
+    query bigint not null,
+    user_name text not null,
+    pid integer not null,
+    kind text not null,
+    source text not null,
+    started double precision not null,
+    ended double precision not null,
+    row_count bigint,
+    code text not null,
+    message text not null
+);
+create index if not exists statement_query on rs.statement (query);
+
+-- Forgets statements older than Redshift's seven days, and all but the newest `kept`.
+create or replace function rs.trim_history(kept integer) returns void language sql
+as $$
+    delete from rs.statement
+    where query <= (select query from rs.statement order by query desc offset kept limit 1)
+        or ended < extract(epoch from now()) - 7 * 86400
+$$;
+revoke execute on function rs.trim_history(integer) from public;
+
 grant usage on schema rs to public;

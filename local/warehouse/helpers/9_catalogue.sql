@@ -12,7 +12,7 @@ begin
         for place in
             select c.oid from pg_catalog.pg_class as c
             where c.relkind = 'v' and (c.relnamespace = 'rs'::regnamespace or c.relnamespace = 'pg_catalog'::regnamespace
-                and c.relname ~ '^(svv_|stl_|stv_|sys_|pg_table_def$|pg_(user|proc|class|database)_info$)')
+                and c.relname ~ '^(svv_|svl_|stl_|stv_|sys_|pg_table_def$|pg_(user|proc|class|database)_info$)')
         loop
             begin
                 execute format('drop view %s', place);

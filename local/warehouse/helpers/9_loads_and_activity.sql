@@ -116,7 +116,7 @@ begin
     for name in
         select c.relname from pg_catalog.pg_class as c
         where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind = 'v'
-            and c.relname ~ '^(svv_|stl_|stv_|sys_|pg_table_def$|pg_(user|proc|class|database)_info$)'
+            and c.relname ~ '^(svv_|svl_|stl_|stv_|sys_|pg_table_def$|pg_(user|proc|class|database)_info$)'
     loop
         execute format('grant select on pg_catalog.%I to public', name);
     end loop;

@@ -27,6 +27,7 @@ from .expressions import rewrite_expressions
 from .merge import rewrite_merge
 from .procedures import create_routine
 from .queries import rewrite_query
+from .recorded import query_type, reads_history, recorded_text
 from .show import show
 from .system import rewrite_system_names
 from .users import user_options, without_quota
@@ -52,6 +53,9 @@ class Statement:
     controls_transaction: bool = False
     calls: bool = False  # a procedure, which has to see whether a transaction was begun before it
     begins: bool = False  # a transaction block
+    source: str = ""  # as the history keeps it
+    kind: str = ""  # likewise: SELECT, DDL, …
+    reads_history: bool = False
 
 
 _TRANSACTION = frozenset({"begin", "start", "commit", "end", "rollback", "abort"})
@@ -110,17 +114,21 @@ def _rewrite(sql: str) -> tuple[Statement, ...]:
 
 def _statement(tokens: Sequence[Token]) -> Statement:
     first = words(tokens, 1)[0]
+    source, kind = recorded_text(tokens), query_type(tokens)
     if first in ("copy", "unload"):
-        return Statement(Action(first), render(tokens))
+        return Statement(Action(first), render(tokens), source=source, kind=kind)
     text = render(rewrite_statement(tokens)).strip()
     if first == "truncate":
-        return Statement(Action.TRUNCATE, text)
+        return Statement(Action.TRUNCATE, text, source=source, kind=kind)
     return Statement(
         Action.UPSTREAM,
         text,
         controls_transaction=first in _TRANSACTION,
         calls=text.startswith("call "),
         begins=first in ("begin", "start"),
+        source=source,
+        kind=kind,
+        reads_history=reads_history(tokens),
     )
 
 

@@ -269,7 +269,7 @@ def _identity(kind: str, arguments: Sequence[Token]) -> str:
     if len(parts) != 2:
         raise SqlError("syntax error: expected IDENTITY(seed, step)", code=SYNTAX_ERROR)
     seed, step = parts
-    bound = "minvalue -9223372036854775808" if not step.startswith("-") else "maxvalue 9223372036854775807"
+    bound = f"maxvalue {seed}" if step.startswith("-") else f"minvalue {seed}"  # PostgreSQL's are 1 and -1
     return f"generated {kind} as identity (start with {seed} increment by {step} {bound})"
 
 

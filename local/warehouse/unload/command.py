@@ -28,8 +28,6 @@ async def run_unload(sql: str, upstream: Upstream, client: Client, query_id: int
     """Carry an UNLOAD out; its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_unload(sql)
     started = time.monotonic()
-    if command.compression:
-        packer(command.compression)  # tells before the query runs whether it can be done
     store = await asyncio.to_thread(_Store, command)
     await asyncio.to_thread(store.prepare)
     unloading = Unloading(command)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import bz2
-import ctypes
 import gzip
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, Self
+from typing import IO, Any
 
-from ..copy.compression import zstd_library, zstd_module
-from ..errors import SqlError, not_emulated
+from ..copy.compression import zstd
+from ..errors import SqlError
 from .statement import UnloadCommand
 
 SLICES = 2  # of the cluster that this is meant to be: PARALLEL ON writes a file per slice
@@ -126,47 +125,9 @@ class Unloading:
 
 
 def packer(compression: str) -> Callable[[IO[bytes]], Any]:
-    """What opens a packed file over a plain one, for writing. Raises SqlError if nothing here can pack so."""
+    """What opens a packed file over a plain one, for writing."""
     if compression == "gzip":
         return lambda target: gzip.GzipFile(fileobj=target, mode="wb", compresslevel=1, mtime=0)
     if compression == "bzip2":
         return lambda target: bz2.BZ2File(target, "wb")
-    compress = _zstd()
-    return lambda target: _Frames(target, compress)
-
-
-class _Frames:
-    """A zstd file: each write is a frame of its own."""
-
-    def __init__(self, target: IO[bytes], compress: Callable[[bytes], bytes]) -> None:
-        self._target, self._compress = target, compress
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """The target is closed by whoever has opened it."""
-
-    def write(self, data: bytes) -> int:
-        """Pack some bytes."""
-        self._target.write(self._compress(data))
-        return len(data)
-
-
-def _zstd() -> Callable[[bytes], bytes]:
-    """Python's own zstd from 3.14 on, its backport, or the system's library."""
-    module = zstd_module()
-    if module is not None:
-        return module.compress  # type: ignore[no-any-return]
-    library = zstd_library()
-    if library is None:
-        raise not_emulated("UNLOAD option ZSTD without Python 3.14, the package backports.zstd or the system's libzstd")
-    library.ZSTD_compressBound.restype = library.ZSTD_compress.restype = ctypes.c_size_t
-
-    def compress(data: bytes) -> bytes:
-        size = library.ZSTD_compressBound(ctypes.c_size_t(len(data)))
-        buffer = ctypes.create_string_buffer(size)
-        packed = library.ZSTD_compress(buffer, ctypes.c_size_t(size), data, ctypes.c_size_t(len(data)), 3)
-        return buffer.raw[:packed]
-
-    return compress
+    return lambda target: zstd.ZstdFile(target, "wb")

@@ -19,9 +19,25 @@ import psycopg2
 import pytest
 import redshift_connector
 
+from local.warehouse import wire
+
 from .conftest import PASSWORD, Stack, free_port, start_front
 
 Run = Callable[..., Any]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_rows_that_follow_one_another_are_framed_as_one(size: int) -> None:
+    rows = [wire.data_row(["a" * n, None]) for n in range(4)]
+    messages = [wire.message(b"T"), *rows[:3], wire.command_complete("D"), rows[3], wire.ready_for_query("I")]
+    stream = b"".join(messages)
+    framer, apart = wire.Framer(), wire.Framer()
+    blocks = [stream[start : start + size] for start in range(0, len(stream), size)]
+    found = [pair for block in blocks for pair in framer.feed(block, ord("D"))]
+    assert b"".join(data for _, data in found) == stream and all(data[0] == kind for kind, data in found)
+    assert [data for block in blocks for _, data in apart.feed(block)] == messages
+    if size > len(stream) // 2:
+        assert len(found) < len(messages)
 
 
 def test_the_server_says_it_is_8_0_2(connection: Any, one: Run) -> None:
