@@ -248,7 +248,7 @@ def test_what_is_published_is_what_the_repository_renders(
     for subject in CATALOG.subjects.values():
         columns = view_columns(CATALOG.tables[subject.table].columns, columns_of(subject.table))
         assert state.source(subject.title).text == render_data_source(subject, columns, address_of)
-        assert state.source(subject.title).credentials == {}
+        assert state.source(subject.title).login is None
     warned = [source for source in state.sources.values() if source.warning is not None]
     assert [source.name for source in warned] == ["Lab 360"] and len(told) == len(CATALOG.subjects)
     assert f"{rows:,} rows" in warned[0].note and "unique_key in DE" in warned[0].note and "qz7" not in warned[0].note

@@ -86,7 +86,7 @@ def test_a_subject_is_published_described_and_certified(tableau: Tableau) -> Non
         "Loaded 2026-01-06 02:30 UTC, 1,234 rows. The source is known up to 2026-01-05 22:00 UTC."
         " Compared with itg.test (1,234 live rows): Current. No check has failed."
     )
-    assert (source.credentials["name"], source.credentials["embed"]) == ("tableau_reader", "true")
+    assert source.login == "tableau_reader"
     assert tableau.state.requests[-1] == "POST /auth/signout"
 
 
