@@ -111,8 +111,8 @@ def test_a_refused_load_wakes_the_subjects_that_are_made_of_its_table(platform: 
             " metadata_version, expires_at_utc) values (%s, 'r', 'manual', %s, %s, 'finished', '{}', '', now())"
             " returning claim_id)"
             " insert into job.check_result (claim_id, table_name, check_name, kind, severity, state, run_id,"
-            " order_date, country_codes, failing_count, sample_keys) select claim_id, %s, 'unique_key', 'unique_key', 'fail',"
-            " 'failed', 'r', %s, '{DE}', 1, '{T1}' from claim",
+            " order_date, country_codes, failing_count, sample_keys)"
+            " select claim_id, %s, 'unique_key', 'unique_key', 'fail', 'failed', 'r', %s, '{DE}', 1, '{T1}' from claim",
             *(table, DAY_0, DAY_0, table, DAY_0),
         )
         assert refused_subjects([plan], begun) == expected
