@@ -19,10 +19,11 @@ from local.tableau.state import TableauState
 from tests.support.tableau_server import SITE, TOKEN_NAME, TOKEN_VALUE, running_tableau
 from tests.unit.metadata_samples import sample_context
 
+TEXT = "<?xml version='1.0'?><datasource/>"
 OWNER = Owner(name="Lab Team", email="labs@example.com")
 
 
-def wanted(context: Context, subject: str, title: str, text: str = "<datasource/>", environment: str = "") -> Wanted:
+def wanted(context: Context, subject: str, title: str, text: str = TEXT, environment: str = "") -> Wanted:
     spec = SubjectSpec(subject=subject, title=title, description="d", view="dm.v_fact_test", owner=OWNER)
     return Wanted(spec, environment or context.environment, text, None, "Loaded.", None, "Loaded.")
 
@@ -65,7 +66,7 @@ def test_what_no_subject_publishes_is_told_and_removed_and_nothing_else(state: T
 def test_the_inventory_has_each_subject_and_each_data_source(
     state: TableauState, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subjects = [wanted(context, "labs", "Labs", "<datasource caption='new'/>"), wanted(context, "kits", "Kits")]
+    subjects = [wanted(context, "labs", "Labs", f"{TEXT}<!-- new -->"), wanted(context, "kits", "Kits")]
     monkeypatch.setattr(tableau_inventory, "wanted_of", lambda *_: subjects)
     state.source("Labs").warning = {"type": "STALE", "message": "iDiscover: old", "isActive": "true"}
     found = inventory([], context)
