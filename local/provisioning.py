@@ -16,9 +16,18 @@ from idiscover.lake.suppression import SECRET_KEY as ERASURE_KEY
 from idiscover.metadata.models import Context
 
 from local.airflow_api import AirflowApi
-from local.stack.environment import ACCOUNT, LOG_GROUP, REGION, VARIABLES_PREFIX, aws_url, salesforce_url
+from local.stack.environment import (
+    ACCOUNT,
+    LOG_GROUP,
+    REGION,
+    VARIABLES_PREFIX,
+    aws_url,
+    salesforce_url,
+    tableau_url,
+)
 from local.stack.layout import HOST, ROOT, Layout, Settings
 from local.stack.stack import alone
+from local.tableau.credentials import ensure_token
 
 CONTEXT = ROOT / "context" / "local.yaml"
 TARGET_ROLE = f"arn:aws:iam::{ACCOUNT}:role/idiscover-local-s3-target"
@@ -74,6 +83,9 @@ def _secrets(manager: Any, context: Context, layout: Layout, settings: Settings)
             "context_uri": f"s3://{context.buckets.data}/context/{context.environment}.yaml",
         },
     }
+    if context.secrets.tableau is not None:
+        token = ensure_token(layout.state("tableau"))
+        secrets[context.secrets.tableau] = {"server": tableau_url(settings), **token}
     for name, value in secrets.items():
         _put_secret(manager, name, json.dumps(value))
     for name, field in ((context.secrets.erasure, ERASURE_KEY), (context.secrets.protection, PROTECTION_KEY)):

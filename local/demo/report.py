@@ -11,7 +11,7 @@ from rich.table import Table
 
 from local.demo.stand import Stand
 from local.demo.verification import Hop
-from local.stack.environment import ADMIN, airflow_url, aws_url
+from local.stack.environment import ADMIN, airflow_url, aws_url, tableau_url
 
 _SAMPLE = {
     "country": "country_code",
@@ -93,6 +93,7 @@ def print_addresses(console: Console, stand: Stand) -> None:
         f"\nAirflow   {airflow_url(stand.settings)}   user {ADMIN}, password {stand.settings.passwords['admin']}\n"
         f"mail      {aws}/idiscover/inbox\n"
         f"bucket    {aws}/idiscover/bucket/{stand.context.buckets.data}/\n"
+        f"Tableau   {tableau_url(stand.settings)}   what was published\n"
         f"logs      {stand.layout.logs}\n",
         highlight=False,
         soft_wrap=True,

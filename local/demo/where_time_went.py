@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from idiscover.aws.clients import client
+from idiscover.plan.tableau import DAG_PREFIX
 from rich.console import Console
 from rich.table import Table
 
@@ -42,7 +43,7 @@ class DayRecord:
 def record_of_day(stand: Stand, begun_at: datetime) -> DayRecord:
     """The day that began then and is over now."""
     tasks = list(_ended_tasks(stand, begun_at))
-    woken = sorted({task.run for task in tasks if not task.dag_id.startswith(_EXTRACTION)})
+    woken = sorted({task.run for task in tasks if not task.dag_id.startswith((_EXTRACTION, DAG_PREFIX))})
     return DayRecord(
         begun_at, tasks, {run: list(_events(stand, run)) for run in woken}, _inside(stand, tasks, begun_at)
     )
@@ -54,7 +55,8 @@ def print_where_time_went(
     """Three tables: the processors, the tasks, the critical path."""
     console.print(_processors(processor_seconds, cores, wall_seconds))
     console.print(_tasks(day))
-    console.print(_path(critical_path(day.tasks, day.wakes, day.begun_at), day))
+    of_the_day = [task for task in day.tasks if not task.dag_id.startswith(DAG_PREFIX)]  # it waits for no Tableau
+    console.print(_path(critical_path(of_the_day, day.wakes, day.begun_at), day))
 
 
 def split(task: EndedTask, inside: Inside) -> dict[str, float]:
@@ -148,7 +150,9 @@ def _tasks(day: DayRecord) -> Table:
     """Per family and task: how many, how long, and of what."""
     groups: dict[tuple[str, str], list[EndedTask]] = defaultdict(list)
     for task in day.tasks:
-        groups[task.dag_id.split("__")[0], task.task_id].append(task)
+        is_of_tableau = task.dag_id.startswith(DAG_PREFIX)
+        family = DAG_PREFIX.rstrip("_") if is_of_tableau else task.dag_id.split("__")[0]
+        groups[family, task.task_id].append(task)
     table = Table("family", "task", "number", "seconds", *KINDS[1:], title=f"{len(day.tasks)} tasks")
     for (family, task_id), members in sorted(groups.items(), key=lambda item: min(t.started_at for t in item[1])):
         kinds = _sum(split(task, day.inside) for task in members)

@@ -37,7 +37,7 @@ def base_environment(layout: Layout, settings: Settings) -> dict[str, str]:
 
 
 def client_environment(layout: Layout, settings: Settings) -> dict[str, str]:
-    """What a process has to see to find the stand-ins, and to trust the org's certificate."""
+    """What a process has to see to find the stand-ins, and to trust the certificate of those that speak TLS."""
     return {
         "AWS_ENDPOINT_URL": aws_url(settings),
         "AWS_DEFAULT_REGION": REGION,
@@ -58,6 +58,11 @@ def aws_url(settings: Settings) -> str:
 def salesforce_url(settings: Settings) -> str:
     """Address of the Salesforce simulator."""
     return f"https://localhost:{settings.ports['salesforce']}"
+
+
+def tableau_url(settings: Settings) -> str:
+    """Address of the Tableau server, and of its page of what was published."""
+    return f"https://localhost:{settings.ports['tableau']}"
 
 
 def airflow_url(settings: Settings) -> str:

@@ -10,14 +10,15 @@ import re
 import secrets
 import socket
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local.stack.errors import StackError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
-PORTS = ("postgres", "aws", "salesforce", "warehouse", "airflow")
+_ADDED_PORTS = ("tableau",)  # that stacks of earlier versions do not have before their next start
+PORTS = ("postgres", "aws", "salesforce", "warehouse", "airflow", *_ADDED_PORTS)
 # Below those that systems give to outgoing connections: one of these would hold a port of ours now and then.
 PORT_RANGE = range(20000, 30000)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -103,7 +104,7 @@ def load_settings(layout: Layout) -> Settings | None:
     try:
         document = json.loads(layout.settings.read_text())
         settings = Settings(**document)
-        missing = set(PORTS) - set(settings.ports)
+        missing = set(PORTS) - set(settings.ports) - set(_ADDED_PORTS)
         if missing:
             raise ValueError(f"no port of {', '.join(sorted(missing))}")
     except (FileNotFoundError, NotADirectoryError):
@@ -131,7 +132,7 @@ def ensure_settings(layout: Layout, options: dict[str, str]) -> Settings:
                 f"  got: {_words(other)}\n  expected: {_words(standing.options) or 'neither --seed nor --scale'}\n"
                 f"  remedy: idiscover reset --stack {layout.name}, or another --stack"
             )
-        return standing
+        return _with_added_ports(layout, standing)
     make_home(layout)
     settings = Settings(
         ports=dict(zip(PORTS, free_ports(len(PORTS), ports_of_others(layout)), strict=True)),
@@ -143,6 +144,16 @@ def ensure_settings(layout: Layout, options: dict[str, str]) -> Settings:
         },
         options=options,
     )
+    save_settings(layout, settings)
+    return settings
+
+
+def _with_added_ports(layout: Layout, standing: Settings) -> Settings:
+    lacking = [name for name in _ADDED_PORTS if name not in standing.ports]
+    if not lacking:
+        return standing
+    free = free_ports(len(lacking), {*standing.ports.values(), *ports_of_others(layout)})
+    settings = replace(standing, ports={**standing.ports, **dict(zip(lacking, free, strict=True))})
     save_settings(layout, settings)
     return settings
 

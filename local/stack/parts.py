@@ -29,6 +29,7 @@ from local.stack.environment import (
     aws_url,
     base_environment,
     salesforce_url,
+    tableau_url,
 )
 from local.stack.errors import StackError
 from local.stack.layout import HOST, ROOT, Layout, Settings, write_secret
@@ -74,6 +75,7 @@ def stack_parts(layout: Layout, settings: Settings) -> list[Part]:
         _aws(layout, settings),
         _salesforce(layout, settings),
         _warehouse(layout, settings),
+        *_tableau(layout, settings),
         _agent(layout, settings),
         _dag_sync(layout, settings),
         *_airflow(layout, settings),
@@ -158,6 +160,29 @@ def _warehouse(layout: Layout, settings: Settings) -> Part:
         port=settings.ports["warehouse"],
         wave=1,
     )
+
+
+def _tableau(layout: Layout, settings: Settings) -> list[Part]:
+    """None in a stack of an earlier version, before its next start. Its certificate is the org's: one is trusted."""
+    if "tableau" not in settings.ports:
+        return []
+    tls = layout.state("salesforce") / "tls"
+    return [
+        Part(
+            name="tableau",
+            command=_module(
+                "local.tableau",
+                *("--port", settings.ports["tableau"]),
+                *("--state-dir", layout.state("tableau")),
+                *("--certificate", tls / "server.pem"),
+                *("--key", tls / "server.key"),
+            ),
+            environment=base_environment(layout, settings),
+            healthy=lambda: _answers_tls(f"{tableau_url(settings)}/idiscover/health", tls / "ca.pem"),
+            port=settings.ports["tableau"],
+            wave=1,  # the org has made the certificate by then
+        )
+    ]
 
 
 def _agent(layout: Layout, settings: Settings) -> Part:

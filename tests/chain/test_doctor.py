@@ -21,6 +21,7 @@ from idiscover.plan.sweep import SWEEP_DAG_ID
 from tests.support.aws_platform import aws_client, run_statement
 from tests.support.chain_fixtures import SCALE, SEED
 from tests.support.direct_stack import CONTEXT_FILE, REPOSITORY, DirectStack
+from tests.support.tableau_server import SITE, TOKEN_NAME, TOKEN_VALUE, running_tableau
 
 
 class Airflow:
@@ -43,12 +44,18 @@ class Airflow:
 
 
 @pytest.fixture(scope="module")
-def stack(started_stack: DirectStack) -> Iterator[DirectStack]:
-    """All stores, an org, and an environment as a deploy leaves it; nobody has run anything."""
-    with pytest.MonkeyPatch.context() as patch:
+def stack(started_stack: DirectStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectStack]:
+    """All stores, an org, Tableau, and an environment as a deploy leaves it; nobody has run anything."""
+    folder = tmp_path_factory.mktemp("tableau")
+    with running_tableau(folder) as (address, authority, _), pytest.MonkeyPatch.context() as patch:
         for name, value in started_stack.environment().items():
             patch.setenv(name, value)
+        both = folder / "both.pem"
+        both.write_bytes(started_stack.org.ca_file.read_bytes() + authority.read_bytes())
+        patch.setenv("REQUESTS_CA_BUNDLE", str(both))
         started_stack.empty(SEED, SCALE)
+        secret = {"server": address, "token_name": TOKEN_NAME, "token_value": TOKEN_VALUE, "site": SITE}
+        _put_secret(started_stack, str(started_stack.context.secrets.tableau), secret)
         s3 = aws_client(started_stack.aws_endpoint, "s3")
         bucket = started_stack.context.buckets.dags
         s3.create_bucket(Bucket=bucket)
@@ -118,6 +125,19 @@ def keys(stack: DirectStack) -> set[str]:
     return {item["Key"] for item in answer.get("Contents", [])}
 
 
+def test_what_nobody_publishes_and_a_refused_token_are_told(
+    stack: DirectStack, monkeypatch: pytest.MonkeyPatch, spoil: Spoil
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("idiscover.aws.tableau_inventory.orphans", lambda _titles, _context: ["Labs of old"])
+        (_, orphan) = findings(stack, "Tableau")
+        assert (orphan.outcome, orphan.remedy) == (Outcome.WARN, "idiscover tableau prune")
+        assert "Labs of old" in orphan.found
+    spoil(str(stack.context.secrets.tableau), token_value="hunter2hunter2")
+    ((found, remedy),) = failures(stack, "Tableau")
+    assert "Tableau refuses the login" in found and "15 days" in remedy and "hunter2" not in found
+
+
 def test_a_sound_environment_fails_in_nothing(stack: DirectStack, capsys: pytest.CaptureFixture[str]) -> None:
     before = keys(stack)
     assert run_doctor(str(CONTEXT_FILE), REPOSITORY, as_json=True)
@@ -127,7 +147,7 @@ def test_a_sound_environment_fails_in_nothing(stack: DirectStack, capsys: pytest
     for name in (
         "AWS", "clock", "secret salesforce", "secret s3_target", "secret redshift", "secret job_metadata",
         "S3 data bucket", "S3 target", "S3 DAG bucket", "warehouse", "COPY role", "job metadata", "Salesforce",
-        "Salesforce limits", "Salesforce objects", "EMR", "EMR release", "mail", "Airflow", "Airflow pools",
+        "Salesforce limits", "Salesforce objects", "EMR", "EMR release", "mail", "Airflow", "Airflow pools", "Tableau",
     ):  # fmt: skip
         assert name in found, name
     assert found["Salesforce objects"] == "16 described, with all their fields"

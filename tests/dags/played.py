@@ -33,6 +33,7 @@ from idiscover.plan.model import (
     RunKind,
     Window,
 )
+from idiscover.plan.tableau import SubjectPlan
 
 from emr_jobs.status import StepStatus
 
@@ -57,7 +58,7 @@ class Played:
             "extraction_run": ("open_extraction", "batch_stands", "close_extraction", "release_lock"),
             "loader": ("copy_pending", "reconcile", "finish_load"),
             "refresher": ("claim_slices", "call_units", "finish_refresh", "fail_refresh"),
-            "sweep": ("due_dag_ids",),
+            "sweep": ("due_dag_ids", "refused_subjects"),
             "wakes": ("ready_consumers",),
             "schema_drift": ("check_schema",),
             "dry_runs": ("preview", "record", "told"),
@@ -180,6 +181,10 @@ class Played:
 
     def due_dag_ids(self, plans: list[LoadPlan | RefreshPlan]) -> list[str]:
         return [plan.header.dag_id for plan in plans]
+
+    def refused_subjects(self, plans: list[SubjectPlan], since: datetime) -> list[str]:
+        assert since.tzinfo is not None
+        return [plan.dag_id for plan in plans]
 
     def _manifest(self) -> BatchManifest | None:
         if self.request is None:

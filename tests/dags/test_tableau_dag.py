@@ -1,4 +1,4 @@
-"""The DAG `publish_tableau`: there where a login to Tableau is named, a task per subject, woken by their tables."""
+"""The DAGs `publish_tableau_…`: there where a login to Tableau is named, one per subject, woken by its table."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import AssetAny, AssetOrTimeSchedule
+from airflow.sdk import AssetAny
 from airflow.sdk.exceptions import AirflowFailException
-from idiscover.aws import mailing, publishing, tableau_publishing
+from idiscover.aws import mailing, tableau_publishing
 from idiscover.aws.dag_files import generated_files
 from idiscover.errors import ConfigError, RetriableError
 from idiscover.metadata.loading import FolderReader, load_catalog, parse_context
@@ -17,7 +17,8 @@ from idiscover.metadata.models import Context
 from idiscover.notify.failures import FailedTask
 from idiscover.orchestration import tableau_dag
 from idiscover.orchestration.builder import build_dag
-from idiscover.plan.tableau import TABLEAU_DAG_ID, render_tableau_files
+from idiscover.orchestration.sweep_dag import consumer_plans, subject_plans
+from idiscover.plan.tableau import TABLEAU_POOL, made_of, render_tableau_files, tableau_pools
 
 from tests.dags.conftest import REPOSITORY
 
@@ -31,49 +32,60 @@ def _context(name: str, with_login: bool = True) -> Context:
     return context.model_copy(update={"secrets": secrets})
 
 
-def _dag(folder: Path, name: str) -> Any:
-    for file, text in render_tableau_files(CATALOG.subjects, _context(name)).items():
+def _files(folder: Path, name: str) -> list[str]:
+    files = render_tableau_files(CATALOG, _context(name))
+    for file, text in files.items():
         (folder / file).write_text(text, encoding="utf-8")
-    return build_dag(folder / f"{TABLEAU_DAG_ID}.json")
+    return sorted(files)
 
 
-def test_without_a_login_there_is_no_such_dag() -> None:
-    assert f"{TABLEAU_DAG_ID}.py" not in generated_files([], CATALOG, _context("prod", with_login=False))
-    assert f"{TABLEAU_DAG_ID}.py" in generated_files([], CATALOG, _context("prod"))
-    assert render_tableau_files({}, _context("prod")) == {}
+def _dag(folder: Path, name: str, subject: str) -> Any:
+    _files(folder, name)
+    return build_dag(folder / f"publish_tableau_{subject}.json")
 
 
-def test_a_task_per_subject_woken_by_their_tables_and_the_clock(tmp_path: Path) -> None:
-    dag = _dag(tmp_path, "prod")
-    assert dag.dag_id == TABLEAU_DAG_ID and dag.max_active_runs == 1 and dag.task_ids == ["publish"]
-    task = dag.get_task("publish")
-    assert task.max_active_tis_per_dag == 1, "one at a time: they share a token, which has one session"
-    mapped = task.op_kwargs_expand_input.value
-    assert mapped == {"subject": sorted(CATALOG.subjects)}
-    assert isinstance(dag.timetable, AssetOrTimeSchedule) or "AssetOrTime" in type(dag.timetable).__name__
-    uris = set(render_plan(tmp_path)["wakes_on"])
-    assert uris == {f"x-idiscover://dm/{spec.table.removeprefix('dm.')}" for spec in CATALOG.subjects.values()}
-    assert isinstance(_dag(tmp_path, "local").schedule, AssetAny), "no clock where schedules start nothing"
+def test_there_is_a_dag_per_subject_and_none_without_a_login(tmp_path: Path) -> None:
+    without, of_prod = _context("prod", with_login=False), _context("prod")
+    assert not [name for name in generated_files([], CATALOG, without) if "tableau" in name]
+    named = {name.removesuffix(".py") for name in generated_files([], CATALOG, of_prod) if name.endswith(".py")}
+    assert {f"publish_tableau_{subject}" for subject in CATALOG.subjects} < named
+    assert render_tableau_files(CATALOG.model_copy(update={"subjects": {}}), of_prod) == {}
+    assert (tableau_pools(CATALOG, without), tableau_pools(CATALOG, of_prod)) == ({}, {TABLEAU_POOL: 1})
+    _files(tmp_path, "prod")
+    assert [plan.subject.subject for plan in subject_plans(tmp_path)] == sorted(CATALOG.subjects)
+    assert consumer_plans(tmp_path) == [], "the sweep takes them for no load"
 
 
-def render_plan(folder: Path) -> dict[str, Any]:
-    import json
+def test_a_subject_is_woken_by_its_table_its_comparison_and_the_clock(tmp_path: Path) -> None:
+    dag = _dag(tmp_path, "prod", "lab_360")
+    assert dag.dag_id == "publish_tableau_lab_360" and dag.max_active_runs == 1 and dag.task_ids == ["publish"]
+    assert (dag.get_task("publish").pool, dag.owner) == (TABLEAU_POOL, CATALOG.subjects["lab_360"].owner.name)
+    assert "AssetOrTime" in type(dag.timetable).__name__
+    by_events = _dag(tmp_path, "local", "lab_360").schedule
+    assert isinstance(by_events, AssetAny), "no clock where schedules start nothing"
+    uris = {asset.uri for asset in by_events.objects}
+    assert uris == {"x-idiscover://dm/dm_lab_360", "x-idiscover://dm/dm_data_freshness"}
 
-    plan: dict[str, Any] = json.loads((folder / f"{TABLEAU_DAG_ID}.json").read_text(encoding="utf-8"))
-    return plan
+
+def test_a_plan_has_the_checks_of_all_that_a_subject_is_made_of(tmp_path: Path) -> None:
+    _files(tmp_path, "prod")
+    plans = {plan.subject.subject: plan for plan in subject_plans(tmp_path)}
+    lab = plans["lab_360"]
+    assert set(lab.checks) == {"dm.dm_lab_360", *(set(made_of("dm.dm_lab_360", CATALOG)) & set(CATALOG.tables))}
+    assert "itg.account" in lab.checks and "unique_key" in lab.checks["itg.account"]
+    assert set(plans["data_freshness"].checks) == {"dm.dm_data_freshness"}, "it only counts the others"
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The task's own function, with the metadata in force and a context like Airflow's."""
+    """The task's own function, with a context like Airflow's."""
     pushed: dict[str, object] = {}
     ti = SimpleNamespace(
         xcom_push=lambda key, value: pushed.update({key: value}),
         log_url="https://airflow/log", try_number=1, max_tries=2, task=SimpleNamespace(retries=2),
     )  # fmt: skip
     monkeypatch.setattr(tableau_dag, "get_current_context", lambda: {"ti": ti})
-    monkeypatch.setattr(publishing, "catalog_in_force", lambda _context: CATALOG)
-    task = _dag(tmp_path, "prod").get_task("publish")
+    task = _dag(tmp_path, "prod", "lab_360").get_task("publish")
     return SimpleNamespace(call=task.python_callable, pushed=pushed, task=task)
 
 
@@ -82,10 +94,9 @@ def test_a_task_publishes_its_subject(run: Any, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         tableau_publishing,
         "publish_subjects",
-        lambda subjects, _catalog, _context, _tell: published.extend(spec.subject for spec in subjects),
+        lambda plans, _context, _tell: published.extend(plan.subject.subject for plan in plans),
     )
-    run.call(subject="lab_360")
-    run.call(subject="gone_since")
+    run.call()
     assert published == ["lab_360"]
 
 
@@ -98,14 +109,16 @@ def test_what_passes_is_tried_again_and_what_does_not_fails(
 
     monkeypatch.setattr(tableau_publishing, "publish_subjects", fail)
     with pytest.raises(raised, match="Tableau says no"):
-        run.call(subject="lab_360")
+        run.call()
     assert "Tableau says no" in str(run.pushed)
 
 
-def test_a_failure_is_mailed_with_its_subject(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_mailed_with_its_subject_to_its_owner(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     mails: list[Any] = []
-    monkeypatch.setattr(mailing, "send_or_warn", lambda mail, _context, _to: mails.append(mail))
+    monkeypatch.setattr(mailing, "send_or_warn", lambda mail, _context, to: mails.append((mail, to)))
     monkeypatch.setattr(tableau_dag, "own_failure", lambda _context: FailedTask(task_id="publish", state="failed"))
-    (callback,) = run.task.partial_kwargs["on_failure_callback"]
-    callback({"ti": SimpleNamespace(map_index=3), "dag_run": SimpleNamespace(dag_id=TABLEAU_DAG_ID, run_id="r1")})
-    assert len(mails) == 1 and sorted(CATALOG.subjects)[3] in mails[0].subject and "r1" in mails[0].text
+    (callback,) = run.task.on_failure_callback
+    callback({"dag_run": SimpleNamespace(dag_id="publish_tableau_lab_360", run_id="r1")})
+    ((mail, to),) = mails
+    subject = CATALOG.subjects["lab_360"]
+    assert subject.title in mail.subject and "r1" in mail.text and to == [subject.owner.email]

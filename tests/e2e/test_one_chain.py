@@ -6,6 +6,7 @@ in a row are those of tests/chain, without Airflow.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -64,6 +65,30 @@ def test_demo_brings_the_first_day_to_the_mart(chain: Chain) -> None:
     assert sum("starts" in subject for subject in subjects) == len(stand.catalog.objects)
     assert sum("OK" in subject for subject in subjects) == len(stand.catalog.objects)
     assert stand.warehouse(f"select count(*) from {MART}")[0][0] > 0
+
+
+def published_sources(chain: Chain) -> dict[str, dict[str, Any]]:
+    """Title → data source, as the stack's Tableau has it."""
+    file = chain.layout.state("tableau") / "published.json"
+    found = json.loads(file.read_text(encoding="utf-8"))["sources"].values() if file.exists() else ()
+    return {source["name"]: source for source in found}
+
+
+def test_each_subject_is_published_certified_and_compared_with_its_source(chain: Chain) -> None:
+    titles = {subject.title for subject in chain.stand().catalog.subjects.values()}
+
+    def certified() -> set[str]:
+        sources = published_sources(chain).values()
+        return {item["name"] for item in sources if item["is_certified"] and "yet" not in item["note"]}
+
+    patiently(lambda: certified() == titles, 300, "every subject in Tableau")
+    sources = published_sources(chain)
+    assert all(source["note"].startswith("Loaded 2") and source["warning"] is None for source in sources.values())
+    assert all(source["publications"] == 1 for source in sources.values()), "once, whatever wakes its DAG"
+    failed = "select table_name, check_name from dm.v_check_result where not has_passed and severity = 'fail'"
+    assert chain.stand().warehouse(failed) == []
+    checked = chain.stand().warehouse("select distinct table_name from dm.v_check_result")
+    assert {table for (table,) in checked} == set(chain.stand().catalog.tables)
 
 
 def test_the_same_day_again_changes_nothing(chain: Chain) -> None:
@@ -272,7 +297,8 @@ def test_state_outlives_a_kill_of_every_part(chain: Chain) -> None:
 def test_no_secret_is_in_a_log_or_a_mail(chain: Chain) -> None:
     stand = chain.stand()
     settings = stand.settings
-    secrets = [*settings.passwords.values(), *settings.keys.values(), "PRIVATE KEY-----\nM"]
+    token = json.loads((chain.layout.state("tableau") / "credentials.json").read_text(encoding="utf-8"))
+    secrets = [*settings.passwords.values(), *settings.keys.values(), "PRIVATE KEY-----\nM", token["token_value"]]
     for log in sorted(Path(chain.layout.home).rglob("*.log")):
         text = log.read_text(encoding="utf-8", errors="replace")
         assert not [secret for secret in secrets if secret in text], log

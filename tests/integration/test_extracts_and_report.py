@@ -20,6 +20,7 @@ from idiscover.aws.view_rows import view_rows
 from idiscover.errors import ConfigError, FatalError
 from idiscover.metadata.loading import parse_context
 from idiscover.metadata.table_columns import view_columns
+from idiscover.plan.tableau import subject_plan
 from idiscover.report.figures import ALL, Figures, Rates
 from idiscover.report.page import render_report
 from idiscover.tableau.data_source import Warehouse, render_data_source
@@ -243,14 +244,15 @@ def test_what_is_published_is_what_the_repository_renders(
         monkeypatch.setattr(tableau_publishing, "newest_failures", lambda _metadata: [failed])
         monkeypatch.setattr(postgres, "connect", lambda _secret, _where: _Unclosed(marts))
         told: list[str] = []
-        tableau_publishing.publish_subjects(list(CATALOG.subjects.values()), CATALOG, context, told.append)
+        plans = [subject_plan(subject, CATALOG, context) for subject in CATALOG.subjects.values()]
+        tableau_publishing.publish_subjects(plans, context, told.append)
     address_of = Warehouse("warehouse.example.com", 5439, "idiscover")
     for subject in CATALOG.subjects.values():
         columns = view_columns(CATALOG.tables[subject.table].columns, columns_of(subject.table))
         assert state.source(subject.title).text == render_data_source(subject, columns, address_of)
-        assert state.source(subject.title).credentials == {}
+        assert state.source(subject.title).login is None
     warned = [source for source in state.sources.values() if source.warning is not None]
     assert [source.name for source in warned] == ["Lab 360"] and len(told) == len(CATALOG.subjects)
     assert f"{rows:,} rows" in warned[0].note and "unique_key in DE" in warned[0].note and "qz7" not in warned[0].note
     of_freshness = state.source("Data freshness").note
-    assert of_freshness == "Loaded 2026-01-06 02:00 UTC, 38 rows. No check has failed.", "it has no row of itself"
+    assert of_freshness == "Loaded 2026-01-06 02:00:00 UTC, 38 rows. No check has failed.", "it has no row of itself"

@@ -36,7 +36,7 @@ JOB_TABLES = (
 )  # fmt: skip
 OBJECTS = ("kit", "lab", "result", "test", "unit")
 WAREHOUSE_TABLES = (
-    "stg.batch_load", "dm.fact_test", "dm.call_log", "itg.result__history",
+    "stg.batch_load", "dm.check_result", "dm.fact_test", "dm.call_log", "itg.result__history",
     *(f"stg.{name}{side}" for name in OBJECTS for side in ("", "__ids")),
     *(f"itg.{name}{side}" for name in OBJECTS for side in ("", "__changes", "__load_audit", "__absence")),
 )  # fmt: skip

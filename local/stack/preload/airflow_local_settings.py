@@ -35,12 +35,14 @@ _MODULES = (
     "idiscover.aws.refresher",
     "idiscover.aws.slices",
     "idiscover.aws.sweep",
+    "idiscover.aws.tableau_publishing",
     "idiscover.orchestration.builder",
     "idiscover.orchestration.extraction_dag",
     "idiscover.orchestration.load_dag",
     "idiscover.orchestration.publish_dag",
     "idiscover.orchestration.refresh_dag",
     "idiscover.orchestration.sweep_dag",
+    "idiscover.orchestration.tableau_dag",
 )
 _SERVICES = ("emr", "logs", "s3", "secretsmanager", "ses", "sts")
 

@@ -60,7 +60,7 @@ def generated_files(plans: Sequence[Plan], catalog: Catalog, context: Context) -
     return {
         **render_dag_files(plans),
         **render_sweep_files(context),
-        **render_tableau_files(catalog.subjects, context),
+        **render_tableau_files(catalog, context),
         **render_publish_files(
             context, {path: catalog.versions[path] for path in catalog.versions if path not in told}
         ),

@@ -91,6 +91,31 @@ def failures_of_claim(metadata: JobMetadata, claim_id: int) -> list[tuple[tuple[
         return [(tuple(row[0]), CheckResult(*row[1:5], tuple(row[5]), row[6])) for row in cursor.fetchall()]
 
 
+def results_of_claim(metadata: JobMetadata, claim_id: int) -> list[StoredResult]:
+    """What the checks of a claim said, by country, without keys and queries; times UTC, naive."""
+    with metadata.transaction() as cursor:
+        cursor.execute(
+            "select table_name, check_name, kind, severity, failing_count, country_code, run_id, order_date,"
+            " checked_at_utc from job.check_result cross join unnest(country_codes) as country_code"
+            " where claim_id = %s order by check_name, country_code",
+            [claim_id],
+        )
+        return [
+            StoredResult(row[0], CheckResult(*row[1:5]), *row[5:8], row[8].astimezone(UTC).replace(tzinfo=None))
+            for row in cursor.fetchall()
+        ]
+
+
+def tables_failed_since(metadata: JobMetadata, since: datetime) -> set[str]:
+    """Tables of which a check has failed since then, though it may have passed again."""
+    with metadata.transaction() as cursor:
+        cursor.execute(
+            "select distinct table_name from job.check_result where state = %s and checked_at_utc >= %s",
+            [FAILED, since],
+        )
+        return {table for (table,) in cursor.fetchall()}
+
+
 def newest_failures(metadata: JobMetadata) -> list[StoredResult]:
     """See `newest_failures_seen_by`."""
     with metadata.transaction() as cursor:

@@ -32,6 +32,7 @@ from idiscover.notify.edits import mended_mail, refused_mail, unreadable_state_m
 from idiscover.plan.build import build_plans
 from idiscover.plan.model import Plan
 from idiscover.plan.notices import with_notices
+from idiscover.plan.tableau import tableau_pools
 from idiscover.warehouse.unreleased import unreleased
 
 log = logging.getLogger(__name__)
@@ -168,6 +169,7 @@ class Publisher:
         sound = self._sound = self.resolve(allow_deletions=allow_deletions)
         self._plans = with_notices(self._build(sound.catalog), sound.refused)
         pools = {name: slots for plan in self._plans for name, slots in plan.header.pools.items()}
+        pools |= tableau_pools(sound.catalog, self._inputs.context)
         known = {path: item.version for path, item in self._state.refused.items()}
         report = PublishReport(
             files=CompileReport(out=self._target.place, plans=self._plans),

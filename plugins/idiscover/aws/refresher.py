@@ -38,6 +38,7 @@ from idiscover.aws.postgres import database_errors
 from idiscover.aws.redshift import run_transaction
 from idiscover.aws.release_record import require_released
 from idiscover.aws.s3 import Bucket, utf8
+from idiscover.aws.shown_checks import show_check_results
 from idiscover.aws.slices import dm_units, itg_units, marks_of_units, units_of_countries
 from idiscover.aws.step_log import logged_step
 from idiscover.errors import DETAILS, ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
@@ -114,6 +115,8 @@ def call_units(plan: RefreshPlan, run: RunIdentity, units: Sequence[Sequence[str
         except Exception as error:
             log.exception("%s: %s failed; the other countries are called all the same", plan.table, ", ".join(unit))
             errors[", ".join(unit)] = error
+    if claim is not None:
+        show_check_results(plan, claim, {country for unit in units for country in unit})
     if errors:
         raise _gravest(errors)
     return {"calls": sum(unit["calls"] for unit in done), "seconds": round(sum(unit["seconds"] for unit in done), 3)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,12 +93,21 @@ def read_figures(connection: Connection, environment: str, failed: Sequence[Fail
         )
 
 
-def failed_checks(failures: Sequence[StoredResult], catalog: Catalog) -> list[FailedCheck]:
-    """A line per check that is declared still, of its newest failures: the countries, and the newest day."""
-    declared = {(name, check.label) for name, spec in catalog.tables.items() for check in checks_in_force(spec.checks)}
+def declared_checks(catalog: Catalog) -> dict[str, tuple[str, ...]]:
+    """Table → the checks that are declared of it."""
+    return {name: tuple(check.label for check in checks_in_force(spec.checks)) for name, spec in catalog.tables.items()}
+
+
+def failed_checks(failures: Sequence[StoredResult], declared: Mapping[str, Collection[str]]) -> list[FailedCheck]:
+    """A line per check that is declared still, of its newest failures: the countries, and the newest day.
+
+    Args:
+        failures: newest results.
+        declared: table → its checks.
+    """
     found: dict[tuple[str, str], list[StoredResult]] = {}
     for result in failures:
-        if (result.table, result.check.name) in declared:
+        if result.check.name in declared.get(result.table, ()):
             found.setdefault((result.table, result.check.name), []).append(result)
     return [
         FailedCheck(

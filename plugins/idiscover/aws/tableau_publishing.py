@@ -10,24 +10,24 @@ from psycopg2.extensions import connection as Connection
 
 from idiscover.aws import postgres
 from idiscover.aws.job_metadata import open_job_metadata
-from idiscover.aws.job_metadata_checks import newest_failures
+from idiscover.aws.job_metadata_checks import StoredResult, newest_failures
 from idiscover.aws.redshift import WHERE
 from idiscover.aws.report_rows import failed_checks
 from idiscover.aws.secrets import read_secret
-from idiscover.aws.tableau_site import TableauSite, has_fingerprint, tableau_site
+from idiscover.aws.tableau_site import TableauSite, fingerprint_of, tableau_site
 from idiscover.errors import ConfigError
-from idiscover.metadata.models import Catalog, Context
+from idiscover.metadata.models import Context
 from idiscover.metadata.sql_inventory import SqlColumn
 from idiscover.metadata.sql_types import normal_type
 from idiscover.metadata.subjects import SubjectSpec
 from idiscover.metadata.table_columns import ViewColumn, view_columns
-from idiscover.report.figures import FailedCheck
+from idiscover.plan.tableau import SubjectPlan
 from idiscover.tableau.data_source import Warehouse, render_data_source
-from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
+from idiscover.tableau.notes import Failure, TableState, certification_note, rows_note, stale_warning
 from idiscover.warehouse.views import view_of
 
-_STATE = """
-select table_name, status, table_rows, source_table, source_live_rows, source_high_water_mark_utc, loaded_at_utc
+_COMPARED = """
+select status, source_table, source_live_rows, source_high_water_mark_utc, loaded_at_utc
 from dm.v_dm_data_freshness
 where table_name = %s
 """
@@ -46,17 +46,21 @@ class Wanted:
     """What Tableau shall have of a subject.
 
     Attributes:
+        environment: that publishes it.
         text: of its data source.
         reader: login to the warehouse that the server keeps; None: viewers are asked for theirs.
+        rows: how the note begins; another beginning tells of another load.
         again: publish the text though it stands there.
     """
 
     subject: SubjectSpec
+    environment: str
     text: str
     reader: tuple[str, str] | None
     note: str
     warning: str | None
-    again: bool
+    rows: str
+    again: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -71,17 +75,12 @@ class Wanted:
 
 
 def publish_subjects(
-    subjects: Sequence[SubjectSpec],
-    catalog: Catalog,
-    context: Context,
-    tell: Callable[[str], None],
-    again: bool = False,
+    plans: Sequence[SubjectPlan], context: Context, tell: Callable[[str], None], again: bool = False
 ) -> None:
     """Publishes subjects, one after the other.
 
     Args:
-        subjects: of the catalog.
-        catalog: says what their columns mean.
+        plans: of the subjects.
         context: of the environment.
         tell: hears a line per subject.
         again: publish the data sources though the same texts stand there, such as after a change of the password.
@@ -91,33 +90,42 @@ def publish_subjects(
             has no table of a subject.
         FatalError, NextRunError, RetriableError: see `tableau_site` and `postgres.transaction`.
     """
-    if context.secrets.tableau is None:
-        remedy = "make the secret and name it in secrets.tableau"
-        raise ConfigError("the context names no login to Tableau", where=context.environment, remedy=remedy)
-    secret = read_secret(context.secrets.tableau, context.region)
-    wanted = _wanted(subjects, catalog, context, _reader(secret), again)
+    secret = tableau_secret(context)
+    wanted = wanted_of(plans, context, reader_of(secret), again)
     with tableau_site(secret, context.tableau) as site:
         project = site.project_id()
         for item in wanted:
             tell(f"{item.subject.title}: {bring(site, project, item)}")
 
 
-def _wanted(
-    subjects: Sequence[SubjectSpec], catalog: Catalog, context: Context, reader: tuple[str, str] | None, again: bool
+def tableau_secret(context: Context) -> dict[str, str]:
+    """The login to Tableau.
+
+    Raises:
+        ConfigError: the context names none, or it cannot be read.
+    """
+    if context.secrets.tableau is None:
+        remedy = "make the secret and name it in secrets.tableau"
+        raise ConfigError("the context names no login to Tableau", where=context.environment, remedy=remedy)
+    return read_secret(context.secrets.tableau, context.region)
+
+
+def wanted_of(
+    plans: Sequence[SubjectPlan], context: Context, reader: tuple[str, str] | None, again: bool = False
 ) -> list[Wanted]:
     """Asks the warehouse and the job metadata; Tableau is not spoken to meanwhile."""
     with open_job_metadata(context) as metadata:
-        failures = failed_checks(newest_failures(metadata), catalog)
+        failures = newest_failures(metadata)
     login = read_secret(context.secrets.redshift, context.region)
     connection, found = postgres.connect(login, WHERE), []
     warehouse = Warehouse(login["host"], int(login["port"]), login["dbname"])
     try:
-        for subject in subjects:
-            columns = _columns(connection, subject, catalog)
-            text, state = render_data_source(subject, columns, warehouse), _state(connection, subject.table)
-            failed = failures_of(subject.table, failures, catalog)
-            note, warning = certification_note(state, failed), stale_warning(state, failed)
-            found.append(Wanted(subject, text, reader, note, warning, again))
+        for plan in plans:
+            text = render_data_source(plan.subject, _columns(connection, plan), warehouse)
+            state = _state(connection, plan.subject.table)
+            failed = failures_of(plan, failures)
+            told = (certification_note(state, failed), stale_warning(state, failed), rows_note(state))
+            found.append(Wanted(plan.subject, context.environment, text, reader, *told, again))
     finally:
         connection.close()
     return found
@@ -127,21 +135,23 @@ def bring(site: TableauSite, project: str, wanted: Wanted) -> str:
     """What was done, in words. The text is published if another stands there, an extract refreshed once per load."""
     title, done = wanted.subject.title, "as it was"
     item = site.find(title, project)
-    if item is None or wanted.again or not has_fingerprint(item, wanted.fingerprint):
+    if item is None or wanted.again or fingerprint_of(item) != wanted.fingerprint:
         done = "published" if item is None else "published anew"
         site.publish(title, project, wanted.text, wanted.reader, wanted.description)
         item = site.found(title, project)
     site.warn(item, wanted.warning)
-    refreshes = wanted.subject.extract and (done != "as it was" or item.certification_note != wanted.note)
+    is_loaded = not (item.certification_note or "").startswith(wanted.rows)
+    refreshes = wanted.subject.extract and (done != "as it was" or is_loaded)
     if refreshes:
         site.refresh(item)
     # last, as the note tells the next run that all of it was done for this load
-    site.describe(item, wanted.description, wanted.note, wanted.fingerprint)
+    site.describe(item, wanted.description, wanted.note, wanted.fingerprint, wanted.environment)
     extract = ", extract refreshed" if refreshes else ""
     return f"{done}, certified{extract}{', with a warning' if wanted.warning else ''}"
 
 
-def _reader(secret: Mapping[str, str]) -> tuple[str, str] | None:
+def reader_of(secret: Mapping[str, str]) -> tuple[str, str] | None:
+    """The login to the warehouse that Tableau is to keep; None: viewers are asked for theirs."""
     if "reader_username" not in secret:
         return None
     if "reader_password" not in secret:
@@ -149,56 +159,47 @@ def _reader(secret: Mapping[str, str]) -> tuple[str, str] | None:
     return secret["reader_username"], secret["reader_password"]
 
 
-def failures_of(table: str, failures: Sequence[FailedCheck], catalog: Catalog) -> list[Failure]:
-    """What viewers of a table are told: its own failures, and those that have stopped a table that it is made of."""
-    before = _made_of(table, catalog)
-    own = [Failure(item.check, item.severity, item.countries) for item in failures if item.table == table]
-    stopped = [item for item in failures if item.table in before and item.severity == "fail"]
+def failures_of(plan: SubjectPlan, failures: Sequence[StoredResult]) -> list[Failure]:
+    """What viewers of a subject are told: failures of its table, and those that have stopped one it is made of.
+
+    Of checks that are declared; those of itg and dm that are not of the subject's concern are left out.
+    """
+    found = failed_checks(failures, plan.checks)
+    table = plan.subject.table
+    own = [Failure(item.check, item.severity, item.countries) for item in found if item.table == table]
+    stopped = [item for item in found if item.table != table and item.severity == "fail"]
     return [*own, *(Failure(item.check, item.severity, item.countries, item.table) for item in stopped)]
 
 
-def _made_of(table: str, catalog: Catalog) -> set[str]:
-    """Tables whose rows a table's are made of, near and far.
-
-    A table of dm that another names with `marks: reference` is only counted there: dm.dm_data_freshness.
-    """
-    found: set[str] = set()
-    pending = [table]
-    while pending:
-        spec = catalog.tables.get(pending.pop())
-        inputs = spec.inputs if spec is not None else ()
-        near = {item.table for item in inputs if item.marks != "reference" or item.table.startswith("itg.")} - found
-        found |= near
-        pending += near
-    return found - {table}
-
-
 def _state(connection: Connection, table: str) -> TableState | None:
-    with postgres.transaction(connection, "dm.v_dm_data_freshness") as cursor:
-        cursor.execute(_STATE, [table])
-        row = cursor.fetchone()
-        if row is not None:
-            return TableState(*row)
-        # the table of freshness says nothing of itself
+    """Rows and their load as they stand; the comparison with the source only if it is of that load."""
+    with postgres.transaction(connection, view_of(table)) as cursor:
         cursor.execute(f"select count(*), max(_loaded_at_utc) from {view_of(table)}")
         rows, loaded_at = cursor.fetchone() or (0, None)
-    return TableState(table, "", rows, None, None, None, loaded_at) if rows else None
+        cursor.execute(_COMPARED, [table])
+        compared = cursor.fetchone()
+    if compared is None:  # the table of freshness says nothing of itself
+        return TableState(table, rows, loaded_at) if rows else None
+    status, source, live_rows, high_water_at, compared_load = compared
+    if compared_load != loaded_at:
+        return TableState(table, rows, loaded_at, source, is_compared=False)
+    return TableState(table, rows, loaded_at, source, status, live_rows, high_water_at)
 
 
-def _columns(connection: Connection, subject: SubjectSpec, catalog: Catalog) -> tuple[ViewColumn, ...]:
+def _columns(connection: Connection, plan: SubjectPlan) -> tuple[ViewColumn, ...]:
     """Of a subject's view, with their types.
 
     Raises:
         ConfigError: the warehouse has none of them; what is published is not to become a data source without fields.
     """
-    described = catalog.tables[subject.table].columns
-    found = view_columns(described, _types(connection, subject.table))
-    if not {column.name for column in found} & {column.name for column in described}:
+    table = plan.subject.table
+    found = view_columns(plan.columns, _types(connection, table))
+    if not {column.name for column in found} & {column.name for column in plan.columns}:
         raise ConfigError(
             "a subject's table is not in the warehouse",
             where=WHERE,
-            key=subject.subject,
-            got=f"no {subject.table} with the columns of its file",
+            key=plan.subject.subject,
+            got=f"no {table} with the columns of its file",
             expected="a release that has made it",
             remedy="deploy what the metadata say: idiscover deploy",
         )

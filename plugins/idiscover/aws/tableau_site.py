@@ -21,6 +21,7 @@ NEEDED = ("server", "token_name", "token_value")
 _SECRET = ("token_value", "reader_password")
 _SESSION_ENDED = "401002"  # Tableau's code for a session that it does not know any more
 _TAG = "idiscover-"  # and the text's fingerprint: tells whether what is published is what would be published
+_ENVIRONMENT_TAG = f"{_TAG}of-"  # and the environment: what a second one publishes beside it is not of its concern
 
 # No answer, or one of something before Tableau: a proxy, a page of maintenance.
 _UNANSWERED = (
@@ -82,10 +83,27 @@ class TableauSite:
         mode = self._server.PublishMode.Overwrite
         self._server.datasources.publish(item, io.BytesIO(text.encode()), mode, credentials)
 
-    def describe(self, item: Published, description: str, note: str, fingerprint: str) -> None:
-        """Certifies a data source, with its description, a note, and the fingerprint of its text; once if it is so."""
+    def published(self, project_id: str) -> list[Published]:
+        """What lies in the project and was published by iDiscover, by whatever environment."""
+        items = tsc.Pager(self._server.datasources, tsc.RequestOptions(pagesize=1000))
+        return [item for item in items if item.project_id == project_id and fingerprint_of(item) is not None]
+
+    def remove(self, item: Published) -> None:
+        """Removes a data source; workbooks on it stay, and show an error."""
+        self._server.datasources.delete(str(item.id))
+
+    def warning_of(self, item: Published) -> str | None:
+        """What viewers of it are warned of, whoever has set it."""
+        self._server.datasources.populate_dqw(item)
+        return next((dqw.message or dqw.warning_type for dqw in item.dqws), None)
+
+    def describe(self, item: Published, description: str, note: str, fingerprint: str, environment: str) -> None:
+        """Certifies a data source, with its description, a note, the fingerprint of its text, and who has published it.
+
+        Nothing is asked of Tableau where all of it is so.
+        """
         kept = {tag for tag in item.tags if not tag.startswith(_TAG)}
-        tags = {*kept, f"{_TAG}{fingerprint}"}
+        tags = {*kept, f"{_TAG}{fingerprint}", f"{_ENVIRONMENT_TAG}{environment}"}
         wanted = (description, True, note, tags)
         if (item.description, item.certified, item.certification_note, set(item.tags)) == wanted:
             return
@@ -122,9 +140,15 @@ def _named(name: str) -> tsc.RequestOptions:
     return options
 
 
-def has_fingerprint(item: Published, fingerprint: str) -> bool:
-    """Whether a data source was published from the text with that fingerprint."""
-    return f"{_TAG}{fingerprint}" in item.tags
+def fingerprint_of(item: Published) -> str | None:
+    """Of the text that a data source was published from; None: it was not published by iDiscover."""
+    tags = [tag for tag in item.tags if tag.startswith(_TAG) and not tag.startswith(_ENVIRONMENT_TAG)]
+    return tags[0].removeprefix(_TAG) if tags else None
+
+
+def environment_of(item: Published) -> str | None:
+    """The environment that has published it last; None: a version that did not tell, or nobody of ours."""
+    return next((tag.removeprefix(_ENVIRONMENT_TAG) for tag in item.tags if tag.startswith(_ENVIRONMENT_TAG)), None)
 
 
 @contextmanager

@@ -142,8 +142,8 @@ class TableauSettings(Model):
     project: Text = Field(default="iDiscover", description="Project of the data sources; it has to be there.")
     schedule: Text = Field(
         default="15 * * * *",
-        description="Cron of `publish_tableau`, UTC, beside the loads that wake it: a load that a check refused wakes"
-        " nobody.",
+        description="Cron of each `publish_tableau_<subject>`, UTC, beside the loads that wake it: what no event tells,"
+        " such as a data source that somebody has changed by hand, is mended by it.",
     )
     timeout_seconds: int = Field(default=60, ge=1, le=600, description="How long one request may take.")
     job_timeout_minutes: int = Field(

@@ -7,14 +7,28 @@ from collections.abc import Callable, Collection, Iterator
 from idiscover.errors import ConfigError
 from idiscover.metadata.column_checks import shown_text
 from idiscover.metadata.models import Catalog, TableSpec
-from idiscover.metadata.object_checks import Problems
+from idiscover.metadata.object_checks import DAG_ID_MAX_LENGTH, Problems
 from idiscover.metadata.paths import subject_path, table_path
 from idiscover.metadata.spelling import nearest
 from idiscover.metadata.subjects import SubjectSpec
 from idiscover.metadata.table_columns import caption_of
 
 COUNTRY = "country_code"
+_NAME_MAX_LENGTH = DAG_ID_MAX_LENGTH - len("publish_tableau_")
 FILTER_FIELDS = ("user_name", "is_entitled")  # that a data source by country has of its own: its filter is on them
+
+
+def _name_fits(subject: SubjectSpec, _catalog: Catalog, _unread: Collection[str]) -> Problems:
+    """The name of a subject fits into its dag_id."""
+    if "__" in subject.subject or len(subject.subject) > _NAME_MAX_LENGTH:
+        yield ConfigError(
+            "a subject's name does not fit into a dag_id",
+            where=subject_path(subject.subject),
+            key="subject",
+            got=f"{subject.subject} ({len(subject.subject)} characters)",
+            expected=f"at most {_NAME_MAX_LENGTH} characters, single underscores",
+            remedy="rename it, and its file",
+        )
 
 
 def _view_exists(subject: SubjectSpec, catalog: Catalog, unread: Collection[str]) -> Problems:
@@ -139,6 +153,7 @@ def _named_columns(subject: SubjectSpec) -> Iterator[tuple[str, str]]:
 
 
 SUBJECT_CHECKS: tuple[Callable[[SubjectSpec, Catalog, Collection[str]], Problems], ...] = (
+    _name_fits,
     _view_exists,
     _columns_exist,
     _titles_are_apart,

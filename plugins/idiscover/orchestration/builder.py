@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from idiscover.plan.dag_files import load_plan
 from idiscover.plan.model import ExtractionPlan, LoadPlan, RefreshPlan
 from idiscover.plan.sweep import SWEEP_DAG_ID
-from idiscover.plan.tableau import TABLEAU_DAG_ID
+from idiscover.plan.tableau import DAG_PREFIX
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -24,7 +24,7 @@ def build_dag(plan_path: Path) -> DAG:
         from idiscover.orchestration import sweep_dag
 
         return sweep_dag.build(plan_path)
-    if plan_path.stem == TABLEAU_DAG_ID:
+    if plan_path.stem.startswith(DAG_PREFIX):
         from idiscover.orchestration import tableau_dag
 
         return tableau_dag.build(plan_path)

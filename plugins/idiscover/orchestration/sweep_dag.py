@@ -5,9 +5,10 @@ Events can get lost (several within a moment make one run) and a mart's cut-off 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk import DAG, Context, get_current_context, task
 
 from idiscover.metadata.models import Owner
 from idiscover.orchestration.dag_settings import run_arguments
@@ -15,9 +16,13 @@ from idiscover.orchestration.errors import airflow_errors
 from idiscover.plan.dag_files import load_plan
 from idiscover.plan.model import LoadPlan, RefreshPlan
 from idiscover.plan.sweep import SWEEP_DAG_ID, SweepPlan
+from idiscover.plan.tableau import DAG_PREFIX, SubjectPlan
 
+_LOOK_BACK = timedelta(hours=1)  # of the first sweep
 _DOC = """Wakes `s3_to_redshift__…`, `stg_to_itg__…`, `itg_to_dm__…` and `dm_to_dm__…` when job metadata says that
 something is pending for them which no asset event woke: a lost event, a cut-off that has passed, a run that failed.
+
+`publish_tableau_…` too, when a check has refused a load: a load that fails emits no event, and its warning is due.
 
 A consumer that already has a run waiting is left alone. The consumers are those whose plans lie beside this file.
 """
@@ -41,11 +46,12 @@ def build(plan_path: Path) -> DAG:
     @task(task_id="due")
     def due() -> list[str]:
         """The dag_ids to wake, sorted."""
-        from idiscover.aws.sweep import due_dag_ids
+        from idiscover.aws.sweep import due_dag_ids, refused_subjects
 
+        context = get_current_context()
         with airflow_errors():
-            found = due_dag_ids(consumer_plans(folder))
-        ti = get_current_context()["ti"]
+            found = due_dag_ids(consumer_plans(folder)) + refused_subjects(subject_plans(folder), _since(context))
+        ti = context["ti"]
         return sorted(dag_id for dag_id in found if ti.get_dr_count(dag_id=dag_id, states=["queued"]) == 0)
 
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
@@ -55,6 +61,18 @@ def build(plan_path: Path) -> DAG:
             task_id="trigger", logical_date=None, map_index_template="{{ task.trigger_dag_id }}"
         ).expand(trigger_dag_id=due())
     return dag
+
+
+def _since(context: Context) -> datetime:
+    """Begin of the last sweep that succeeded: what came before it, that one has seen."""
+    last = context["prev_start_date_success"]  # a proxy, which no driver takes
+    return datetime.fromisoformat(str(last)) if last else datetime.now(UTC) - _LOOK_BACK
+
+
+def subject_plans(folder: Path) -> list[SubjectPlan]:
+    """Plans of all subjects that are brought to Tableau, sorted by dag_id."""
+    paths = sorted(folder.glob(f"{DAG_PREFIX}*.json"))
+    return [SubjectPlan.model_validate_json(path.read_bytes()) for path in paths]
 
 
 def consumer_plans(folder: Path) -> list[LoadPlan | RefreshPlan]:

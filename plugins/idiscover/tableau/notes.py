@@ -11,15 +11,20 @@ MARK = "iDiscover: "  # begins our warnings, so that those of people are left al
 
 @dataclass(frozen=True)
 class TableState:
-    """A table as dm.dm_data_freshness has it; times UTC."""
+    """A table as it stands, and as dm.dm_data_freshness has compared it with its source; times UTC.
+
+    Attributes:
+        is_compared: whether that was after the load; if not, there is neither status nor what is known of the source.
+    """
 
     table: str
-    status: str
     rows: int
-    source: str | None
-    source_live_rows: int | None
-    high_water_at: datetime | None
     loaded_at: datetime | None
+    source: str | None = None
+    status: str = ""
+    source_live_rows: int | None = None
+    high_water_at: datetime | None = None
+    is_compared: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,14 @@ class Failure:
 
 def certification_note(state: TableState | None, failures: Sequence[Failure]) -> str:
     """Freshness and reconciliation of a subject's table, in a few sentences. The same state gives the same text."""
+    parts = [rows_note(state)]
     if state is None:
-        return "Published by iDiscover. Nothing was loaded yet."
-    parts = [f"Loaded {_time(state.loaded_at)} UTC, {state.rows:,} rows."]
+        return parts[0]
     if state.high_water_at is not None:
-        parts.append(f"The source is known up to {_time(state.high_water_at)} UTC.")
-    if state.source is not None:
+        parts.append(f"The source is known up to {state.high_water_at:%Y-%m-%d %H:%M} UTC.")
+    if not state.is_compared:
+        parts.append("Not compared with its source yet.")
+    elif state.source is not None:
         live = "" if state.source_live_rows is None else f" ({state.source_live_rows:,} live rows)"
         parts.append(f"Compared with {state.source}{live}: {state.status}.")
     if failures:
@@ -51,6 +58,14 @@ def certification_note(state: TableState | None, failures: Sequence[Failure]) ->
     else:
         parts.append("No check has failed.")
     return " ".join(parts)
+
+
+def rows_note(state: TableState | None) -> str:
+    """How the note begins: with the load whose rows there are."""
+    if state is None:
+        return "Published by iDiscover. Nothing was loaded yet."
+    loaded = "never" if state.loaded_at is None else f"{state.loaded_at:%Y-%m-%d %H:%M:%S}"
+    return f"Loaded {loaded} UTC, {state.rows:,} rows."
 
 
 def stale_warning(state: TableState | None, failures: Sequence[Failure]) -> str | None:
@@ -82,7 +97,3 @@ def _told(failures: Sequence[Failure]) -> str:
         f"{f'{failure.origin}: ' if failure.origin else ''}{failure.check} in {', '.join(sorted(failure.countries))}"
         for failure in failures
     )
-
-
-def _time(moment: datetime | None) -> str:
-    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M}"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from idiscover.errors import ConfigError
-from idiscover.warehouse import dictionary, entitlement
+from idiscover.warehouse import check_results, dictionary, entitlement
 from idiscover.warehouse.views import MartView
 
 PATH = "contract/dm_views.json"  # below sql/
@@ -93,7 +93,8 @@ def parse_contract(text: str, where: str) -> Contract:
 def promised(views: Sequence[MartView]) -> Views:
     """What the views of a release promise."""
     found = {view.name: {column.name: column.type for column in view.columns} for view in views}
-    return {**found, entitlement.VIEW: dict(entitlement.COLUMNS), dictionary.VIEW: dict(dictionary.COLUMNS)}
+    platform = {item.VIEW: dict(item.COLUMNS) for item in (check_results, dictionary, entitlement)}
+    return {**found, **platform}
 
 
 def problems(contract: Contract, views: Views, where: str) -> Iterator[ConfigError]:

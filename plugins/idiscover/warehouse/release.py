@@ -8,7 +8,7 @@ from pathlib import Path
 
 from idiscover.metadata.models import Catalog, ObjectSpec
 from idiscover.metadata.sql_inventory import SqlInventory
-from idiscover.warehouse import dictionary, entitlement
+from idiscover.warehouse import check_results, dictionary, entitlement
 from idiscover.warehouse.ddl import (
     BATCH_LOAD,
     column_comments,
@@ -54,6 +54,7 @@ def release(catalog: Catalog, sql_root: Path) -> list[ReleaseStatement]:
         *_files(sql_root, "ddl/dm"),
         ReleaseStatement(f"table {entitlement.TABLE}", entitlement.CREATE_TABLE),
         ReleaseStatement(f"table {dictionary.TABLE}", dictionary.CREATE_TABLE),
+        ReleaseStatement(f"table {check_results.TABLE}", check_results.CREATE_TABLE),
         ReleaseStatement("table stg.batch_load", BATCH_LOAD),
         ReleaseStatement(f"table {TABLE}", LEDGER),
         *_itg_procedures(catalog, sql_root),
@@ -136,6 +137,7 @@ def _views(catalog: Catalog, sql_root: Path) -> Iterator[ReleaseStatement]:
     if entitlement.COUNTRIES in catalog.tables:  # which tells of every country
         yield ReleaseStatement(f"{VIEW}{entitlement.VIEW}", entitlement.CREATE_VIEW)
     yield ReleaseStatement(f"{VIEW}{dictionary.VIEW}", dictionary.CREATE_VIEW)
+    yield ReleaseStatement(f"{VIEW}{check_results.VIEW}", check_results.CREATE_VIEW)
 
 
 def _files(sql_root: Path, folder: str) -> Iterator[ReleaseStatement]:

@@ -124,6 +124,16 @@ def results(platform: Platform, state: str) -> list[tuple[Any, ...]]:
     )
 
 
+def shown(platform: Platform, check: str) -> dict[str, tuple[bool, int]]:
+    """Country → whether analysts see that the last check has passed, and how much broke it."""
+    rows = platform.warehouse(
+        "select country_code, has_passed, failing_count from dm.v_check_result"
+        " where table_name = 'dm.fact_test' and check_name = %s and country_code in ('DE', 'IT')",
+        check,
+    )
+    return {country: (has_passed, count) for country, has_passed, count in rows}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_check_refuses_its_bad_rows_and_no_others(platform: Platform, day: Day, name: str) -> None:
     """The slice is as it was, the other country goes on, the next run takes it again; the query finds the same."""
@@ -146,6 +156,7 @@ def test_a_check_refuses_its_bad_rows_and_no_others(platform: Platform, day: Day
     assert dict(platform.warehouse(as_of))["IT"] == day.date > dict(platform.warehouse(as_of))["DE"]
     assert results(platform, "failed") == [(label, ["DE"], list(case.sample))]
     assert all(sample in str(error.got) for sample in case.sample)
+    assert shown(platform, label) == {"DE": (False, len(case.sample)), "IT": (True, 0)}, "to analysts, without keys"
     (query,) = platform.job("select query from job.check_result where state = 'failed'")[0]
     assert query in str(error.expected)
     warned = plan.model_copy(
@@ -219,9 +230,26 @@ def test_killed_between_the_rollback_and_the_record(
         patch.setattr(refresher, "record_calls", _killed)
         with pytest.raises(KeyboardInterrupt):
             refresher.call_unit(plan, run, units[0])
+    assert shown(platform, "short") == {}, "killed before"
     assert refresher.call_units(plan, run, units)["calls"] == 1, "committed, but not booked: called again"
+    assert shown(platform, "short") == {"DE": (True, 0)}
     assert results(platform, "failed") == []
     assert {row[0] for row in results(platform, "passed")} == {"unique_key", "short"}
+
+
+def test_what_analysts_cannot_be_shown_stops_no_refresh(platform: Platform, day: Day) -> None:
+    plan = plan_with(platform, CASES["expression"].check)
+    come(platform, day, [("T1", "DE", "long")])
+    platform.warehouse("alter table dm.check_result rename to check_result_away")
+    try:
+        error = run_day(platform, plan, day)
+        assert error is not None and error.key == "short", "the check's own failure is told"
+        assert results(platform, "failed") == [("short", ["DE"], ["T1"])]
+    finally:
+        platform.warehouse("alter table dm.check_result_away rename to check_result")
+    run = run_of(day)
+    refresher.call_units(plan_with(platform), run, refresher.claim_slices(plan, run))
+    assert shown(platform, "short") == {} and shown(platform, "unique_key")["DE"] == (True, 0)
 
 
 def _killed(*_arguments: object) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from idiscover.aws import refresher
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
 from idiscover.aws.job_metadata_steps import record_step
-from idiscover.aws.sweep import due_dag_ids
+from idiscover.aws.sweep import due_dag_ids, refused_subjects
+from idiscover.metadata.models import Owner
+from idiscover.metadata.subjects import SubjectSpec
 from idiscover.plan.model import LoadPlan, RefreshPlan
+from idiscover.plan.tableau import subject_plan
 
 from tests.support.aws_platform import Platform
 from tests.support.aws_runs import DAY_0, Org, bring_in, extract, lab, load, midnight, refresh, scheduled_run, woken_run
+from tests.unit.metadata_samples import sample_catalog
 
 LAB_RUN = scheduled_run("sfdc_to_s3__lab", DAY_0)
 
@@ -88,3 +92,28 @@ def test_what_fails_every_time_rests_longer_each_time(platform: Platform, org: O
         assert due(platform) == []
         fails(metadata, 100, "succeeded", "end")
         assert due(platform) == ["s3_to_redshift__lab"]
+
+
+def test_a_refused_load_wakes_the_subjects_that_are_made_of_its_table(platform: Platform) -> None:
+    begun = datetime.now(UTC) - timedelta(minutes=1)
+    subject = SubjectSpec(
+        subject="tests",
+        title="Tests",
+        description="Tests.",
+        view="dm.v_fact_test",
+        owner=Owner(name="Lab Team", email="labs@example.com"),
+    )
+    plan = subject_plan(subject, sample_catalog(), platform.context)
+    assert refused_subjects([plan], begun) == [] == refused_subjects([], begun)
+    for table, expected in (("dm.other", []), ("itg.test", ["publish_tableau_tests"])):
+        platform.job(
+            "with claim as (insert into job.claim (target, run_id, run_kind, order_date, as_of_date, state, statements,"
+            " metadata_version, expires_at_utc) values (%s, 'r', 'manual', %s, %s, 'finished', '{}', '', now())"
+            " returning claim_id)"
+            " insert into job.check_result (claim_id, table_name, check_name, kind, severity, state, run_id,"
+            " order_date, country_codes, failing_count, sample_keys)"
+            " select claim_id, %s, 'unique_key', 'unique_key', 'fail', 'failed', 'r', %s, '{DE}', 1, '{T1}' from claim",
+            *(table, DAY_0, DAY_0, table, DAY_0),
+        )
+        assert refused_subjects([plan], begun) == expected
+    assert refused_subjects([plan], datetime.now(UTC) + timedelta(minutes=1)) == [], "an earlier sweep has seen it"

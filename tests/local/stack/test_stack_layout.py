@@ -22,6 +22,7 @@ from local.stack.layout import (
     stack_layout,
     write_secret,
 )
+from local.stack.parts import stack_parts
 
 
 @pytest.fixture
@@ -93,6 +94,17 @@ def test_settings_that_lack_a_port_are_of_another_time(layout: Layout) -> None:
     layout.settings.write_text(json.dumps(document))
     with pytest.raises(StackError, match="no port of aws"):
         load_settings(layout)
+
+
+def test_a_stack_of_an_earlier_version_gets_the_ports_that_were_added(layout: Layout) -> None:
+    made = ensure_settings(layout, {})
+    standing = {name: port for name, port in made.ports.items() if name != "tableau"}
+    layout.settings.write_text(json.dumps({**vars(made), "ports": standing}))
+    before = load_settings(layout)
+    assert before is not None and "tableau" not in {part.name for part in stack_parts(layout, before)}
+    after = ensure_settings(layout, {})
+    assert after.ports.items() >= standing.items() and set(after.ports) == set(PORTS)
+    assert load_settings(layout) == after and "tableau" in {part.name for part in stack_parts(layout, after)}
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:

@@ -12,15 +12,16 @@ from types import SimpleNamespace
 
 import pytest
 from idiscover.aws import tableau_publishing
+from idiscover.aws.job_metadata_checks import CheckResult, StoredResult
 from idiscover.aws.tableau_publishing import Wanted, bring, failures_of
 from idiscover.aws.tableau_site import tableau_site
 from idiscover.errors import ConfigError, FatalError, IdiscoverError, NextRunError, RetriableError
 from idiscover.metadata.environment import TableauSettings
 from idiscover.metadata.loading import FolderReader, load_catalog, parse_context
-from idiscover.metadata.models import Owner
+from idiscover.metadata.models import Context, Owner
 from idiscover.metadata.subjects import SubjectSpec
-from idiscover.report.figures import FailedCheck
-from idiscover.tableau.notes import Failure, TableState, certification_note, stale_warning
+from idiscover.plan.tableau import subject_plan
+from idiscover.tableau.notes import Failure, TableState, certification_note, rows_note, stale_warning
 
 from tests.support.tableau_server import SITE, TOKEN_NAME, TOKEN_VALUE, TableauState, running_tableau
 from tests.unit.metadata_samples import REPOSITORY
@@ -33,7 +34,7 @@ SUBJECT = SubjectSpec(
     owner=Owner(name="Lab Team", email="labs@example.com"),
 )
 STATE = TableState(
-    "dm.fact_test", "Current", 1234, "itg.test", 1234, datetime(2026, 1, 5, 22), datetime(2026, 1, 6, 2, 30)
+    "dm.fact_test", 1234, datetime(2026, 1, 6, 2, 30), "itg.test", "Current", 1234, datetime(2026, 1, 5, 22)
 )
 NEXT = replace(STATE, loaded_at=datetime(2026, 1, 7, 2, 30))
 STOPPED = Failure("tested_at_most_eligible", "fail", ["FR", "DE"])
@@ -60,9 +61,9 @@ class Tableau:
         state: TableState = STATE,
     ) -> str:
         subject = SUBJECT.model_copy(update={"extract": extract})
-        note, warning = certification_note(state, failures), stale_warning(state, failures)
+        told = (certification_note(state, failures), stale_warning(state, failures), rows_note(state))
         with tableau_site(self.secret, settings) as site:
-            return bring(site, site.project_id(), Wanted(subject, text, READER, note, warning, again))
+            return bring(site, site.project_id(), Wanted(subject, "test", text, READER, *told, again))
 
     @property
     def source(self):  # type: ignore[no-untyped-def]
@@ -83,10 +84,10 @@ def test_a_subject_is_published_described_and_certified(tableau: Tableau) -> Non
     assert source.text == text and source.is_certified and source.warning is None
     assert source.description == "Tests of labs. Owner: Lab Team."
     assert source.note == (
-        "Loaded 2026-01-06 02:30 UTC, 1,234 rows. The source is known up to 2026-01-05 22:00 UTC."
+        "Loaded 2026-01-06 02:30:00 UTC, 1,234 rows. The source is known up to 2026-01-05 22:00 UTC."
         " Compared with itg.test (1,234 live rows): Current. No check has failed."
     )
-    assert (source.credentials["name"], source.credentials["embed"]) == ("tableau_reader", "true")
+    assert source.login == "tableau_reader"
     assert tableau.state.requests[-1] == "POST /auth/signout"
 
 
@@ -96,7 +97,7 @@ def test_said_again_it_changes_nothing_and_what_changed_is_published_anew(tablea
     assert tableau.bring() == "as it was, certified"
     assert (tableau.source.publications, tableau.source.updates) == (1, 1)
     assert tableau.bring(text=OTHER) == "published anew, certified"
-    assert tableau.source.publications == 2 and len(tableau.source.tags) == 2 and "by a person" in tableau.source.tags
+    assert tableau.source.publications == 2 and len(tableau.source.tags) == 3 and "by a person" in tableau.source.tags
     assert tableau.bring(text=OTHER, again=True) == "published anew, certified"
     assert len(tableau.state.sources) == 1
 
@@ -119,13 +120,17 @@ def test_a_failed_check_is_a_warning_until_it_passes(tableau: Tableau) -> None:
     assert tableau.source.warning is None and tableau.source.note.endswith("No check has failed.")
 
 
+def _context() -> Context:
+    place = REPOSITORY / "context" / "local.yaml"
+    context = parse_context(place.read_text(encoding="utf-8"), str(place))
+    return context.model_copy(update={"secrets": context.secrets.model_copy(update={"tableau": "tableau"})})
+
+
 def test_a_subject_whose_table_is_not_in_the_warehouse_is_not_published(
     tableau: Tableau, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Metadata may be ahead of the last deploy; a data source without fields would take the place of a good one."""
-    place = REPOSITORY / "context" / "local.yaml"
-    context = parse_context(place.read_text(encoding="utf-8"), str(place))
-    context = context.model_copy(update={"secrets": context.secrets.model_copy(update={"tableau": "tableau"})})
+    context = _context()
     login = {"host": "warehouse.example.com", "port": "5439", "dbname": "idiscover"}
     secrets = {"tableau": tableau.secret, context.secrets.redshift: login}
     catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
@@ -135,35 +140,43 @@ def test_a_subject_whose_table_is_not_in_the_warehouse_is_not_published(
     monkeypatch.setattr(tableau_publishing.postgres, "connect", lambda *_: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(tableau_publishing, "_types", lambda *_: {})
     with pytest.raises(ConfigError, match=r"not in the warehouse(.|\n)*dm\.dm_lab_360"):
-        tableau_publishing.publish_subjects([catalog.subjects["lab_360"]], catalog, context, print)
+        plan = subject_plan(catalog.subjects["lab_360"], catalog, context)
+        tableau_publishing.publish_subjects([plan], context, print)
     assert tableau.state.requests == []
 
 
 def test_what_has_stopped_a_table_before_it_is_told_of_a_mart() -> None:
     """A mart over a fact whose slice was refused is whole, but old; a warning of the fact's is no concern of it."""
     catalog = load_catalog(FolderReader(REPOSITORY / "metadata"))
-    day = date(2026, 1, 5)
-    failed = [
-        FailedCheck("dm.fact_testing_volume", "unique_key", "fail", day, ("DE",)),
-        FailedCheck("itg.biomarker", "not_null", "fail", day, ("ZZ",)),
-        FailedCheck("dm.fact_testing_volume", "row_count", "warn", day, ("FR",)),
-        FailedCheck("dm.fact_interaction", "unique_key", "fail", day, ("FR",)),
-        FailedCheck("dm.dm_testing_uptake", "rates_are_at_most_1", "warn", day, ("GB",)),
+
+    def failed(table: str, check: str, severity: str, country: str) -> StoredResult:
+        result = CheckResult(check, "unique_key", severity, 2, ("a-key",))
+        return StoredResult(table, result, country, "run", date(2026, 1, 5), datetime(2026, 1, 6))
+
+    failures = [
+        failed("dm.fact_testing_volume", "unique_key", "fail", "DE"),
+        failed("itg.biomarker", "unique_key", "fail", "ZZ"),
+        failed("dm.dim_lab", "unique_key", "warn", "FR"),
+        failed("dm.fact_interaction", "unique_key", "fail", "FR"),
+        failed("dm.dm_testing_uptake", "unique_key", "warn", "GB"),
+        failed("dm.dm_testing_uptake", "of_last_year", "fail", "GB"),
     ]
-    found = failures_of("dm.dm_testing_uptake", failed, catalog)
+    context = _context()
+    found = failures_of(subject_plan(catalog.subjects["testing_uptake"], catalog, context), failures)
     assert [(item.check, item.origin) for item in found] == [
-        ("rates_are_at_most_1", None),
+        ("unique_key", None),
         ("unique_key", "dm.fact_testing_volume"),
-        ("not_null", "itg.biomarker"),
+        ("unique_key", "itg.biomarker"),
     ]
     assert stale_warning(STATE, found) == (
         "iDiscover: what the rows are made of was refused, and is that of the last good load"
-        " (dm.fact_testing_volume: unique_key in DE; itg.biomarker: not_null in ZZ);"
-        " a check found something (rates_are_at_most_1 in GB)"
+        " (dm.fact_testing_volume: unique_key in DE; itg.biomarker: unique_key in ZZ);"
+        " a check found something (unique_key in GB)"
     )
     note = certification_note(STATE, found)
     assert "dm.fact_testing_volume: unique_key in DE" in note and "No check has failed" not in note
-    assert failures_of("dm.dm_data_freshness", failed, catalog) == [], "it counts them"
+    freshness = subject_plan(catalog.subjects["data_freshness"], catalog, context)
+    assert failures_of(freshness, failures) == [], "it counts them"
 
 
 def test_warnings_of_people_stay(tableau: Tableau) -> None:

@@ -79,4 +79,4 @@ def test_an_airflow_that_does_not_answer_is_a_finding(monkeypatch: pytest.Monkey
 
 def test_it_is_one_of_the_doctors_checks() -> None:
     names = [check.name for check in service_checks(sample_context(), lambda: pytest.fail("nothing is read yet"))]
-    assert names[-2:] == ["Airflow", "publish_dags"]
+    assert names[-3:] == ["Airflow", "publish_dags", "Tableau"]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from idiscover.aws.job_metadata_checks import CheckResult, StoredResult
-from idiscover.aws.report_rows import failed_checks
+from idiscover.aws.report_rows import declared_checks, failed_checks
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.report.charts import HEIGHT, Line, Part, bar_chart, line_chart, stacked_columns
 from idiscover.report.figures import ALL, BiomarkerRow, FailedCheck, Figures, Rates, UptakeRow
@@ -116,7 +116,7 @@ def test_only_checks_that_are_declared_are_told_once_each_and_without_keys() -> 
             failed("dm.dim_lab", "of_last_year", "DE", 6),
             failed("dm.gone", "unique_key", "DE", 6),
         ],
-        catalog,
+        declared_checks(catalog),
     )
     assert told == [FailedCheck("dm.dim_lab", "unique_key", "fail", date(2026, 1, 6), ("DE", "FR"))]
 

@@ -6,6 +6,8 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
 
 from idiscover.aws.airflow_rest import AirflowRest
 from idiscover.aws.s3 import Bucket
@@ -72,21 +74,21 @@ def _last_line(trace: str) -> str:
 
 
 def _missing_dags(rest: AirflowRest, context: Context) -> str | None:
-    expected = {CANARY} | {plan["header"]["dag_id"] for plan in _plans(context)}
+    bucket = Bucket(context.buckets.dags, context.region)
+    expected = {PurePosixPath(key).stem for key in bucket.list(GENERATED) if key.endswith(".py")} | {CANARY}
     missing = sorted(expected - rest.dag_ids())
     return f"{len(missing)} of {len(expected)} missing: {', '.join(missing)}" if missing else None
 
 
 def _missing_pools(rest: AirflowRest, context: Context) -> str | None:
-    expected = {name for plan in _plans(context) for name in plan["header"]["pools"]}
+    expected = {name for plan in _plans(context) for name in plan.get("header", plan).get("pools", {})}
     missing = sorted(expected - {pool["name"] for pool in rest.pages("/pools", "pools")})
     return f"missing: {', '.join(missing)}" if missing else None
 
 
-def _plans(context: Context) -> list[dict[str, dict[str, str]]]:
+def _plans(context: Context) -> list[dict[str, Any]]:
     bucket = Bucket(context.buckets.dags, context.region)
-    documents = [json.loads(bucket.read_text(key)) for key in bucket.list(GENERATED) if key.endswith(".json")]
-    return [document for document in documents if "header" in document]
+    return [json.loads(bucket.read_text(key)) for key in bucket.list(GENERATED) if key.endswith(".json")]
 
 
 def _not_through(rest: AirflowRest, run_id: str) -> str | None:

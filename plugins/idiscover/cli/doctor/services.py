@@ -1,4 +1,4 @@
-"""Checks of the services that an environment lives on: AWS itself, Salesforce, EMR, SES, Airflow."""
+"""Checks of the services that an environment lives on: AWS itself, Salesforce, EMR, SES, Airflow, Tableau."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from idiscover.aws import probes
 from idiscover.aws.airflow_rest import AirflowRest
+from idiscover.aws.publishing import catalog_in_force
 from idiscover.aws.secrets import read_secret
 from idiscover.cli.doctor.checks import Check, Finding, Report, fail, ok, some, warn
 from idiscover.cli.doctor.publishing import publish_check
@@ -15,7 +16,6 @@ from idiscover.cli.running import Running
 from idiscover.metadata.models import Context
 from idiscover.plan.model import ExtractionPlan
 from idiscover.plan.sweep import SWEEP_DAG_ID
-from idiscover.plan.tableau import TABLEAU_DAG_ID
 from idiscover.salesforce.retry import RetryPolicy
 from idiscover.salesforce.session import SalesforceSession, open_session
 
@@ -26,7 +26,7 @@ _ONE_TRY = RetryPolicy(tries=2, longest_seconds=2)
 
 
 def service_checks(context: Context, running: Running) -> list[Check]:
-    """Credentials and clock, the org, clusters, mail, Airflow.
+    """Credentials and clock, the org, clusters, mail, Airflow, Tableau.
 
     Args:
         context: the environment.
@@ -42,6 +42,7 @@ def service_checks(context: Context, running: Running) -> list[Check]:
             "Airflow", lambda: _airflow(context, running), "is the MWAA environment up? On a laptop: idiscover stack"
         ),
         publish_check(context),
+        Check("Tableau", lambda: _tableau(context), "docs/tableau.md has what the secret and its login need"),
     ]
 
 
@@ -122,6 +123,18 @@ def _mail(context: Context) -> Report:
         yield fail("mail", f"{sender} is not verified in SES", "verify the address, or its domain, in SES")
 
 
+def _tableau(context: Context) -> Report:
+    if context.secrets.tableau is None:
+        return
+    from idiscover.aws.tableau_inventory import orphans  # the client costs a second
+
+    titles = [subject.title for subject in catalog_in_force(context).subjects.values()]
+    found = orphans(titles, context)
+    yield ok("Tableau", f"lets in, and has the project {context.tableau.project}")
+    if found:
+        yield warn("Tableau", f"nobody publishes {some(found)} any more", "idiscover tableau prune")
+
+
 def _airflow(context: Context, running: Running) -> Report:
     airflow = AirflowRest(context)
     there = airflow.dag_ids()
@@ -130,12 +143,12 @@ def _airflow(context: Context, running: Running) -> Report:
         last = str(error.get("stack_trace", "")).strip().rpartition("\n")[2]
         yield fail("Airflow DAGs", f"{error.get('filename')} does not parse: {last}", "idiscover deploy")
     wanted = running().plans
-    platform = {SWEEP_DAG_ID} if context.secrets.tableau is None else {SWEEP_DAG_ID, TABLEAU_DAG_ID}
-    if missing := {*wanted, *platform} - there:
+    if missing := {*wanted, SWEEP_DAG_ID, *running().subjects} - there:
         remedy = "wait a minute: DAG files are read now and then; then look at the DAG processor's log"
         yield fail("Airflow DAGs", f"in the bucket, and not in Airflow: {some(missing)}", remedy)
     pools = {pool["name"]: pool["slots"] for pool in airflow.pages("/pools", "pools")}
     needed = {name: slots for plan in wanted.values() for name, slots in plan.header.pools.items()}
+    needed |= {name: slots for plan in running().subjects.values() for name, slots in plan.pools.items()}
     if lacking := {name for name, slots in needed.items() if pools.get(name) != slots}:
         found = f"missing, or of another size: {some(lacking)}"
         yield fail("Airflow pools", found, "idiscover deploy makes them: a task without its pool never starts")

@@ -22,14 +22,14 @@ def report(
     from idiscover.aws.job_metadata import open_job_metadata
     from idiscover.aws.job_metadata_checks import newest_failures
     from idiscover.aws.publishing import catalog_in_force
-    from idiscover.aws.report_rows import failed_checks, read_figures
+    from idiscover.aws.report_rows import declared_checks, failed_checks, read_figures
     from idiscover.cli.analysts import open_warehouse, write_text
     from idiscover.cli.places import read_context
     from idiscover.report.page import render_report
 
     settings = read_context(context)
     with open_job_metadata(settings) as metadata:
-        failed = failed_checks(newest_failures(metadata), catalog_in_force(settings))
+        failed = failed_checks(newest_failures(metadata), declared_checks(catalog_in_force(settings)))
     with open_warehouse(settings) as connection:
         page = render_report(read_figures(connection, settings.environment, failed))
     write_text(out, page)

@@ -66,7 +66,60 @@ def publish(
     from idiscover.aws.tableau_publishing import publish_subjects
     from idiscover.cli.analysts import subjects_of
     from idiscover.cli.places import read_context
+    from idiscover.plan.tableau import subject_plan
 
     settings = read_context(context)
     catalog = catalog_in_force(settings)
-    publish_subjects(subjects_of(catalog, names), catalog, settings, typer.echo, again)
+    plans = [subject_plan(subject, catalog, settings) for subject in subjects_of(catalog, names)]
+    publish_subjects(plans, settings, typer.echo, again)
+
+
+@tableau_app.command()
+def status(context: ContextOption = DEFAULT_CONTEXT) -> None:
+    """Show what is published: each data source with its version, certification and warning; and what nobody publishes.
+
+    Signs in to Tableau, which ends the session of a run that publishes just now; that run tries again.
+    """
+    from idiscover.aws.publishing import catalog_in_force
+    from idiscover.aws.tableau_inventory import inventory
+    from idiscover.cli.places import read_context
+    from idiscover.plan.tableau import subject_plan
+    from idiscover.tableau.inventory import inventory_text
+
+    settings = read_context(context)
+    catalog = catalog_in_force(settings)
+    plans = [subject_plan(subject, catalog, settings) for _, subject in sorted(catalog.subjects.items())]
+    typer.echo(inventory_text(inventory(plans, settings)))
+
+
+@tableau_app.command()
+def prune(
+    titles: Annotated[
+        list[str] | None, typer.Argument(metavar="[TITLE]…", help="All of them, if none is named.")
+    ] = None,
+    context: ContextOption = DEFAULT_CONTEXT,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only shown.")] = False,
+) -> None:
+    """Remove data sources that this environment has published and no subject publishes any more; first shown.
+
+    Workbooks on a data source stay when it is removed, and show an error.
+    """
+    from idiscover.aws.publishing import catalog_in_force
+    from idiscover.aws.tableau_inventory import orphans, remove
+    from idiscover.cli.places import read_context
+    from idiscover.errors import ConfigError
+
+    settings = read_context(context)
+    kept = [subject.title for subject in catalog_in_force(settings).subjects.values()]
+    found = orphans(kept, settings)
+    if unknown := sorted(set(titles or ()) - set(found)):
+        expected = ", ".join(found) or "nothing: each data source has its subject"
+        raise ConfigError("there is no such data source to remove", got=", ".join(unknown), expected=expected)
+    doomed = [title for title in found if not titles or title in titles]
+    if not yes:
+        for title in doomed:
+            typer.echo(f"would be removed: {title}")
+        typer.echo("nothing was removed; --yes removes them" if doomed else "nothing to remove")
+        return
+    for title in remove(doomed, kept, settings):
+        typer.echo(f"removed: {title}")
