@@ -292,10 +292,10 @@ def _write_release(bucket: Bucket, release_record: Mapping[str, Any]) -> None:
 def _forget_sql(bucket: Bucket, last: dict[str, Any], dry_run: bool) -> dict[str, Any]:
     """Until this deploy has ended nobody knows whose procedures stand: after one that was killed, the next runs all.
 
-    From now on `publish_dags` waits.
+    From now on `publish_dags` waits; written again by a deploy after one that was killed, so that it waits for that.
     """
     rest = {"uploading": {}, **{name: value for name, value in last.items() if name != "sql"}}
-    if not dry_run and rest != last:
+    if not dry_run:
         _write_release(bucket, rest)
     return rest
 
