@@ -10,8 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlparse
 
 from idiscover.aws.clients import client
+from idiscover.lake.keys import status_key
 from idiscover.plan.tableau import DAG_PREFIX
 from rich.console import Console
 from rich.table import Table
@@ -114,26 +116,27 @@ def _inside(stand: Stand, tasks: Iterable[EndedTask], since: datetime) -> dict[E
     ):
         add((dags[table], run_id), at, _CALLS, seconds)
         add((dags[table], run_id), at, _PLATFORM, -seconds)
-    for run, begun_at, ended_at in _spark_steps(stand, since):
-        for task in by_run[run]:
+    by_request = {status_key(*run, "request"): run for run in by_run}  # a cluster may be that of several runs
+    for request, begun_at, ended_at in _spark_steps(stand, since):
+        for task in by_run[by_request[request]] if request in by_request else ():
             if task.task_id == _WATCH_STEPS:
                 overlap = (min(ended_at, task.ended_at) - max(begun_at, task.started_at)).total_seconds()
                 found[task][_SPARK] = max(0.0, overlap)
     return {task: {kind: max(0.0, seconds) for kind, seconds in kinds.items()} for task, kinds in found.items()}
 
 
-def _spark_steps(stand: Stand, since: datetime) -> Iterator[tuple[RunKey, datetime, datetime]]:
-    """Of each cluster's steps that have ended: the run that a cluster's name tells, and from when to when."""
+def _spark_steps(stand: Stand, since: datetime) -> Iterator[tuple[str, datetime, datetime]]:
+    """Of each cluster's steps that have ended: the key of the request that it was told, and from when to when."""
     emr = client("emr", stand.context.region)
     for page in emr.get_paginator("list_clusters").paginate():
         for cluster in page["Clusters"]:
             if cluster["Status"]["Timeline"]["CreationDateTime"] < since:
                 return  # the newest come first
-            dag_id, _, run_id = cluster["Name"].partition(" ")
             for step in emr.list_steps(ClusterId=cluster["Id"])["Steps"]:
                 times = step["Status"]["Timeline"]
                 if "StartDateTime" in times and "EndDateTime" in times:
-                    yield (dag_id, run_id), times["StartDateTime"], times["EndDateTime"]
+                    request = urlparse(step["Config"]["Args"][-1]).path.removeprefix("/")
+                    yield request, times["StartDateTime"], times["EndDateTime"]
 
 
 def _processors(seconds: Mapping[str, float], cores: int, wall_seconds: float) -> Table:

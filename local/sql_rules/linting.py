@@ -1,4 +1,4 @@
-"""Lints the SQL that sqlfluff does not see in `sql/`: rendered statements of a release, and procedures' bodies.
+"""Lints the SQL that sqlfluff does not see in `sql/`: what a release renders, procedures' bodies, and checks of data.
 
 They are written to a temporary folder, and sqlfluff runs over it. What was clean is remembered by its text, so that a
 second time costs nothing: `.cache/sql_rules.json`.
@@ -12,22 +12,26 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 from idiscover.errors import FatalError
-from idiscover.metadata.loading import FolderReader, load_catalog
-from idiscover.warehouse.release import ReleaseStatement, release
+from idiscover.metadata.loading import FolderReader, load_catalog, parse_context
+from idiscover.plan.build import build_plans
+from idiscover.plan.model import Plan, RefreshPlan
+from idiscover.warehouse.checks import Written, questions, rows_sql, sample_sql
+from idiscover.warehouse.release import ReleaseStatement, for_analysts, release
 
 from local.sql_rules.bodies import lintable_body
 
 RULES = Path(__file__).parent
 CACHE = Path(".cache") / "sql_rules.json"
 
-# Why a rule does not hold for what is rendered (RENDERED), for statements of a body (BODIES):
+# Why a rule does not hold for what is rendered (RENDERED), for statements of a body (BODIES), for checks (CHECKS):
 #   RF04, RF06  names come from the org, may be reserved words, and are quoted wherever metadata name them
-#   LT05        a comment on a column is as long as its description
+#   LT05        a comment on a column is as long as its description, a condition of a check as its file has it
 #   AL03        the list of the INSERT names what a SELECT gives it
 #   AM02        Redshift has no UNION DISTINCT
 #   LT02, ST09  the house breaks conditions of joins otherwise; a body is read in one block with its procedure
@@ -36,6 +40,10 @@ RENDERED = _HEAD.format(rules="RF04,RF06,LT05")
 BODIES = _HEAD.format(rules="RF04,RF06,AL03,AM02,LT02,ST09") + (
     "[sqlfluff:rules:references.qualification]\nignore_words_regex = ^[pv]_\n"  # parameters and variables
 )
+CHECKS = _HEAD.format(rules="RF04,RF06,LT05")
+RULES_OF = {"rendered/.sqlfluff": RENDERED, "bodies/.sqlfluff": BODIES, "checks/.sqlfluff": CHECKS}
+COUNTRIES = ("DE", "ZZ")
+ROLE = "idiscover_analyst"
 
 
 def lint_rendered(root: Path) -> Iterator[str]:
@@ -48,8 +56,10 @@ def lint_rendered(root: Path) -> Iterator[str]:
         FatalError: something was found.
         ConfigError: the metadata are wrong.
     """
-    statements = release(load_catalog(FolderReader(root / "metadata")), root / "sql")
-    texts = lintable_texts(statements)
+    catalog, sql = load_catalog(FolderReader(root / "metadata")), root / "sql"
+    statements = for_analysts(release(catalog, sql), catalog, sql, ROLE)
+    context = parse_context((root / "context" / "local.yaml").read_text(encoding="utf-8"), "context/local.yaml")
+    texts = lintable_texts(statements) | check_texts(build_plans(catalog, context, "lint"))
     known = _clean_before(root)
     surroundings = _surroundings(root)
     marks = {name: _mark(surroundings, name, text) for name, text in texts.items()}
@@ -66,7 +76,8 @@ def lint_rendered(root: Path) -> Iterator[str]:
             where=", ".join(sorted(found_in)),
             remedy="a rendered statement: correct its renderer; a body: correct the procedure, the lines are its own",
         )
-    yield f"rendered SQL and bodies of procedures: {len(texts)} texts sound, {len(texts) - len(wanted)} known to be"
+    known_to_be = len(texts) - len(wanted)
+    yield f"rendered SQL, bodies of procedures and checks: {len(texts)} texts sound, {known_to_be} known to be"
 
 
 def lintable_texts(statements: Sequence[ReleaseStatement]) -> dict[str, str]:
@@ -75,7 +86,7 @@ def lintable_texts(statements: Sequence[ReleaseStatement]) -> dict[str, str]:
     comments: list[str] = []
     for statement in statements:
         name = re.sub(r"[^a-z0-9_./]+", "_", statement.name.removesuffix(".sql")) + ".sql"
-        if statement.name.startswith("comment "):
+        if statement.name.startswith(("comment ", "comments ")):
             comments.append(statement.sql)
         elif not (statement.name.startswith(("ddl/", "procedures/"))):
             texts[f"rendered/{name}"] = statement.sql.rstrip("\n") + "\n"
@@ -85,10 +96,26 @@ def lintable_texts(statements: Sequence[ReleaseStatement]) -> dict[str, str]:
     return texts
 
 
+def check_texts(plans: Sequence[Plan]) -> dict[str, str]:
+    """Path → what a refresh of the table asks of two countries: rows before, the questions, and keys of each check."""
+    return {
+        f"checks/{plan.table}.sql": ";\n\n".join(_asked(plan)) + ";\n"
+        for plan in plans
+        if isinstance(plan, RefreshPlan) and plan.checks
+    }
+
+
+def _asked(plan: RefreshPlan) -> Iterator[str]:
+    found = Written(plan.table, plan.grain, COUNTRIES, date(2026, 1, 5), "a run", dict.fromkeys(COUNTRIES, 1000))
+    yield rows_sql(plan.table, COUNTRIES)
+    yield from (question.sql for question in questions(plan.checks, found))
+    yield from (sample_sql(check, found) for check in plan.checks)
+
+
 def _sqlfluff(root: Path, texts: Mapping[str, str]) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="idiscover-sql-") as temporary:
         folder = Path(temporary)
-        for name, text in {**texts, "rendered/.sqlfluff": RENDERED, "bodies/.sqlfluff": BODIES}.items():
+        for name, text in {**texts, **RULES_OF}.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

@@ -152,6 +152,7 @@ create index if not exists claim_call_by_claim on job.claim_call (claim_id);
 -- passed: they were committed. failed: with severity warn they were, with fail they were rolled back, and the rows from
 -- before stand. failing_count: rows, keys or figures that break it; sample_keys: up to ten of them, keys and figures of
 -- sums only; query: what finds them, null where it passed. A retry writes its own result over that of the try before.
+-- Older ones go at the end of a refresh (checks.keep_results_days of the context), but for the newest of each country.
 create table if not exists job.check_result (
     claim_id bigint not null references job.claim,
     table_name text not null,

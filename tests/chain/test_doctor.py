@@ -212,6 +212,7 @@ def test_a_wrong_password(stack: DirectStack, spoil: Spoil, kind: str, check: st
 
 def test_a_table_and_a_procedure_that_are_missing(stack: DirectStack) -> None:
     stack.warehouse("alter table itg.account__changes rename to account__changes_away")
+    stack.warehouse("alter table stg.table_migration rename to table_migration_away")
     # the front knows no way to rename a procedure; the database behind it does
     signature = "(varchar, date, varchar)"
     stack_sql(stack, f"alter procedure dm.load_dim_lab{signature} rename to load_dim_lab_away")
@@ -220,8 +221,9 @@ def test_a_table_and_a_procedure_that_are_missing(stack: DirectStack) -> None:
     finally:
         stack_sql(stack, f"alter procedure dm.load_dim_lab_away{signature} rename to load_dim_lab")
         stack.warehouse("alter table itg.account__changes_away rename to account__changes")
+        stack.warehouse("alter table stg.table_migration_away rename to table_migration")
     assert found == [
-        ("tables are missing: itg.account__changes", "idiscover deploy"),
+        ("tables are missing: itg.account__changes, stg.table_migration", "idiscover deploy"),
         ("procedures are missing: dm.load_dim_lab", "idiscover deploy"),
     ]
     assert failures(stack, "warehouse") == []

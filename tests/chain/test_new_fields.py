@@ -10,6 +10,7 @@ import email
 import email.policy
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from idiscover.aws import taking_up
 from idiscover.aws.new_fields import ask_for, asked_for
 from idiscover.aws.publishing import PublishReport, catalog_in_force, publish
 from idiscover.aws.rebuild import rebuild
-from idiscover.aws.release_record import record_statements, record_template, recorded_statements
+from idiscover.aws.release_record import last_release, record_statements, record_template, recorded_statements
 from idiscover.aws.s3 import Bucket, S3Reader
 from idiscover.aws.schema_drift import check_schema
 from idiscover.aws.taking_up import TakenUp, take_up_new_fields
@@ -114,7 +115,8 @@ class World:
 
     def take_up(self) -> list[TakenUp]:
         """What a run of publish_dags does first."""
-        return take_up_new_fields(self.stack.context, lambda: catalog_in_force(self.stack.context))
+        in_force = partial(catalog_in_force, self.stack.context)
+        return take_up_new_fields(self.stack.context, in_force, last_release(self.bucket))
 
     def chain(self, before: DirectChain | None = None) -> DirectChain:
         """The DAGs of what is in the bucket."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -26,14 +27,17 @@ KEY_LENGTH = 200  # characters of a key that are told
 
 
 class SlicesRefused(Exception):
-    """A check with severity fail failed. Leaves the transaction, so that it is rolled back; never leaves this module.
+    """A check with severity fail failed. Leaves the transaction, so that it is rolled back, and ends in
+    `refusals_recorded`.
 
     Attributes:
+        unit: the countries.
         results: of all checks.
     """
 
-    def __init__(self, results: Sequence[CheckResult]) -> None:
+    def __init__(self, unit: Sequence[str], results: Sequence[CheckResult]) -> None:
         super().__init__()
+        self.unit = unit
         self.results = results
 
 
@@ -68,13 +72,33 @@ def called_and_checked(
         found = Written(plan.table, plan.grain, tuple(unit), claim.as_of_date, run_id, before)
         return calls, run_checks(cursor, plan, found)
 
-    try:
+    with refusals_recorded(metadata, plan, claim, run_id):
         calls, results = run_transaction(plan.context.secrets.redshift, plan.context.region, work, of_one_moment=True)
-    except SlicesRefused as refused:
-        record_results(metadata, claim, run_id, unit, refused.results)
-        raise refusal(plan, unit, refused.results) from None
     record_results(metadata, claim, run_id, unit, results)
     return calls, results
+
+
+@contextmanager
+def refusals_recorded(
+    metadata: JobMetadata, plan: RefreshPlan, claim: Claim, run_id: str, also: str = ""
+) -> Iterator[None]:
+    """Stands around a transaction that asks `run_checks`: what they said outlives its rollback.
+
+    Args:
+        metadata: the job metadata.
+        plan: the table.
+        claim: of the run.
+        run_id: of the run.
+        also: a remedy of the caller's own.
+
+    Raises:
+        DataQualityError: a check with severity fail failed; nothing of the transaction was committed.
+    """
+    try:
+        yield
+    except SlicesRefused as refused:
+        record_results(metadata, claim, run_id, refused.unit, refused.results)
+        raise refusal(plan, refused.unit, refused.results, also) from None
 
 
 def summary(results: Sequence[CheckResult]) -> dict[str, Any]:
@@ -85,8 +109,10 @@ def summary(results: Sequence[CheckResult]) -> dict[str, Any]:
     }
 
 
-def rows_before(cursor: Cursor, plan: RefreshPlan, unit: Sequence[str]) -> dict[str, int]:
+def rows_before(cursor: Cursor, plan: RefreshPlan, unit: Sequence[str] | None = None) -> dict[str, int]:
     """Rows of each slice as they stand, if a check compares them; to be asked before anything is called.
+
+    Of every slice that has any where no `unit` is named.
 
     What stands is the last good state: a slice whose checks failed was rolled back.
     """
@@ -115,7 +141,7 @@ def run_checks(cursor: Cursor, plan: RefreshPlan, found: Written) -> list[CheckR
         if result.has_failed:
             log.warning("%s: check %s failed: %s\n%s", plan.table, result.name, told(result), result.query)
     if any(result.stops_the_slice for result in results):
-        raise SlicesRefused(results)
+        raise SlicesRefused(found.countries, results)
     return results
 
 
@@ -133,7 +159,7 @@ def _plain(key: str | None) -> str:
     return text if len(text) <= KEY_LENGTH else f"{text[:KEY_LENGTH]}…"
 
 
-def refusal(plan: RefreshPlan, unit: Sequence[str], results: Sequence[CheckResult]) -> DataQualityError:
+def refusal(plan: RefreshPlan, unit: Sequence[str], results: Sequence[CheckResult], also: str = "") -> DataQualityError:
     """What is told of slices that a check has refused: which check, how much breaks it, keys, and the query."""
     failed = [result for result in results if result.stops_the_slice]
     queries = [f"-- {result.name}\n{result.query}" for result in failed] if len(failed) > 1 else [failed[0].query]
@@ -144,7 +170,7 @@ def refusal(plan: RefreshPlan, unit: Sequence[str], results: Sequence[CheckResul
         got="\n".join(told(result) if len(failed) == 1 else f"{result.name}: {told(result)}" for result in failed),
         expected="no row of\n" + "\n\n".join(map(str, queries)),
         remedy="correct the records in the org, or the procedure; if the check asks for too much, correct it in"
-        f" {plan.metadata_key}",
+        f" {plan.metadata_key}{also}",
     )
 
 

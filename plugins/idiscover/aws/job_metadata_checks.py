@@ -80,6 +80,22 @@ def record_results(
         )
 
 
+def drop_old_results(metadata: JobMetadata, table: str, keep_days: int) -> int:
+    """Deletes a table's results that are older, but for the newest of each check and country; how many."""
+    with metadata.transaction() as cursor:
+        cursor.execute(
+            "delete from job.check_result as old where old.table_name = %s"
+            " and old.checked_at_utc < now() - make_interval(days => %s)"
+            # of a unit of several countries each has to have a newer one
+            " and not exists (select from unnest(old.country_codes) as country_code where not exists ("
+            "select from job.check_result as newer where newer.table_name = old.table_name"
+            " and newer.check_name = old.check_name and country_code = any(newer.country_codes)"
+            " and (newer.checked_at_utc, newer.claim_id) > (old.checked_at_utc, old.claim_id)))",
+            [table, keep_days],
+        )
+        return int(cursor.rowcount)
+
+
 def failures_of_claim(metadata: JobMetadata, claim_id: int) -> list[tuple[tuple[str, ...], CheckResult]]:
     """The checks that failed in a claim, each with its countries; in the order of their names."""
     with metadata.transaction() as cursor:
@@ -128,7 +144,7 @@ def newest_failures_seen_by(cursor: Cursor) -> list[StoredResult]:
     A check that is not declared any more, and a country that has gone, keep their last word: whoever asks knows which
     checks there are.
     """
-    # what has failed at any time first: results are kept for ever, and most of them passed
+    # what has failed at any time first: results are kept for months, and most of them passed
     cursor.execute(
         "select newest.table_name, newest.check_name, kind, severity, failing_count, sample_keys, query, country_code,"
         " run_id, order_date, checked_at_utc from (select distinct table_name, check_name, country_code"

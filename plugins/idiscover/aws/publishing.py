@@ -23,7 +23,8 @@ from idiscover.aws.release_record import recorded_statements
 from idiscover.aws.s3 import Bucket, LatestVersion
 from idiscover.aws.taking_up import TakenUp, take_up_new_fields
 from idiscover.errors import ConfigError, FatalError
-from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY, metadata_key
+from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY, context_key, metadata_key
+from idiscover.metadata.context_checks import hashes_have_a_key, objects_without_key
 from idiscover.metadata.last_good import ContentReader, EditCheck, MetadataFile, RefusedEdit, SoundMetadata, soundest
 from idiscover.metadata.loading import load_catalog, parse_context
 from idiscover.metadata.models import Catalog, Context
@@ -112,7 +113,7 @@ def publish(
     if not even_if_unchanged and _is_under_way(bucket, last):
         log.info("a deploy is under way: what it has not uploaded yet would be missed")
         return PublishReport(CompileReport(out=target.place), is_unchanged=True)
-    taken = take_up_new_fields(context, lambda: catalog_in_force(context), dry_run=dry_run)
+    taken = take_up_new_fields(context, lambda: catalog_in_force(context), last, dry_run=dry_run)
     code_sha, sql = str(last["code_sha"]), str(last.get("recorded_sql", ""))
     latest = latest_metadata(bucket)
     now = fingerprint_of(context_version, code_sha, sql, {path: item.version for path, item in latest.items()})
@@ -145,7 +146,7 @@ class Publisher:
     ) -> None:
         self._inputs, self._state, self._bucket, self._target = inputs, state, bucket, target
         self._dry_run = dry_run
-        self._check: EditCheck | None = None if before_release else self._needing_a_release
+        self._before_release = before_release
         self._sound: SoundMetadata | None = None
         self._plans: list[Plan] = []
 
@@ -156,7 +157,7 @@ class Publisher:
             ConfigError: nothing would be left.
         """
         good = self._good = self._last_good()
-        sound = soundest(self._inputs.current, good, self._check)
+        sound = soundest(self._inputs.current, good, self._unfit)
         if not allow_deletions:
             sound = self._without_many_deletions(sound, good)
         if not sound.catalog.objects and not sound.catalog.tables:
@@ -165,8 +166,14 @@ class Publisher:
         return sound
 
     def publish(self, ensure_pools: EnsurePools, *, allow_deletions: bool) -> PublishReport:
-        """Pools, then plans, then stubs, deletions last."""
+        """Pools, then plans, then stubs, deletions last.
+
+        Raises:
+            ConfigError: as `resolve`, or the context lacks a setting that the metadata in force need.
+        """
         sound = self._sound = self.resolve(allow_deletions=allow_deletions)
+        for problem in hashes_have_a_key(self._inputs.context, sound.catalog):  # of edits it was refused
+            raise problem.at(self._bucket.uri(context_key(self._inputs.context.environment)))
         self._plans = with_notices(self._build(sound.catalog), sound.refused)
         pools = {name: slots for plan in self._plans for name, slots in plan.header.pools.items()}
         pools |= tableau_pools(sound.catalog, self._inputs.context)
@@ -185,9 +192,12 @@ class Publisher:
         synchronise(files, self._target, report.files, self._dry_run)
         return report
 
-    def _needing_a_release(self, catalog: Catalog, edits: Collection[str]) -> list[ConfigError]:
-        """Edits that need other tables or procedures than the warehouse has: no DAG runs such SQL."""
-        return [] if self._unreleased is None else self._unreleased(catalog, edits)
+    def _unfit(self, catalog: Catalog, edits: Collection[str]) -> list[ConfigError]:
+        """Edits that lack a setting of the context, or need other tables or procedures than the warehouse has."""
+        found = objects_without_key(self._inputs.context, catalog, edits)
+        return (
+            found if self._before_release or self._unreleased is None else [*found, *self._unreleased(catalog, edits)]
+        )
 
     @cached_property
     def _unreleased(self) -> EditCheck | None:
@@ -268,7 +278,7 @@ class Publisher:
         if refusal is None:
             return sound
         deleted = {path: file for path, file in good.items() if path not in sound.files}
-        kept = soundest({**self._inputs.current, **deleted}, good, self._check)
+        kept = soundest({**self._inputs.current, **deleted}, good, self._unfit)
         if self._refusal(kept.catalog, standing) is not None:
             raise refusal
         again = {edit.path for edit in kept.refused}

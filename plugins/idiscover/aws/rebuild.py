@@ -2,6 +2,8 @@
 
 The batches of archive/ come to stg from where they lie; those that wait there stay. Then the table's rows are deleted,
 and the table's procedure is called for each country, as in any refresh: what itg holds is a function of the batches.
+The table's checks are asked before the commit, of all countries at once; where one with severity fail does, the table
+stays as it was.
 Killed before the commit, nothing has happened; after it, a row `*` in itg.<object>__changes makes the next refresh, or
 the rebuild that is said again, mark every slice of every table that is computed from it.
 """
@@ -15,10 +17,12 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from idiscover.aws.batch_manifests import read_manifest
+from idiscover.aws.check_runs import refusals_recorded, rows_before, run_checks, told
 from idiscover.aws.erasure_guard import Guard
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_arrivals import EVERY_SLICE
 from idiscover.aws.job_metadata_batches import ARCHIVED, FILES, PENDING, BatchRow, batches
+from idiscover.aws.job_metadata_checks import CheckResult, record_results
 from idiscover.aws.job_metadata_claims import record_calls, record_units
 from idiscover.aws.loader import copy_ids, copy_rows, insert_into_ledger, require_equal, staged
 from idiscover.aws.redshift import transaction
@@ -29,10 +33,21 @@ from idiscover.aws.table_alone import Alone, Tell, alone_with_table
 from idiscover.errors import ConfigError, DataQualityError, RetriableError
 from idiscover.lake.keys import archive_prefix, manifest_key
 from idiscover.lake.manifest import BatchManifest
+from idiscover.metadata.models import RowCount
 from idiscover.plan.model import ItgPlan, LoadPlan, RefreshPlan
+from idiscover.warehouse.checks import Written
 from idiscover.warehouse.queries import stale_slices_sql
 
 Calls = list[tuple[str, str, float]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a rebuild has written: its calls, and what the checks said of `unit`, all countries before and after."""
+
+    calls: Calls
+    unit: tuple[str, ...]
+    results: Sequence[CheckResult]
 
 
 @dataclass(frozen=True)
@@ -94,20 +109,26 @@ def _require_all_there(load: LoadPlan, archived: Sequence[BatchRow], pending: Se
         )
 
 
+def without_row_counts(plan: RefreshPlan) -> RefreshPlan:
+    """The plan for a table whose rows, as they stand, are what is wrong: nothing is compared with their number."""
+    return plan.model_copy(update={"checks": tuple(check for check in plan.checks if not isinstance(check, RowCount))})
+
+
 def rebuild(plan: RefreshPlan, load: LoadPlan, tell: Tell) -> dict[str, Any]:
     """Makes the table anew.
 
     Args:
-        plan: of the refresh of itg.<object>.
+        plan: of the refresh of itg.<object>; its checks are asked.
         load: of the object's load.
-        tell: is given a line per step, as it is done.
+        tell: is given a line per step, as it is done, and per check with severity warn that failed.
 
     Returns:
         `batches` and `rows` that were read, `countries`, and what `finish_refresh` returns.
 
     Raises:
         ConfigError: there is no batch in archive/, or one has other columns than stg has today.
-        DataQualityError: files and manifests differ, or something is left to write; the table is as it was.
+        DataQualityError: files and manifests differ, something is left to write, or a check failed; the table is as it
+            was.
         RetriableError: replayed batches are not loaded yet, or the transaction lost against another; the table is as it
             was.
         NextRunError: the claim was lost to another run; the table is as it was.
@@ -116,18 +137,38 @@ def rebuild(plan: RefreshPlan, load: LoadPlan, tell: Tell) -> dict[str, Any]:
         with alone.metadata.exclusive(FILES, load.object):
             work = _guarded(work_of(plan, load), alone, tell)
             tell(f"{plan.table}: {len(work.manifests)} batches of archive/ with {work.rows:,} rows")
-            with transaction(plan.context.secrets.redshift, plan.context.region) as cursor:
-                calls = _make_anew(cursor, work, alone, tell)
+            secrets, run_id = plan.context.secrets, alone.run.run_id
+            with (
+                refusals_recorded(alone.metadata, plan, alone.claim, run_id, _also(load)),
+                transaction(secrets.redshift, plan.context.region, of_one_moment=True) as cursor,
+            ):
+                made = _make_anew(cursor, work, alone, tell)
         tell(f"{plan.table}: committed")
-        record_units(alone.metadata, alone.claim.claim_id, sorted({(call[0],) for call in calls}))
-        record_calls(alone.metadata, alone.claim.claim_id, calls)
+        _tell_warnings(plan, made, tell)
+        record_results(alone.metadata, alone.claim, run_id, made.unit, made.results)
+        record_units(alone.metadata, alone.claim.claim_id, sorted({(call[0],) for call in made.calls}))
+        record_calls(alone.metadata, alone.claim.claim_id, made.calls)
         result = finish_refresh(plan, alone.run) or {}
     return {
         "batches": len(work.manifests),
         "rows": work.rows,
-        "countries": sorted({call[0] for call in calls}),
+        "countries": sorted({call[0] for call in made.calls}),
         **result,
     }
+
+
+def _also(load: LoadPlan) -> str:
+    """What helps against a check that takes the rows which stand for good ones, beside what helps in a refresh."""
+    return (
+        "; if it compares with rows that stand there now, and they are what is wrong:"
+        f" idiscover rebuild {load.object} --rows-may-differ"
+    )
+
+
+def _tell_warnings(plan: RefreshPlan, made: Made, tell: Tell) -> None:
+    for result in made.results:
+        if result.has_failed:
+            tell(f"{plan.table}: check {result.name} failed, which is a warning: {told(result)}")
 
 
 def _guarded(work: Work, alone: Alone, tell: Tell) -> Work:
@@ -141,11 +182,12 @@ def _guarded(work: Work, alone: Alone, tell: Tell) -> Work:
     return replace(work, manifests=manifests)
 
 
-def _make_anew(cursor: Cursor, work: Work, alone: Alone, tell: Tell) -> Calls:
+def _make_anew(cursor: Cursor, work: Work, alone: Alone, tell: Tell) -> Made:
     """All of it; the caller's transaction holds it or nothing."""
     plan, itg, history = work.plan, work.plan.table, f"{work.plan.table}__history"
     cursor.execute(f"lock {work.load.table}")  # as a load does: nothing comes to stg meanwhile
     _stage(cursor, work, alone, tell)
+    before = rows_before(cursor, plan)
     cursor.execute(f"delete from {itg}")
     tell(f"{itg}: {cursor.rowcount:,} rows deleted, unseen by others")
     if work.itg.history:
@@ -164,9 +206,12 @@ def _make_anew(cursor: Cursor, work: Work, alone: Alone, tell: Tell) -> Calls:
         tell(f"{itg}: {country}, {number} of {len(countries)} countries")
     _require_nothing_left(cursor, work, history)
     cursor.execute(f"delete from {work.load.table} where _batch_id in %s", [work.batch_ids])
+    unit = tuple(sorted({*countries, *before}))
+    found = Written(plan.table, plan.grain, unit, alone.claim.as_of_date, alone.run.run_id, before)
+    results = run_checks(cursor, plan, found) if unit else []
     cursor.execute(f"analyze {plan.table}")
     alone.require()
-    return calls
+    return Made(calls, unit, results)
 
 
 def _stage(cursor: Cursor, work: Work, alone: Alone, tell: Tell) -> None:

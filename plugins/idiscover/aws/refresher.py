@@ -18,6 +18,7 @@ from idiscover.aws.archive import archive_applied_batches
 from idiscover.aws.check_runs import called_and_checked, summary
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
 from idiscover.aws.job_metadata_arrivals import Mark
+from idiscover.aws.job_metadata_checks import drop_old_results
 from idiscover.aws.job_metadata_claims import (
     Claim,
     Statements,
@@ -220,6 +221,7 @@ def finish_refresh(plan: RefreshPlan, run: RunIdentity) -> dict[str, Any] | None
                 )
                 document["state"] = SKIPPED
                 return None
+            drop_old_results(metadata, plan.table, plan.context.checks.keep_results_days)
         _delete_changes(plan, [change_id for change_id, _ in changes])
         document |= result
     return result

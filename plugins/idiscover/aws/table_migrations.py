@@ -96,7 +96,7 @@ def planned_from_record(sql: ReleaseSql) -> MigrationPlan | None:
     if before is None:
         return None
     plan = plan_migrations((), (), before, sql.wanted(), before)
-    return MigrationPlan(False, False, tuple(sql.files), {}, (), plan.changes)
+    return MigrationPlan(False, False, tuple(sql.files), {}, (), plan.changes, plan.fills)
 
 
 def read_plan(context: Context, sql: ReleaseSql) -> MigrationPlan:
@@ -107,7 +107,7 @@ def read_plan(context: Context, sql: ReleaseSql) -> MigrationPlan:
         RetriableError: the warehouse does not answer.
     """
     with transaction(context.secrets.redshift, context.region) as cursor:
-        standing = _standing(cursor)
+        standing = standing_tables(cursor)
         entries = _entries(cursor) if TABLE in standing else []
     return plan_migrations(sql.files, entries, standing, sql.wanted(), sql.before())
 
@@ -119,7 +119,7 @@ def read_ledger(context: Context) -> list[Entry]:
         RetriableError: the warehouse does not answer.
     """
     with transaction(context.secrets.redshift, context.region) as cursor:
-        return _entries(cursor) if TABLE in _standing(cursor) else []
+        return _entries(cursor) if TABLE in standing_tables(cursor) else []
 
 
 def write_entry(cursor: Cursor, entry: Mapping[str, object]) -> None:
@@ -162,6 +162,7 @@ class Migrator:
             self._require_done(plan)
             yield from self._alter(plan)
         yield self._release(plan)
+        yield from (f"filled: {fill.described}" for fill in plan.fills)
 
     def _require_done(self, plan: MigrationPlan) -> None:
         if plan.uncovered:
@@ -233,7 +234,7 @@ class Migrator:
     def _add_columns(self, table: str, changes: Sequence[TableChange]) -> None:
         def work(cursor: Cursor) -> None:
             cursor.execute("set statement_timeout to %s", [_LONGEST_ALTER_SECONDS * 1000])
-            columns = _standing(cursor)[table].columns
+            columns = standing_tables(cursor)[table].columns
             missing = [change for change in changes if change.column not in columns]  # all, but after a lost answer
             for change in missing:
                 cursor.execute(change.sql)
@@ -263,7 +264,7 @@ class Migrator:
                 continue
             table, column, types = name.split(": ")
             with transaction(self._secret, self._region) as cursor:
-                shape = _standing(cursor).get(table)
+                shape = standing_tables(cursor).get(table)
                 standing = shape.columns.get(column) if shape is not None else None  # a file may have renamed it
                 is_done = standing is not None and standing.type == types.partition(" → ")[2]
                 values = self._entry(name, EntryKind.AUTOMATIC, [entry.statements], EntryState.RUNNING)
@@ -274,10 +275,14 @@ class Migrator:
         """All statements of the release, and the entries of tables that are new, in one transaction."""
         new = [change for change in plan.automatic if change.kind is ChangeKind.CREATE_TABLE]
         with transaction(self._secret, self._region) as cursor:
+            for fill in plan.fills:  # first: what a refresh that is at work writes by the old procedure is seen then
+                cursor.execute(f"lock {fill.table}")
             views = view_changes(cursor, self._sql.statements, self._sql.released)
             ensure_role(cursor, self._context.redshift.analyst_role)
             for statement in views.to_run(self._sql.statements):
                 cursor.execute(statement.sql)
+            for fill in plan.fills:
+                cursor.execute(fill.sql)
             fill_entitlement(cursor, self._sql.entitlements)
             if plan.is_new:
                 self._baseline(cursor, f"new warehouse: {len(new)} tables", [], plan.pending)
@@ -291,7 +296,8 @@ def _widening(change: TableChange) -> str:
     return f"{change.table}: {change.what}"
 
 
-def _standing(cursor: Cursor) -> dict[str, TableShape]:
+def standing_tables(cursor: Cursor) -> dict[str, TableShape]:
+    """Qualified name → table, of all that stand in the platform's schemas and the login sees; sets the search path."""
     # pg_table_def shows what lies in the search path, which takes schemas that exist
     cursor.execute("select nspname from pg_namespace where nspname in %s", [SCHEMAS])
     schemas = [str(name) for (name,) in cursor.fetchall()]

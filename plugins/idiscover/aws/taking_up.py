@@ -13,10 +13,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
+from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_batches import FILES
 from idiscover.aws.mailing import send_or_warn
 from idiscover.aws.new_fields import asked_for, forget, is_news
@@ -31,9 +32,9 @@ from idiscover.aws.release_record import (
 )
 from idiscover.aws.s3 import Bucket, StoredText
 from idiscover.aws.secrets import read_secret
-from idiscover.aws.table_migrations import checksum, tables_alone, write_entry
+from idiscover.aws.table_migrations import checksum, standing_tables, tables_alone, write_entry
 from idiscover.errors import ConfigError, IdiscoverError, RetriableError
-from idiscover.lake.keys import metadata_key
+from idiscover.lake.keys import RELEASE_KEY, metadata_key
 from idiscover.metadata.loading import parse_object
 from idiscover.metadata.models import Catalog, Context, FieldSpec, ObjectSpec
 from idiscover.metadata.new_fields import NewFields, judge, with_new_fields
@@ -42,21 +43,20 @@ from idiscover.metadata.paths import object_path
 from idiscover.metadata.validation import problems
 from idiscover.notify.new_fields import new_fields_mail
 from idiscover.salesforce.session import open_session
-from idiscover.warehouse.alterations import alterations
 from idiscover.warehouse.limits import check_limits
 from idiscover.warehouse.migration_ledger import EntryKind, new_entry
 from idiscover.warehouse.procedures import itg_procedure
 from idiscover.warehouse.release import ReleaseStatement, tables_of
-from idiscover.warehouse.table_changes import ChangeKind, TableChange
+from idiscover.warehouse.table_changes import ChangeKind, TableChange, shapes_of_object, table_changes
+from idiscover.warehouse.table_shapes import TableShape
 from idiscover.warehouse.types import column_type, quoted
 
 log = logging.getLogger(__name__)
 
 _LONGEST_STATEMENT_SECONDS = 120  # an ALTER waits for whoever is at the table, and others wait behind it
 _RELEASE = "release once more: idiscover deploy"
-_ONE_WORD = {"timestamp without time zone": "timestamp"}
 
-Standing = Mapping[str, Mapping[str, str]]  # table → column → type, as `column_type` writes it
+Standing = Mapping[str, TableShape]
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,15 @@ class TakenUp:
             yield f"new in the org, not taken up yet: {self.object}: {self.waits_for}"
 
 
-def take_up_new_fields(context: Context, catalog: Callable[[], Catalog], *, dry_run: bool = False) -> list[TakenUp]:
+def take_up_new_fields(
+    context: Context, catalog: Callable[[], Catalog], last: Mapping[str, Any], *, dry_run: bool = False
+) -> list[TakenUp]:
     """Takes up what waits, object by object. What is in the way of one is told, and holds nothing else up.
 
     Args:
         context: the environment.
         catalog: the metadata in force; asked only if something waits.
+        last: the record of the last release; once it is another, a deploy has begun, and nothing is taken up beside it.
         dry_run: say what would be taken up, and do nothing.
 
     Raises:
@@ -108,7 +111,7 @@ def take_up_new_fields(context: Context, catalog: Callable[[], Catalog], *, dry_
             log.info("%s takes no new fields any more: %s stay as they are", name, ", ".join(fields))
             _forget(bucket, name, fields, dry_run)
             continue
-        one = _TakingUp(context, bucket, in_force, spec, fields, catalog)
+        one = _TakingUp(context, bucket, in_force, spec, fields, catalog, last)
         found.append(_told(one, dry_run))
     return found
 
@@ -145,9 +148,10 @@ class _TakingUp:
         spec: ObjectSpec,
         fields: Sequence[str],
         in_force: Callable[[], Catalog],
+        last: Mapping[str, Any],
     ) -> None:
         self.context, self.bucket, self.spec, self.fields = context, bucket, spec, fields
-        self._catalog, self._in_force = catalog, in_force
+        self._catalog, self._in_force, self._last = catalog, in_force, last
         self._has_itg_table = f"itg.{spec.object}" in catalog.tables
         self._key = metadata_key(object_path(spec.object))
 
@@ -168,10 +172,22 @@ class _TakingUp:
             done, stored, text = self._prepared()
             if text is not None:
                 after = parse_object(text, self._key)
-                self._alter(after, metadata)
-                self._record(after)
-                self.bucket.replace_text(self._key, text, stored.etag, "application/yaml")
+                with tables_alone(metadata):  # a deploy alters, records and looks at the files under the same lock
+                    self._require_no_deploy()
+                    self._alter(after)
+                    self._record(after)
+                    metadata.require_locks()
+                    self.bucket.replace_text(self._key, text, stored.etag, "application/yaml")
         return done
+
+    def _require_no_deploy(self) -> None:
+        if last_release(self.bucket) != self._last:
+            raise RetriableError(
+                "a deploy has begun since new fields were looked for",
+                where=self.bucket.uri(RELEASE_KEY),
+                expected="the record of the release that was in force then",
+                remedy="nothing to do: they are taken up by the next run of publish_dags once it has ended",
+            )
 
     def _prepared(self) -> tuple[TakenUp, StoredText, str | None]:
         """What is to become of the fields; the file as it stands, and as it is to be, if anything is taken up."""
@@ -238,11 +254,11 @@ class _TakingUp:
         with self._transaction() as cursor:
             standing = self._standing(cursor)
             for item in self._added(after):
-                for table, columns in standing.items():
-                    kind = columns.get(item.column)
-                    if kind is not None and kind != column_type(item):
-                        clashes[item.salesforce] = f"{table} has a column {item.column} already, {kind}"
-                    elif kind is not None and _has_values(cursor, table, item.column):
+                for table, shape in standing.items():
+                    column = shape.columns.get(item.column)
+                    if column is not None and column.type != column_type(item):
+                        clashes[item.salesforce] = f"{table} has a column {item.column} already, {column.type}"
+                    elif column is not None and _has_values(cursor, table, item.column):
                         clashes[item.salesforce] = f"{table} has a column {item.column} already, with values"
         return clashes
 
@@ -262,8 +278,8 @@ class _TakingUp:
         name = self.spec.object
         tables = [f"stg.{name}", *([f"itg.{name}"] if self._has_itg_table else [])]
         tables += [f"itg.{name}__history"] if self._has_itg_table and self.spec.history else []
-        found = {table: _columns(cursor, table) for table in tables}
-        if missing := [table for table, columns in found.items() if not columns]:
+        found = standing_tables(cursor)
+        if missing := [table for table in tables if table not in found]:
             raise ConfigError(
                 "tables that are to have new columns are missing",
                 where="Redshift",
@@ -271,17 +287,18 @@ class _TakingUp:
                 expected="the tables of the last release, seen by this login",
                 remedy=_RELEASE,
             )
-        return found
+        return {table: found[table] for table in tables}
 
-    def _alter(self, after: ObjectSpec, metadata: JobMetadata) -> None:
+    def _alter(self, after: ObjectSpec) -> None:
         """Columns, their comments, the procedure, and the ledger, in one transaction: older plans do not notice."""
         procedure = self._procedure(after)
-        changes = alterations(self.spec, after, has_itg_table=self._has_itg_table)
-        wanted = [change for change in changes if change.kind is ChangeKind.ADD_COLUMN]
-        with tables_alone(metadata), self._transaction() as cursor:
+        before, wanted = (shapes_of_object(spec, has_itg_table=self._has_itg_table) for spec in (self.spec, after))
+        added = {item.column for item in self._added(after)}
+        with self._transaction() as cursor:
             cursor.execute("set statement_timeout to %s", [_LONGEST_STATEMENT_SECONDS * 1000])
             standing = self._standing(cursor)
-            missing = [change for change in wanted if change.column not in standing[change.table]]
+            changes = table_changes(standing, {name: wanted[name] for name in standing}, before)
+            missing = [item for item in changes if item.kind is ChangeKind.ADD_COLUMN and item.column in added]
             for change in missing:
                 cursor.execute(change.sql)
             for statement in [*self._comments(after, standing), *procedure]:
@@ -335,24 +352,6 @@ class _TakingUp:
 def _forget(bucket: Bucket, name: str, fields: Collection[str], dry_run: bool) -> None:
     if not dry_run:
         forget(bucket, name, fields)
-
-
-def _columns(cursor: Cursor, table: str) -> dict[str, str]:
-    """Column → type, as `column_type` writes it; empty where there is no such table."""
-    cursor.execute(
-        "select column_name, data_type, character_maximum_length, numeric_precision, numeric_scale"
-        " from information_schema.columns where table_schema = %s and table_name = %s",
-        table.split("."),
-    )
-    return {name: _type(*described) for name, *described in cursor.fetchall()}
-
-
-def _type(kind: str, length: int | None, precision: int | None, scale: int | None) -> str:
-    if kind == "character varying":
-        return f"varchar({length})"
-    if kind == "numeric":
-        return f"numeric({precision}, {scale})"
-    return _ONE_WORD.get(kind, kind)
 
 
 def _has_values(cursor: Cursor, table: str, column: str) -> bool:

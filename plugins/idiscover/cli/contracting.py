@@ -8,20 +8,33 @@ from idiscover.errors import ConfigError
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.models import Catalog
 from idiscover.metadata.sql_inventory import SqlInventory
-from idiscover.warehouse.contract import PATH, Contract, parse_contract, problems, promised, renewed
+from idiscover.warehouse.contract import COMMAND, PATH, Contract, parse_contract, problems, promised, renewed
 from idiscover.warehouse.views import mart_views
 
 
 def contract_problems(catalog: Catalog, sql_root: Path) -> list[ConfigError]:
-    """What of the views does not keep the contract; nothing where the repository has none."""
+    """What of the views does not keep the contract; nothing where there are no views, or no repository."""
     path, sql = sql_root / PATH, SqlInventory.read(sql_root)
-    if sql is None or not path.is_file():
+    if sql is None:
         return []
+    views = mart_views(catalog, sql)
+    if not path.is_file():
+        return [_missing(str(path), len(views))] if views else []
     try:
         contract = parse_contract(path.read_text(encoding="utf-8"), str(path))
     except ConfigError as error:
         return [error]
-    return list(problems(contract, promised(mart_views(catalog, sql)), str(path)))
+    return list(problems(contract, promised(views), str(path)))
+
+
+def _missing(where: str, view_count: int) -> ConfigError:
+    return ConfigError(
+        "the contract on dm's views is missing",
+        where=where,
+        got="no such file",
+        expected=f"the columns of {view_count} views for analysts, as the last release promised them",
+        remedy=f"take it back (git checkout); if there never was one: {COMMAND}",
+    )
 
 
 def renew(root: Path, reason: str | None) -> tuple[Contract, bool]:

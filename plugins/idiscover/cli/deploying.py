@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from idiscover.aws.dag_files import BucketTarget
 from idiscover.aws.publish_state import read_state
 from idiscover.aws.publishing import EnsurePools, Inputs, Publisher, latest_metadata, read_metadata
 from idiscover.aws.release_record import last_release, record_statements, record_template, recorded_statements
-from idiscover.aws.s3 import Bucket
+from idiscover.aws.s3 import Bucket, LatestVersion
 from idiscover.aws.table_migrations import ReleaseSql
 from idiscover.cli.context_delta import compare_context
 from idiscover.cli.contracting import contract_problems
@@ -28,8 +29,9 @@ from idiscover.cli.metadata_delta import MetadataDelta, checksum, compare, diffe
 from idiscover.cli.migrating import apply_sql, check_sql, release_checksum
 from idiscover.cli.places import read_context, read_entitlements
 from idiscover.cli.release_code import code_sha, script_files
-from idiscover.errors import ConfigError
+from idiscover.errors import ConfigError, RetriableError
 from idiscover.lake.keys import RELEASE_KEY, context_key, metadata_key, script_prefix
+from idiscover.metadata.context_checks import hashes_have_a_key
 from idiscover.metadata.entitlement import Entitlement, entitlement_path
 from idiscover.metadata.last_good import MetadataFile, SoundMetadata
 from idiscover.metadata.loading import CatalogError, FolderReader, load_catalog, parse_context
@@ -65,6 +67,7 @@ def deploy(
     Raises:
         ConfigError: the metadata are wrong, here or with what is kept in the bucket, or a file that was edited in the
             bucket would be overwritten; nothing was deployed then.
+        RetriableError: metadata were edited in the bucket while it was at work; a deploy once more compares anew.
     """
     _require_repository(root)
     context = read_context(context_place)
@@ -93,16 +96,20 @@ def deploy(
     if last.get("sql") != sql:
         yield from check_sql(context, release_sql, dry_run)
     yield _upload_script(script, bucket, sha, dry_run)
+    still = partial(_require_still, bucket, latest)
+    record = partial(_record_sql, bucket, release_sql, root)
     if last.get("sql") == sql:
         yield f"tables and procedures: unchanged ({len(release_sql.statements)} statements)"
+        if not dry_run:
+            still()
+            record()  # unless they stand there
     else:
         last = _forget_sql(bucket, last, dry_run)
-        yield from apply_sql(context, release_sql, job_ddl, dry_run)
-    if not dry_run:
-        record_statements(bucket, release_sql.statements)
-        record_template(bucket, (root / "sql" / TEMPLATE).read_text(encoding="utf-8"))
+        yield from apply_sql(context, release_sql, job_ddl, dry_run, still, record)
     publisher.sql = sql
     _record_uploading(bucket, last, {**delta.write, **settings.write}, delta.delete, dry_run)
+    if not dry_run:
+        still()
     yield _upload_metadata(bucket, delta, dry_run)
     yield _upload_context(context, settings, bucket, dry_run)
     if fault is not None:
@@ -112,6 +119,29 @@ def deploy(
     now = {"code_sha": sha, "metadata": delta.hashes, "context": settings.hashes, "sql": sql}
     now["recorded_sql"] = sql  # outlives `_forget_sql`: for publish_dags, whose edits wait for what was released
     _record(bucket, now, dry_run)
+
+
+def _require_still(bucket: Bucket, latest: Mapping[str, LatestVersion]) -> None:
+    """The metadata in the bucket are those that were compared.
+
+    Raises:
+        RetriableError: somebody has edited one since, or `publish_dags` has taken up a field of the org.
+    """
+    now = {path: item.version for path, item in latest_metadata(bucket).items()}
+    then = {path: item.version for path, item in latest.items()}
+    if changed := sorted(path for path in {*now, *then} if now.get(path) != then.get(path)):
+        raise RetriableError(
+            "metadata were edited in the bucket while this deploy was at work",
+            where=bucket.uri(metadata_key("")),
+            got=", ".join(changed),
+            expected="what was compared when it began",
+            remedy="deploy again: it compares anew",
+        )
+
+
+def _record_sql(bucket: Bucket, sql: ReleaseSql, root: Path) -> None:
+    record_statements(bucket, sql.statements)
+    record_template(bucket, (root / "sql" / TEMPLATE).read_text(encoding="utf-8"))
 
 
 def release_sql_of(root: Path, catalog: Catalog, context: Context, bucket: Bucket, sha: str) -> ReleaseSql:
@@ -155,7 +185,8 @@ class _Deployed:
         """The metadata that are to be in force.
 
         Raises:
-            CatalogError: something is wrong with them that is no edit in the bucket.
+            CatalogError: something is wrong with them that is no edit in the bucket, or the context lacks a setting
+                that they need.
         """
         coming = {
             path: MetadataFile(text.encode("utf-8", "surrogateescape"), "to be uploaded")
@@ -167,6 +198,8 @@ class _Deployed:
         sound = self._publisher.resolve(allow_deletions=self._allow_deletions)
         if wrong := [problem for edit in sound.refused if edit.path not in delta.edits for problem in edit.problems]:
             raise CatalogError(wrong)
+        if keyless := list(hashes_have_a_key(self._context, sound.catalog)):
+            raise CatalogError([fault.at(context_key(self._context.environment)) for fault in keyless], "context")
         return sound
 
     def publish(self, ensure_pools: EnsurePools | None, is_final: bool) -> Iterator[str]:
@@ -257,9 +290,12 @@ def _write_release(bucket: Bucket, release_record: Mapping[str, Any]) -> None:
 
 
 def _forget_sql(bucket: Bucket, last: dict[str, Any], dry_run: bool) -> dict[str, Any]:
-    """Until this deploy has ended nobody knows whose procedures stand: after one that was killed, the next runs all."""
-    rest = {name: value for name, value in last.items() if name != "sql"}
-    if not dry_run and rest != last:
+    """Until this deploy has ended nobody knows whose procedures stand: after one that was killed, the next runs all.
+
+    From now on `publish_dags` waits; written again by a deploy after one that was killed, so that it waits for that.
+    """
+    rest = {"uploading": {}, **{name: value for name, value in last.items() if name != "sql"}}
+    if not dry_run:
         _write_release(bucket, rest)
     return rest
 

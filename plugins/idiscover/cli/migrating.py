@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from idiscover.aws.job_metadata import JobMetadata, open_job_metadata
 from idiscover.aws.table_migrations import Migrator, ReleaseSql, planned_from_record, read_plan, tables_alone
@@ -37,20 +37,37 @@ def check_sql(context: Context, sql: ReleaseSql, dry_run: bool) -> Iterator[str]
         plan.require_covered()
 
 
-def apply_sql(context: Context, sql: ReleaseSql, job_ddl: str, dry_run: bool) -> Iterator[str]:
+def apply_sql(
+    context: Context,
+    sql: ReleaseSql,
+    job_ddl: str,
+    dry_run: bool,
+    require: Callable[[], None],
+    record: Callable[[], None],
+) -> Iterator[str]:
     """Yields a line for each thing that was done, or would be, in the job metadata and in the warehouse.
 
+    Args:
+        context: the environment.
+        sql: of the release.
+        job_ddl: tables of the job metadata.
+        dry_run: say what would be done, and do nothing.
+        require: raises if something has come between; asked before anything is done, alone with the tables.
+        record: writes down what stands now; so too.
+
     Raises:
-        ConfigError, RetriableError, FatalError, DataQualityError: see `Migrator.run`.
+        ConfigError, RetriableError, FatalError, DataQualityError: see `Migrator.run`; what `require` raises.
     """
     if dry_run:
         yield from _from_record(sql)
         return
     with open_job_metadata(context) as metadata, tables_alone(metadata):
+        require()
         _job_tables(metadata, job_ddl)
         for line in Migrator(context, sql).run():
             metadata.require_locks()  # the lock goes with its connection, and the next step would not be alone
             yield line
+        record()
 
 
 def _job_tables(metadata: JobMetadata, ddl: str) -> None:
@@ -64,4 +81,5 @@ def _from_record(sql: ReleaseSql) -> Iterator[str]:
         for change in plan.automatic:
             if change.kind is not ChangeKind.CREATE_TABLE:
                 yield f"would be done by itself: {described(change)}"
+        yield from (f"would be filled: {fill.described}" for fill in plan.fills)
     yield f"tables and procedures: {len(sql.statements)} statements would be run"

@@ -15,10 +15,9 @@ from idiscover.metadata.proposal_text import proposal_files
 from idiscover.metadata.proposals import Proposal, propose
 from idiscover.metadata.refreshing import Refresh, compare, refreshed_filter, refreshed_object
 from idiscover.metadata.yaml_edit import YamlEdit
-from idiscover.warehouse.alterations import alterations
 from idiscover.warehouse.ddl import create_itg_table, create_stg_table
 from idiscover.warehouse.limits import check_limits
-from idiscover.warehouse.table_changes import TableChange
+from idiscover.warehouse.table_changes import TableChange, changes_of_edit
 
 Describe = Callable[[str], dict[str, Any]]
 SOURCE_TABLES = "dm.fact_source_table"  # tells of every table of itg
@@ -118,7 +117,7 @@ def _refreshed(folder: MetadataFolder, org: OrgObject, known: ObjectSpec, wishes
         folder.put({path: text, filter_path: filter_text})
     spec = folder.catalog().objects[known.object]
     return Onboarded(
-        known.object, None, refresh, tuple(check_limits(spec)), alterations=tuple(alterations(known, spec))
+        known.object, None, refresh, tuple(check_limits(spec)), alterations=tuple(changes_of_edit(known, spec))
     )
 
 

@@ -42,8 +42,11 @@ def job_flow_overrides(plan: ExtractionPlan, name: str) -> dict[str, Any]:
 
 
 def own_cluster_name(plan: ExtractionPlan, run_id: str) -> str:
-    """Of the cluster that one run has for itself; `run_id` may be a template."""
-    return f"{plan.header.dag_id} {run_id}"
+    """Of the cluster that one run has for itself; `run_id` may be a template.
+
+    With the environment: several in one account have DAGs and runs of the same names, and clusters are found by name.
+    """
+    return f"idiscover {plan.context.environment} {plan.header.dag_id} {run_id}"
 
 
 def shared_cluster_name(environment: str, group: str, number: int | str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from idiscover.errors import ConfigError
 from idiscover.metadata.environment import Context
-from idiscover.metadata.models import Catalog, Protection
+from idiscover.metadata.models import Catalog, ObjectSpec, Protection
+from idiscover.metadata.paths import object_path
 from idiscover.metadata.schedules import EXPECTED as CRON
 from idiscover.metadata.schedules import cron_fault
 
@@ -74,11 +75,21 @@ def _fault(key: str, got: str, expected: str, what: str = "a setting cannot be r
 
 def hashes_have_a_key(context: Context, catalog: Catalog) -> Problems:
     """Where values are hashed, the context names the secret with the key."""
+    yield from _without_key(context, catalog.objects.values())
+
+
+def objects_without_key(context: Context, catalog: Catalog, edits: Collection[str]) -> list[ConfigError]:
+    """Of the edited objects those whose values are to be hashed where the context names no key, at their own files."""
+    specs = (spec for spec in catalog.objects.values() if object_path(spec.object) in edits)
+    return [problem.at(object_path(spec.object)) for spec in specs for problem in _without_key(context, [spec])]
+
+
+def _without_key(context: Context, objects: Iterable[ObjectSpec]) -> Problems:
     if context.secrets.protection is not None:
         return
     hashed = [
         f"{field.column} of {spec.object}"
-        for spec in catalog.objects.values()
+        for spec in objects
         for field in spec.fields
         if field.protect is Protection.HASH
     ]

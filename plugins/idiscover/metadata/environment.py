@@ -136,6 +136,18 @@ class RedshiftSettings(Model):
     )
 
 
+class CheckSettings(Model):
+    """How long results of checks are kept."""
+
+    keep_results_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Results of checks in `job.check_result` that are older go at the end of their table's refresh. The"
+        " newest result of each check and country stays, however old.",
+    )
+
+
 class TableauSettings(Model):
     """How data sources are published. The server's address is in the secret."""
 
@@ -198,5 +210,6 @@ class Context(Model):
     emr: EmrSettings = Field(description="The cluster that one extraction creates.")
     salesforce: SalesforceSettings = Field(description="How the org is asked. Its address is in the secret.")
     redshift: RedshiftSettings = Field(description="What the warehouse reads the bucket with.")
+    checks: CheckSettings = Field(default=CheckSettings(), description="How long results of checks are kept.")
     tableau: TableauSettings = Field(default=TableauSettings(), description="How data sources are published there.")
     airflow: AirflowSettings = Field(description="How the DAGs behave in this environment.")

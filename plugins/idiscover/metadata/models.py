@@ -1,4 +1,6 @@
-"""Models of everything that people write: objects, delta filters, tables; those of an environment: `environment.py`.
+"""Models of everything that people write: objects, tables, and all of them together.
+
+Those of fields, delta filters, subjects and environments stand in files of their own, and are found here too.
 
 One file each, YAML, frozen, no unknown keys. The models say what is allowed; `loading.py` reads the
 files (a folder or an `s3://` URI) and `validation.py` checks what spans several files.
@@ -8,12 +10,10 @@ The description of a key is what editors show (`schemas.py`) and what docs/metad
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field
 
 # whoever asks for a model finds it here
 from idiscover.metadata.base import NAME_PATTERN as NAME_PATTERN
@@ -22,17 +22,12 @@ from idiscover.metadata.base import READ_AT_COLUMN as READ_AT_COLUMN
 from idiscover.metadata.base import SALESFORCE_NAME_PATTERN as SALESFORCE_NAME_PATTERN
 from idiscover.metadata.base import Email as Email
 from idiscover.metadata.base import Model as Model
-from idiscover.metadata.base import (
-    Moment,
-    Name,
-    QualifiedName,
-    SalesforceName,
-    SalesforcePath,
-    Text,
-    VersionColumn,
-    unfit,
-)
+from idiscover.metadata.base import Name, QualifiedName, SalesforceName, Text, VersionColumn
 from idiscover.metadata.base import Owner as Owner
+from idiscover.metadata.delta_filters import DAYS_OF_INTERVAL as DAYS_OF_INTERVAL
+from idiscover.metadata.delta_filters import DeltaFilter as DeltaFilter
+from idiscover.metadata.delta_filters import FilterCondition as FilterCondition
+from idiscover.metadata.delta_filters import Interval as Interval
 from idiscover.metadata.environment import AirflowSettings as AirflowSettings
 from idiscover.metadata.environment import Buckets as Buckets
 from idiscover.metadata.environment import Context as Context
@@ -45,6 +40,11 @@ from idiscover.metadata.environment import TableauSettings as TableauSettings
 from idiscover.metadata.extraction import VARCHAR_MAX_BYTES as VARCHAR_MAX_BYTES
 from idiscover.metadata.extraction import ExtractionSettings as ExtractionSettings
 from idiscover.metadata.extraction import Protection as Protection
+from idiscover.metadata.fields import DECIMAL_TYPES as DECIMAL_TYPES
+from idiscover.metadata.fields import TEXT_TYPES as TEXT_TYPES
+from idiscover.metadata.fields import FieldSpec as FieldSpec
+from idiscover.metadata.fields import FieldType as FieldType
+from idiscover.metadata.fields import PiiClass as PiiClass
 from idiscover.metadata.subjects import Geography as Geography
 from idiscover.metadata.subjects import Hierarchy as Hierarchy
 from idiscover.metadata.subjects import Ratio as Ratio
@@ -60,132 +60,6 @@ from idiscover.metadata.table_checks_spec import Sum as Sum
 from idiscover.metadata.table_checks_spec import TableCheck as TableCheck
 from idiscover.metadata.table_checks_spec import UniqueKey as UniqueKey
 from idiscover.metadata.table_columns import TableColumn as TableColumn
-
-
-class FieldType(StrEnum):
-    """Field types of Salesforce's describe that an extraction can carry."""
-
-    ID = "id"
-    REFERENCE = "reference"
-    STRING = "string"
-    TEXTAREA = "textarea"
-    PICKLIST = "picklist"
-    MULTIPICKLIST = "multipicklist"
-    EMAIL = "email"
-    PHONE = "phone"
-    URL = "url"
-    BOOLEAN = "boolean"
-    INT = "int"
-    DOUBLE = "double"
-    CURRENCY = "currency"
-    PERCENT = "percent"
-    DATE = "date"
-    DATETIME = "datetime"
-
-
-TEXT_TYPES = frozenset(
-    {
-        FieldType.STRING,
-        FieldType.TEXTAREA,
-        FieldType.PICKLIST,
-        FieldType.MULTIPICKLIST,
-        FieldType.EMAIL,
-        FieldType.PHONE,
-        FieldType.URL,
-    }
-)
-DECIMAL_TYPES = frozenset({FieldType.DOUBLE, FieldType.CURRENCY, FieldType.PERCENT})
-
-
-def _requires(key: str, values: Iterable[str], *required: str) -> dict[str, JsonValue]:
-    """JSON Schema of a model's validator: with one of these values, the key asks for others beside it."""
-    return {
-        "if": {"properties": {key: {"enum": [*sorted(values)]}}, "required": [key]},
-        "then": {"required": [*required]},
-    }
-
-
-class PiiClass(StrEnum):
-    """How personal a field's content is."""
-
-    NONE = "none"
-    PERSONAL = "personal"
-    SENSITIVE = "sensitive"
-
-
-class FieldSpec(Model):
-    """One field of a Salesforce object and the column it becomes."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "allOf": [_requires("type", TEXT_TYPES, "length"), _requires("type", DECIMAL_TYPES, "precision", "scale")]
-        }
-    )
-
-    salesforce: SalesforceName = Field(description="API name of the field.")
-    type: FieldType = Field(description="Type as describe names it; decides the column's type.")
-    column: Name = Field(description="Target column in stg and itg.")
-    description: Text = Field(description="Comment on the column.")
-    pii: PiiClass = Field(
-        default=PiiClass.NONE,
-        description="How personal the content is; stands in the column's comment and in the DAG's documentation.",
-    )
-    calculated: bool = Field(
-        default=False,
-        description="true: a formula. It changes without a trace in SystemModstamp, so its object needs"
-        " `formula_refresh: daily` or `load_mode: full`.",
-    )
-    length: int | None = Field(
-        default=None,
-        ge=1,
-        le=131072,
-        description="Characters, as Salesforce counts them; required for the text types (string, textarea, picklist,"
-        " multipicklist, email, phone, url). The column holds four bytes for each, at most 65,535.",
-    )
-    precision: int | None = Field(
-        default=None, ge=1, le=38, description="Digits in all; required for double, currency and percent."
-    )
-    scale: int | None = Field(
-        default=None, ge=0, le=37, description="Digits after the point; required for double, currency and percent."
-    )
-    since: date | None = Field(
-        default=None,
-        description="Day on which a running object took the field up, such as 2026-02-28. A batch that was read without"
-        " it is loaded all the same, with null in its column; `new_fields: take` writes it. Not for the key, the"
-        " version column, the country's column and `is_deleted`.",
-    )
-    trim: bool = Field(
-        default=False,
-        description="true: white space at both ends is left out, and what is nothing else becomes null. Text types"
-        " only.",
-    )
-    protect: Protection | None = Field(
-        default=None,
-        description="Written instead of the value, which is stored nowhere then; null stays null. `hash`: its"
-        " HMAC-SHA256 with the key of `secrets.protection`, 64 hex digits: the same for the same value, so that it"
-        " can be counted and joined. `mask`: `***`. Text types only.",
-    )
-
-    @model_validator(mode="after")
-    def _sizes_fit_the_type(self) -> FieldSpec:
-        kind = self.type.value
-        if self.type in TEXT_TYPES and self.length is None:
-            raise unfit(f"length, for type {kind}", "add length: the characters that describe tells of", {"length": 1})
-        if self.type in DECIMAL_TYPES and (self.precision is None or self.scale is None):
-            sizes = {"precision": 18, "scale": 0}
-            raise unfit(f"precision and scale, for type {kind}", "add precision: and scale: as describe tells", sizes)
-        if self.precision is not None and self.scale is not None and self.scale > self.precision:
-            raise unfit("a scale that is at most the precision", "correct scale or precision", {"scale": 0})
-        return self
-
-    @model_validator(mode="after")
-    def _rules_fit_the_type(self) -> FieldSpec:
-        rules = {"trim": self.trim or None, "protect": self.protect}
-        for key, rule in rules.items():
-            if rule is not None and self.type not in TEXT_TYPES:
-                expected = f"no {key}, for type {self.type.value}: text types have it"
-                raise unfit(expected, f"remove {key}", {"trim": False, "protect": None})
-        return self
 
 
 class CountryColumn(Model):
@@ -285,77 +159,6 @@ class ObjectSpec(Model):
     def calculated_columns(self) -> tuple[str, ...]:
         """Columns whose content changes without a trace in SystemModstamp."""
         return tuple(field.column for field in self.fields if field.calculated)
-
-
-class FilterCondition(Model):
-    """One condition of a delta filter; conditions are joined with AND."""
-
-    field: SalesforcePath = Field(description="What is compared.")
-    op: Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"] = Field(description="How.")
-    value: str | bool | int | float | tuple[str | int | float, ...] | None = Field(
-        description="With what; `null` too. A list with `in` and `not in`, and only there. Written into SOQL as a"
-        " literal of the field's type."
-    )
-
-    @model_validator(mode="after")
-    def _value_fits_the_operator(self) -> FilterCondition:
-        is_list = isinstance(self.value, tuple)
-        if self.op in ("in", "not in") and not (is_list and self.value):
-            raise unfit(f"a list with at least one value, for op {self.op}", "write value: [first, second]")
-        if self.op not in ("in", "not in") and is_list:
-            raise unfit(f"a single value, for op {self.op}", "write one value, or op: in")
-        if self.op in ("<", "<=", ">", ">=") and (self.value is None or isinstance(self.value, bool)):
-            raise unfit(f"a text, number or time, for op {self.op}", "write op: = or !=, or another value")
-        return self
-
-
-Interval = Literal["never", "daily", "weekly", "monthly"]
-DAYS_OF_INTERVAL: dict[Interval, int] = {"daily": 1, "weekly": 7, "monthly": 28}
-
-
-class DeltaFilter(Model):
-    """What a delta of an object is, and what a day's run reads beside it: `metadata/delta_filter/<object>.yaml`."""
-
-    object: Name = Field(description="The object; the file's name.")
-    field: SalesforceName | None = Field(
-        default=None,
-        description="The datetime field that windows are cut on; one of the object's fields. May be left out with"
-        " `load_mode: full`, where the object has no time of its last change: a run that names a window, and a"
-        " backfill, are refused then.",
-    )
-    lookback_minutes: int = Field(
-        ge=0,
-        le=60 * 24 * 31,
-        description="How far before the watermark a window begins. A change may be committed later than the"
-        " SystemModstamp it carries.",
-    )
-    start: Moment = Field(description="Where the first window begins.")
-    filter: tuple[FilterCondition, ...] = Field(
-        default=(),
-        description="Further conditions. They hold for every read, of windows, of Ids and of whole objects: what they"
-        " leave out does not exist here.",
-    )
-    sweep: Interval = Field(
-        default="never",
-        description="`daily`: every scheduled run, and every manual one without a window of its own, reads the Id of"
-        " each record after its rows. Records without one leave itg. Needed where the object has no `IsDeleted`; else"
-        " it finds what was deleted for good. `weekly`, `monthly`: a run does so once its order date is 7 or 28 days"
-        " after that of the last one that did.",
-    )
-    formula_refresh: Interval = Field(
-        default="never",
-        description="`daily`: the same runs read every record instead of a window; `weekly` and `monthly` as with"
-        " `sweep`. Needed where the object has formulas, and only there; says what a sweep says, so there is none"
-        " beside it.",
-    )
-    most_gone_percent: int = Field(
-        default=20,
-        ge=0,
-        le=100,
-        description="A read of every Id that has fewer records than the one before it, by more than this share and by"
-        " more than 100, is refused: perhaps the integration user has lost sight of them, and they would leave itg and"
-        " dm. 100: never. The first read of an object has nothing to be compared with.",
-    )
 
 
 class Family(StrEnum):

@@ -52,6 +52,7 @@ SECTIONS: Mapping[str, type[Model]] = {
     "emr": environment.EmrSettings,
     "salesforce": environment.SalesforceSettings,
     "redshift": environment.RedshiftSettings,
+    "checks": environment.CheckSettings,
     "tableau": environment.TableauSettings,
     "airflow": environment.AirflowSettings,
 }

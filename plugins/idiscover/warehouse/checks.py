@@ -104,13 +104,11 @@ def sample_sql(check: TableCheck, written: Written) -> str:
     return f"select sample_key\nfrom (\n{found}\n) as failing\norder by sample_key\nlimit {SAMPLE_SIZE}"
 
 
-def rows_sql(table: str, countries: Sequence[str]) -> str:
-    """A SELECT of country and number of rows of the slices that have any."""
+def rows_sql(table: str, countries: Sequence[str] | None) -> str:
+    """A SELECT of country and number of rows of the slices that have any; of all where none are named."""
     slice_column = slice_of(table)
-    return (
-        f"select\n    {slice_column},\n    count(*) as rows_before\nfrom {table}\nwhere {_in(slice_column, countries)}"
-        f"\ngroup by {slice_column}"
-    )
+    where = "" if countries is None else f"\nwhere {_in(slice_column, countries)}"
+    return f"select\n    {slice_column},\n    count(*) as rows_before\nfrom {table}{where}\ngroup by {slice_column}"
 
 
 def slice_of(table: str) -> str:

@@ -53,7 +53,7 @@ def fill(views: Sequence[MartView], catalog: Catalog) -> Iterator[tuple[str, str
     """Name and text of the statements that fill the dictionary anew."""
     yield "dictionary: none", f"delete from {TABLE};"
     for view in views:
-        rows = ",\n".join(f"    ({', '.join(row)})" for row in _rows(view, catalog))
+        rows = ",\n".join(f"({', '.join(row)})" for row in _rows(view, catalog))
         yield f"dictionary {view.name}", f"insert into {TABLE} ({', '.join(map(quoted, COLUMNS))}) values\n{rows};"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from idiscover.errors import ConfigError
+from idiscover.warehouse.history_fills import HistoryFill, history_fills
 from idiscover.warehouse.migration_files import FOLDER, MigrationFile
 from idiscover.warehouse.migration_ledger import TABLE, Entry, EntryKind, EntryState
 from idiscover.warehouse.table_changes import ChangeKind, TableChange, table_changes
@@ -25,6 +26,7 @@ class MigrationPlan:
         running: name → entry, of what was begun and not ended.
         later: migrations of a later release that were applied.
         changes: the differences as they are before anything is done.
+        fills: histories that begin with what their tables hold.
     """
 
     is_new: bool
@@ -33,6 +35,7 @@ class MigrationPlan:
     running: Mapping[str, Entry]
     later: tuple[str, ...]
     changes: tuple[TableChange, ...]
+    fills: tuple[HistoryFill, ...] = ()
 
     @property
     def automatic(self) -> list[TableChange]:
@@ -75,6 +78,7 @@ class MigrationPlan:
             yield f"would be applied by itself: {described(change)}"
             if change.kind is not ChangeKind.CREATE_TABLE:
                 yield from _indented([change.sql])
+        yield from (f"would be filled: {fill.described}" for fill in self.fills)
         yield from (f"left to a migration above: {described(change)}" for change in self.covered)
         yield from (f"stays as it is: {described(change)}; {change.why}" for change in self.harmless)
         yield from planned_lines(self.uncovered)
@@ -128,7 +132,8 @@ def plan_migrations(
     later = tuple(entry.name for version, entry in sorted(known.items()) if version > newest)
     running = {entry.name: entry for entry in entries if entry.state is EntryState.RUNNING}
     changes = tuple(table_changes(standing, wanted, released))
-    return MigrationPlan(is_new, not has_baseline, tuple(pending), running, later, changes)
+    fills = () if is_new else tuple(history_fills(standing, wanted, released))
+    return MigrationPlan(is_new, not has_baseline, tuple(pending), running, later, changes, fills)
 
 
 def described(change: TableChange) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from idiscover.warehouse.table_shapes import Column, TableShape
+from idiscover.metadata.models import ObjectSpec
+from idiscover.warehouse.release import tables_of
+from idiscover.warehouse.table_shapes import Column, TableShape, shapes_of
 from idiscover.warehouse.types import quoted
 from idiscover.warehouse.views import views_on
 
@@ -92,6 +94,22 @@ def table_changes(
         known = (released or standing).get(name, before)
         found += [*_columns(before, after, known), *_keys(before, after)]
     return found
+
+
+def changes_of_edit(before: ObjectSpec, after: ObjectSpec, *, has_itg_table: bool = True) -> list[TableChange]:
+    """What a deploy of an object's edited file does to its tables, or needs a migration for; what may stay is left out.
+
+    Tables that come with the edit are left out, too: they are made whole.
+    """
+    standing = shapes_of_object(before, has_itg_table=has_itg_table)
+    wanted = shapes_of_object(after, has_itg_table=has_itg_table)
+    changes = table_changes(standing, {name: shape for name, shape in wanted.items() if name in standing})
+    return [change for change in changes if not change.is_harmless]
+
+
+def shapes_of_object(spec: ObjectSpec, *, has_itg_table: bool = True) -> dict[str, TableShape]:
+    """The tables of an object, as a release of its file makes them."""
+    return shapes_of(statement.sql for statement in tables_of(spec, has_itg_table=has_itg_table))
 
 
 def _columns(before: TableShape, after: TableShape, known: TableShape) -> Iterator[TableChange]:

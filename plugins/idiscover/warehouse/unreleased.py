@@ -15,9 +15,9 @@ from idiscover.metadata.paths import delta_filter_path, object_path, table_path
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.metadata.validation import WITH_SQL
 from idiscover.plan.build import itg_plan
-from idiscover.warehouse.alterations import alterations
 from idiscover.warehouse.migration_plan import described
 from idiscover.warehouse.release import ReleaseStatement, tables_of
+from idiscover.warehouse.table_changes import changes_of_edit
 from idiscover.warehouse.winners import winner_ctes
 
 NEEDS_RELEASE = "an edit needs a release"
@@ -101,7 +101,7 @@ def _faults(table: TableSpec | None, catalog: Catalog, inventory: SqlInventory) 
 def _refusal(
     path: str, lacking: Collection[str], before: ObjectSpec | None, after: ObjectSpec, release: str
 ) -> ConfigError:
-    changes = alterations(before, after) if before is not None else []
+    changes = changes_of_edit(before, after) if before is not None else []
     by_itself = " ".join(change.sql for change in changes if change.is_automatic)
     planned = "; ".join(described(change) for change in changes if change.needs_migration)
     remedy = f"write a migration, for a deploy does not do by itself: {planned}. Then " if planned else ""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from idiscover.aws import check_runs, dry_runs, refresher
 from idiscover.aws.job_metadata import open_job_metadata
+from idiscover.aws.job_metadata_checks import drop_old_results
 from idiscover.aws.job_metadata_erasures import redact_steps
 from idiscover.aws.job_metadata_status import read_status
 from idiscover.cli.status.report import make_report
@@ -328,3 +329,42 @@ def test_status_dry_run_and_erasure_know_the_results(platform: Platform, day: Da
     assert [item.check for item in report.checks] == ["not_null_units_notes"], "the newest result counts"
     kept = platform.job("select sample_keys from job.check_result where check_name = 'short' and state = 'failed'")
     assert sorted(kept) == [(["T2"],), (["[erased, it is]"],)]
+
+
+def test_old_results_go_and_the_newest_of_each_check_and_country_stays(platform: Platform, day: Day) -> None:
+    """However old: of FR there is none but the old one. A unit of several countries stays for one of them."""
+    rows = [  # age in days, check, countries, goes
+        (200, "unique_key", ["DE"], True),
+        (91, "unique_key", ["DE"], True),
+        (89, "unique_key", ["DE"], False),
+        (300, "unique_key", ["FR"], True),
+        (299, "unique_key", ["FR"], False),
+        (280, "unique_key", ["DE", "XX"], False),
+        (400, "no_more_declared", ["DE"], False),
+    ]
+    [[claim]] = platform.job("select min(claim_id) from job.claim where target = %s", FACT)
+    platform.job("delete from job.check_result")
+    for number, (age, name, countries, _) in enumerate(rows):
+        platform.job(
+            "insert into job.check_result (claim_id, table_name, check_name, kind, severity, state, run_id, order_date,"
+            " country_codes, failing_count, sample_keys, checked_at_utc) values (%s, %s, %s, 'k', 'warn', 'passed',"
+            " 'r', current_date, %s, 0, '{}', now() - make_interval(days => %s))",
+            *(_claim_of(platform, claim, number), FACT, name, countries, age),
+        )
+    with open_job_metadata(platform.context) as metadata:
+        assert drop_old_results(metadata, FACT, 90) == sum(goes for *_, goes in rows)
+        assert drop_old_results(metadata, FACT, 90) == 0
+    left = platform.job("select check_name, country_codes, now()::date - checked_at_utc::date from job.check_result")
+    expected = sorted((name, countries, age) for age, name, countries, goes in rows if not goes)
+    assert sorted((name, countries, round(age)) for name, countries, age in left) == expected
+
+
+def _claim_of(platform: Platform, like: int, number: int) -> int:
+    """A claim of its own, for a result is told from another by its claim."""
+    columns = "target, run_kind, order_date, as_of_date, state, statements, metadata_version, expires_at_utc"
+    [[claim]] = platform.job(
+        f"insert into job.claim ({columns}, run_id) select {columns}, %s from job.claim where claim_id = %s"
+        " returning claim_id",
+        *(f"old {number}", like),
+    )
+    return int(claim)

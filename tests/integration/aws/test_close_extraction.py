@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from idiscover.aws import extraction_run, job_metadata
+from idiscover.aws import batch_checks, extraction_run, job_metadata
 from idiscover.aws.extraction_run import batch_stands, close_extraction, open_extraction
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_batches import FILES, register_batch
@@ -239,7 +239,7 @@ def test_a_read_that_has_lost_sight_of_records_is_refused(platform: Platform, or
 )
 def test_what_may_go(before: int | None, now: int, most_gone_percent: int) -> None:
     manifest = cast(BatchManifest, SimpleNamespace(id_count=now))
-    extraction_run.check_gone(manifest, before, most_gone_percent, "here")
+    batch_checks.check_gone(manifest, before, most_gone_percent, "here")
 
 
 def test_nothing_is_registered_while_somebody_rewrites_the_files(

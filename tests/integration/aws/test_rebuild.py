@@ -12,13 +12,14 @@ import pytest
 from idiscover.aws import job_metadata_claims, table_alone
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_claims import claim_alone, is_claimable, open_claim, release_claim, take_claim
-from idiscover.aws.rebuild import rebuild, work_of
+from idiscover.aws.rebuild import rebuild, without_row_counts, work_of
 from idiscover.aws.refresher import claim_slices, current_statements, fail_refresh
 from idiscover.aws.table_alone import alone_with_table
 from idiscover.aws.wakes import ready_consumers
 from idiscover.errors import ConfigError, DataQualityError, NextRunError, RetriableError
 
 from tests.integration.aws.kills import Killer
+from tests.integration.aws.test_checks import plan_with
 from tests.integration.aws.test_kills import state_of
 from tests.integration.aws.test_replay import say_replay, settle, three_days_of_results
 from tests.support.aws_platform import Platform
@@ -232,3 +233,58 @@ def test_an_archive_that_is_not_whole_changes_nothing(platform: Platform, org: O
         rebuild(plan, load_plan, lambda _line: None)
     assert telling(platform) == before
     assert platform.job("select state from job.claim where run_id like 'shell__rebuild%%'") == [("released",)]
+
+
+RESULTS = (
+    "select check_name, state, country_codes, failing_count, sample_keys from job.check_result"
+    " where table_name = 'itg.result' and run_id like 'shell__rebuild%%' order by 1"
+)
+
+
+def test_checks_are_asked_before_the_commit(platform: Platform, org: Org) -> None:
+    """Of one that fails the table stays as it was, and the result is kept all the same."""
+    three_days_of_results(platform, org)
+    corrupt_results(platform)
+    before = telling(platform)
+    plan = plan_with(
+        platform,
+        {"kind": "expression", "name": "small", "holds": "value < 0"},
+        {"kind": "expression", "name": "tiny", "holds": "value < 1", "severity": "warn"},
+        table="itg.result",
+    )
+    rows = platform.warehouse("select id, value from itg.result where id = 'R2'")
+    told: list[str] = []
+    with pytest.raises(DataQualityError, match="a check of the data failed") as refused:
+        rebuild(plan, platform.load("result"), told.append)
+    assert refused.value.key == "small" and "metadata/tables/itg.result.yaml" in str(refused.value.remedy)
+    assert (
+        telling(platform) == before and platform.warehouse("select id, value from itg.result where id = 'R2'") == rows
+    )
+    states = {row[0]: row[1] for row in platform.job(RESULTS)}
+    assert states == {"small": "failed", "tiny": "failed", "unique_key": "passed"}
+    assert platform.job("select state from job.claim where run_id like 'shell__rebuild%%'") == [("released",)]
+
+
+def test_a_check_that_warns_is_told_and_kept(platform: Platform, org: Org) -> None:
+    three_days_of_results(platform, org)
+    before = telling(platform)
+    corrupt_results(platform)
+    warning = {"kind": "expression", "name": "tiny", "holds": "value < 0", "severity": "warn"}
+    told: list[str] = []
+    rebuild(plan_with(platform, warning, table="itg.result"), platform.load("result"), told.append)
+    assert telling(platform) == before
+    assert any("check tiny failed, which is a warning: 2 found: " in line for line in told)
+    assert [row[:2] for row in platform.job(RESULTS)] == [("tiny", "failed"), ("unique_key", "passed")]
+
+
+def test_rows_that_stand_are_compared_unless_they_are_what_is_wrong(platform: Platform, org: Org) -> None:
+    """A country that is a stranger's has rows before the rebuild, and none after it."""
+    three_days_of_results(platform, org)
+    before = telling(platform)
+    corrupt_results(platform)
+    plan = plan_with(platform, {"kind": "row_count", "min_percent": 50, "from_rows": 1}, table="itg.result")
+    with pytest.raises(DataQualityError, match="XX: 0 rows, ") as refused:
+        rebuild(plan, platform.load("result"), lambda _line: None)
+    assert "idiscover rebuild result --rows-may-differ" in str(refused.value.remedy)
+    rebuild(without_row_counts(plan), platform.load("result"), lambda _line: None)
+    assert telling(platform) == before

@@ -334,3 +334,34 @@ def test_a_view_on_a_column_that_grows_is_not_in_the_way(warehouse: Platform) ->
     warehouse.warehouse("create view dm.v_moved_fact as select name from dm.moved_fact")
     deploy(warehouse, release(table(FACT, [COLUMNS[0], "name varchar(99)", COLUMNS[2]]), before=first))
     assert columns(warehouse, FACT)["name"] == "character varying(99)"
+
+
+def test_a_history_that_comes_later_begins_with_what_its_table_holds(warehouse: Platform) -> None:
+    """Said beforehand. One that goes and comes back is completed; a release that is run again adds nothing."""
+    system = ["_read_at_utc timestamp", "_batch_id varchar(128) not null"]
+    plain, history = table(KIT, [*COLUMNS, *system]), table(f"{KIT}__history", [*COLUMNS, *system])
+    first = release(plain)
+    second, third = release(plain, history, before=first), release(plain, before=release(plain, history))
+    warehouse.warehouse(f"drop table if exists {KIT}__history")
+    deploy(warehouse, first)
+    insert = f"insert into {KIT} (id, name, _read_at_utc, _batch_id) values"
+    warehouse.warehouse(f"{insert} ('1', 'a', '2026-01-05', 'b1'), ('2', null, '2026-01-06', 'b2')")
+    told = f"{KIT}__history: begins with the versions that {KIT} holds; older ones are in archive/: "
+    told += "idiscover rebuild moved_kit"
+    assert f"would be filled: {told}" in list(read_plan(warehouse.context, second).lines())
+    assert deploy(warehouse, second)[-1] == f"filled: {told}"
+
+    def versions() -> list[tuple[Any, ...]]:
+        return warehouse.warehouse(f"select id, name, _batch_id from {KIT}__history order by 1, 3")
+
+    try:
+        assert versions() == [("1", "a", "b1"), ("2", None, "b2")]
+        deploy(warehouse, second)
+        assert len(versions()) == 2
+        deploy(warehouse, third)  # without history; the table stays, and nobody writes it
+        warehouse.warehouse(f"update {KIT} set name = 'c', _batch_id = 'b3' where id = '1'")
+        deploy(warehouse, second)
+        assert versions() == [("1", "a", "b1"), ("1", "c", "b3"), ("2", None, "b2")]
+        assert read_plan(warehouse.context, release(plain, history, before=second)).fills == ()
+    finally:
+        warehouse.warehouse(f"drop table {KIT}__history")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from idiscover.errors import FatalError
+from idiscover.plan.build import build_plans
 from idiscover.warehouse.release import ReleaseStatement
 
 from local.sql_rules import linting
 from local.sql_rules.bodies import lintable_body
+from tests.unit.metadata_samples import sample_catalog, sample_context
 
 PROCEDURE = """\
 -- Purpose: x; not a statement.
@@ -102,3 +104,18 @@ def test_faults_are_told_by_file_and_line_and_what_is_sound_is_looked_at_once(
     assert lint(root, monkeypatch, corrected).endswith("3 texts sound, 3 known to be")
     (root / linting.CACHE).write_text("broken")
     assert lint(root, monkeypatch, corrected).endswith("3 texts sound, 0 known to be")
+
+
+def test_checks_and_what_is_for_analysts_are_linted() -> None:
+    """The counts, the keys and the rows before of each check; comments of views, dictionary, grants."""
+    catalog = sample_catalog()
+    texts = linting.check_texts(build_plans(catalog, sample_context(), "lint"))
+    assert set(texts) == {f"checks/{table}.sql" for table in catalog.tables}, "that of the grain is in each"
+    lab = texts["checks/itg.lab.sql"]
+    assert lab.count("count(*) as rows_before") == 1 and "limit 10;" in lab and lab.count(";") >= 3
+    statements = [ReleaseStatement("comments dm.x", "comment on view dm.v_x is 'y';"),
+                  ReleaseStatement("dictionary dm.v_x", "delete from dm.x;"),
+                  ReleaseStatement("grants role: schema", "grant usage on schema dm to role r;")]  # fmt: skip
+    texts = linting.lintable_texts(statements)
+    assert texts["rendered/comments.sql"] == "comment on view dm.v_x is 'y';\n"
+    assert {"rendered/dictionary_dm.v_x.sql", "rendered/grants_role_schema.sql"} < set(texts)

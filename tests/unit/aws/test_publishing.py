@@ -378,3 +378,32 @@ def test_what_cannot_be_published_is_told(world: World, name: str) -> None:
 def test_the_dag_file_of_the_repository_reads_the_plan_that_is_written_with_the_others() -> None:
     text = (Path(REPOSITORY) / "dags" / "publish_dags.py").read_text()
     assert '/ "generated" / "publish_dags.json"' in text and "airflow" in text.lower() and len(text.splitlines()) < 30
+
+
+KEY_LINE = "  protection: idiscover/local/protection\n"
+HASHED_LAB = LAB.replace("type: string", "type: string, protect: hash", 1)
+
+
+def test_an_edit_that_hashes_without_a_key_is_refused_until_the_context_names_one(world: World) -> None:
+    context = (REPOSITORY / "context" / "local.yaml").read_text()
+    assert KEY_LINE in context and HASHED_LAB != LAB
+    world.put("context/local.yaml", context.replace(KEY_LINE, ""))
+    world.release({"objects/lab.yaml": HASHED_LAB})  # its tables are there
+    world.edit("objects/lab.yaml", HASHED_LAB)
+    (edit,) = world.publish().refused
+    (problem,) = edit.problems
+    assert (edit.path, problem.what) == ("objects/lab.yaml", "values are to be hashed, and the context names no key")
+    assert problem.remedy == "make the secret and name it, or take protect: hash back"
+    world.put("context/local.yaml", context)
+    assert world.publish().mended == ("objects/lab.yaml",)
+
+
+def test_a_context_that_loses_its_key_under_hashes_changes_no_dag(world: World) -> None:
+    world.release({"objects/lab.yaml": HASHED_LAB})
+    world.edit("objects/lab.yaml", HASHED_LAB)
+    assert world.publish().refused == ()
+    before, context = world.files(), (REPOSITORY / "context" / "local.yaml").read_text()
+    world.put("context/local.yaml", context.replace(KEY_LINE, ""))
+    with pytest.raises(ConfigError, match="values are to be hashed, and the context names no key"):
+        world.publish()
+    assert world.files() == before

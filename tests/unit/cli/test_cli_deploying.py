@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from idiscover.aws import publishing
 from idiscover.aws.publishing import PublishReport, publish
+from idiscover.aws.release_record import STATEMENTS_KEY
+from idiscover.aws.s3 import Bucket
 from idiscover.aws.table_migrations import ReleaseSql
 from idiscover.cli import deploying
 from idiscover.cli.contracting import renew
 from idiscover.cli.deploying import deploy
 from idiscover.cli.pulling import pull
-from idiscover.errors import ConfigError, FatalError, IdiscoverError
+from idiscover.errors import ConfigError, FatalError, IdiscoverError, RetriableError
 from idiscover.lake.keys import PUBLISH_STATE_KEY, RELEASE_KEY
 from idiscover.metadata.models import Context
 from moto import mock_aws
@@ -25,6 +28,7 @@ from moto.ses.models import ses_backends
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA, DAGS = "idiscover-local", "idiscover-local-dags"
+Say = Callable[[], None]
 
 
 class Environment:
@@ -35,6 +39,7 @@ class Environment:
         self.client = boto3.client("s3", region_name="us-east-1")
         self.applied: list[int] = []
         self.pools: dict[str, int] = {}
+        self.meanwhile: Say = lambda: None  # happens before the SQL of a deploy
         for bucket in (DATA, DAGS):
             self.client.create_bucket(Bucket=bucket)
             self.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -103,10 +108,17 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Env
         boto3.client("ses", region_name="us-east-1").verify_email_identity(EmailAddress="idiscover@example.com")
         real_check, real_apply = deploying.check_sql, deploying.apply_sql
 
-        def apply(context: Context, sql: ReleaseSql, job_ddl: str, dry_run: bool) -> Iterator[str]:
-            found.applied += [] if dry_run else [len(sql.statements)]
-            for said in real_apply(context, sql, job_ddl, True):
+        def apply(
+            context: Context, sql: ReleaseSql, job_ddl: str, dry_run: bool, require: Say, record: Say
+        ) -> Iterator[str]:
+            found.meanwhile()
+            if not dry_run:
+                require()
+                found.applied.append(len(sql.statements))
+            for said in real_apply(context, sql, job_ddl, True, require, record):
                 yield said if dry_run else said.replace("would be ", "")
+            if not dry_run:
+                record()
 
         # the warehouse is as the last release has left it
         monkeypatch.setattr(deploying, "check_sql", lambda context, sql, _dry_run: real_check(context, sql, True))
@@ -465,3 +477,56 @@ def test_a_deploy_leaves_it_to_publish_dags_to_tell_of_a_state_that_cannot_be_re
     report = environment.publish()
     assert (report.edits, report.refused, len(environment.mails())) == ({}, (), 1)
     assert json.loads(environment.read(PUBLISH_STATE_KEY)) == good
+
+
+def test_what_is_edited_while_a_deploy_is_at_work_is_not_deployed_over(environment: Environment) -> None:
+    """By a person, or by publish_dags, which takes a field of the org up: its column and its record would be lost."""
+    environment.deploy()
+    path = "metadata/objects/account.yaml"
+    procedure = environment.root / "sql/procedures/dm_to_dm/load_dm_lab_360.sql"
+    procedure.write_text(procedure.read_text() + "-- another\n")
+    taken = environment.read(path) + "# with a field that was taken up\n"
+    recorded = environment.read(STATEMENTS_KEY)
+    environment.meanwhile = lambda: environment.write(path, taken)
+    with pytest.raises(RetriableError, match="while this deploy was at work") as refused:
+        environment.deploy()
+    assert refused.value.got == "objects/account.yaml"
+    assert len(environment.applied) == 1 and environment.read(STATEMENTS_KEY) == recorded
+    assert environment.read(path) == taken
+    environment.meanwhile = lambda: None
+    environment.deploy(keep_edits=True)
+    assert environment.read(path) == taken and len(environment.applied) == 2
+
+
+def test_publish_dags_waits_from_the_sql_of_a_deploy_on(environment: Environment) -> None:
+    environment.deploy()
+    procedure = environment.root / "sql/procedures/dm_to_dm/load_dm_lab_360.sql"
+    procedure.write_text(procedure.read_text() + "-- another\n")
+    unchanged: list[bool] = []
+    # else it would find something to do: the release's record has changed
+    environment.meanwhile = lambda: unchanged.append(publishing._is_under_way(*record_of(environment)))
+    environment.deploy()
+    assert unchanged == [True] and not publishing._is_under_way(*record_of(environment))
+
+
+def record_of(environment: Environment) -> tuple[Bucket, dict[str, Any]]:
+    return Bucket(DATA, "us-east-1"), json.loads(environment.read(RELEASE_KEY))
+
+
+def test_hashes_without_a_key_are_not_deployed(environment: Environment) -> None:
+    """Whether the file comes without the key, or the key goes under files that stand."""
+    path, settings = environment.root / "metadata/objects/account.yaml", environment.root / "context/local.yaml"
+    line, phone = "  protection: idiscover/local/protection\n", "column: phone, length: 40, pii: personal,"
+    with_key, text = settings.read_text(), path.read_text()
+    assert line in with_key and phone in text
+    path.write_text(text.replace(phone, f"{phone} protect: hash,"))
+    settings.write_text(with_key.replace(line, ""))
+    with pytest.raises(ConfigError, match="values are to be hashed, and the context names no key"):
+        environment.deploy()
+    assert environment.applied == [] and not [key for key in environment.versions() if "/metadata/" in key]
+    settings.write_text(with_key)
+    environment.deploy()
+    settings.write_text(with_key.replace(line, ""))
+    with pytest.raises(ConfigError, match="make the secret and name it"):
+        environment.deploy()
+    assert len(environment.applied) == 1 and environment.read("context/local.yaml") == with_key

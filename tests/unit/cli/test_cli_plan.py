@@ -379,3 +379,17 @@ def test_a_mistake_in_its_own_files_or_in_what_it_rests_on_is_an_error(tmp_path:
         run_plan(PlanRequest(name, str(folder), CONTEXT, ROOT, None, False, None, False))
     assert "objects/kit.yaml" in str(error.value), "all mistakes are told"
     assert f"{file.replace('__', '/')}.yaml" in str(error.value)
+
+
+def test_an_object_that_hashes_without_a_key_is_not_shown_as_if_it_ran() -> None:
+    """Other objects and tables are."""
+    files = sample_files()
+    files["objects/lab.yaml"] = files["objects/lab.yaml"].replace("type: string", "type: string, protect: hash", 1)
+    catalog, context = load_catalog(MemoryReader(files)), sample_context()
+    secrets = context.secrets.model_copy(update={"protection": None})
+    without_key = context.model_copy(update={"secrets": secrets})
+    with pytest.raises(ConfigError, match="values are to be hashed, and the context names no key") as refused:
+        whole_plan(catalog, without_key, SHA, ROOT / "sql", "lab")
+    assert refused.value.where == "objects/lab.yaml"
+    for name, known in (("lab", context), ("test", without_key), ("itg.lab", without_key)):
+        assert whole_plan(catalog, known, SHA, ROOT / "sql", name).groups

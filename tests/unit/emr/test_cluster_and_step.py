@@ -5,7 +5,7 @@ from __future__ import annotations
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
-from idiscover.emr.cluster import fingerprint, job_flow_overrides, shared_cluster_name
+from idiscover.emr.cluster import fingerprint, job_flow_overrides, own_cluster_name, shared_cluster_name
 from idiscover.emr.steps import extraction_step
 from idiscover.metadata.models import Context
 from idiscover.plan.build import build_plans
@@ -106,3 +106,10 @@ def test_the_step_on_a_shared_cluster_is_known_by_name_and_ends_with_its_process
     assert step["ActionOnFailure"] == "CONTINUE", "EMR takes no other where steps run side by side"
     mode = step["HadoopJarStep"]["Args"].index("--deploy-mode") + 1
     assert step["HadoopJarStep"]["Args"][mode] == "client"
+
+
+def test_no_two_environments_have_clusters_of_one_name(plan: ExtractionPlan) -> None:
+    """They may share an account, in which a cluster is found by its name."""
+    assert own_cluster_name(plan, "run") == "idiscover local sfdc_to_s3__lab run"
+    other = plan.model_copy(update={"context": plan.context.model_copy(update={"environment": "prod"})})
+    assert own_cluster_name(other, "run") != own_cluster_name(plan, "run")

@@ -9,7 +9,7 @@ import json
 import pickle
 
 import pytest
-from idiscover.aws.extraction_run import check_manifest
+from idiscover.aws.batch_checks import check_manifest
 from idiscover.errors import ConfigError, DataQualityError
 from idiscover.lake.manifest import BatchManifest
 from idiscover.lake.protection import MASK, hashing

@@ -11,8 +11,7 @@ from idiscover.metadata.models import ObjectSpec
 from idiscover.metadata.new_fields import NewFields, judge, with_new_fields
 from idiscover.metadata.object_checks import COLUMNS_MAX
 from idiscover.metadata.org_describe import read_describe
-from idiscover.warehouse.alterations import alterations
-from idiscover.warehouse.table_changes import ChangeKind
+from idiscover.warehouse.table_changes import ChangeKind, changes_of_edit
 
 from tests.unit.metadata.test_proposals import DELETED, ID, STAMP, field
 from tests.unit.metadata.test_refreshing import FEE, FLOW, KNOWN, NAME
@@ -108,6 +107,6 @@ def test_the_file_has_them_with_the_day_and_nothing_else_is_touched() -> None:
 
 def added_by(before: ObjectSpec, after: ObjectSpec) -> list[tuple[str, str]]:
     """Tables and columns; every alteration adds one."""
-    changes = alterations(before, after)
+    changes = changes_of_edit(before, after)
     assert {change.kind for change in changes} == {ChangeKind.ADD_COLUMN}
     return [(change.table, change.column) for change in changes]

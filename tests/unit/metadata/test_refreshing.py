@@ -13,7 +13,7 @@ from idiscover.metadata.paths import object_path
 from idiscover.metadata.refreshing import Refresh, compare, refreshed_filter, refreshed_object
 from idiscover.metadata.yaml_edit import YamlEdit
 from idiscover.metadata.yaml_text import read_yaml
-from idiscover.warehouse.alterations import alterations
+from idiscover.warehouse.table_changes import changes_of_edit
 
 from local.salesforce import schema
 from local.salesforce.describe import describe
@@ -116,7 +116,7 @@ def test_what_has_grown_grows_in_its_place() -> None:
         "+     scale: 4",
     ]
     assert [change.differences for change in refresh.changed] == [("length 80 → 120",), ("scale 2 → 4",)]
-    found = alterations(refresh.spec, catalog.objects["lab"])
+    found = changes_of_edit(refresh.spec, catalog.objects["lab"])
     assert [change.sql for change in found if change.is_automatic] == [
         'alter table stg.lab alter column "title" type varchar(480);',
         'alter table itg.lab alter column "title" type varchar(480);',

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from idiscover.cli.contracting import contract_problems, renew
+from idiscover.cli.validating import validate
 from idiscover.errors import ConfigError
 from idiscover.metadata.loading import FolderReader, load_catalog
 from idiscover.metadata.sql_inventory import SqlInventory
@@ -119,3 +120,15 @@ def test_a_release_that_drops_a_column_is_refused_where_it_lies(tmp_path: Path) 
     contract, has_changed = renew(tmp_path, "users have no division any more")
     assert has_changed and contract.breaks[0].columns == ("dm.v_dim_user.division",)
     assert contract_problems(catalog, tmp_path / "sql") == []
+
+
+def test_a_contract_that_is_gone_is_told(tmp_path: Path) -> None:
+    """By validate, and before a deploy does anything; not where there are no views to promise."""
+    for folder in ("metadata", "sql"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    (tmp_path / "sql" / PATH).unlink()
+    (told,) = validate(str(tmp_path / "metadata"), (), tmp_path / "sql").mistakes
+    assert told.problem.what == "the contract on dm's views is missing" and told.place.file.endswith(PATH)
+    assert told.problem.remedy == "take it back (git checkout); if there never was one: idiscover contract"
+    without_views = load_catalog(FolderReader(tmp_path / "metadata")).model_copy(update={"tables": {}})
+    assert contract_problems(without_views, tmp_path / "sql") == []

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from idiscover.errors import ConfigError
+from idiscover.warehouse.history_fills import history_fills
+from idiscover.warehouse.migration_plan import plan_migrations
 from idiscover.warehouse.release import release
 from idiscover.warehouse.table_changes import ChangeKind, TableChange, table_changes
 from idiscover.warehouse.table_shapes import Column, TableShape, normal_type, shape_of, shapes_of, standing_shapes
@@ -175,3 +177,19 @@ def test_types_have_one_name(written: str, normal: str) -> None:
 def test_a_constraint_of_a_table_is_refused_with_a_remedy() -> None:
     with pytest.raises(ConfigError, match="a column of a CREATE TABLE cannot be read"):
         shape_of("create table itg.lab (id int, (x))")
+
+
+def test_a_history_is_filled_where_it_comes_after_its_table() -> None:
+    """Not in a new warehouse, nor of a new object, nor once more with the next release."""
+    wanted = shapes_of(statement.sql for statement in release(sample_catalog(), REPOSITORY / "sql"))
+    history, table = "itg.result__history", "itg.result"
+    before = {name: shape for name, shape in wanted.items() if name != history}
+    (fill,) = history_fills(before, wanted, None)
+    assert (fill.history, fill.table) == (history, table)
+    assert f"insert into {history} (" in fill.sql and "idiscover rebuild result" in fill.described
+    assert history_fills(wanted, wanted, before) == [fill], "it stands from an earlier time, and was not written since"
+    assert history_fills(wanted, wanted, wanted) == history_fills(wanted, wanted, None) == []
+    new_object = {name: shape for name, shape in before.items() if name != table}
+    assert history_fills(new_object, wanted, None) == []
+    lines = list(plan_migrations((), (), before, wanted, before).lines())
+    assert f"would be filled: {fill.described}" in lines and plan_migrations((), (), {}, wanted).fills == ()

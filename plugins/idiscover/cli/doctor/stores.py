@@ -21,6 +21,7 @@ from idiscover.metadata.models import Context
 from idiscover.metadata.statements import parse_call
 from idiscover.plan.model import LoadPlan, Plan, RefreshPlan
 from idiscover.salesforce import oauth
+from idiscover.warehouse.migration_ledger import TABLE as LEDGER
 from idiscover.warehouse.release import SCHEMAS
 
 _DEPLOY = "idiscover deploy"
@@ -129,7 +130,7 @@ def _warehouse(context: Context, running: Running) -> Report:
 
 def _expected(plans: Sequence[Plan]) -> tuple[set[str], set[str]]:
     """Tables and procedures that the plans speak of."""
-    tables, procedures = {"stg.batch_load"} if plans else set(), set()
+    tables, procedures = {"stg.batch_load", LEDGER} if plans else set(), set()
     for plan in plans:
         if isinstance(plan, LoadPlan):
             tables |= {plan.table, plan.ids_table}

@@ -15,7 +15,9 @@ from idiscover.cli.planning.refresh import refresh_sections
 from idiscover.cli.planning.release import release_sections
 from idiscover.cli.planning.sections import Group, Section
 from idiscover.cli.planning.subject import Subject, find_subject
+from idiscover.metadata.context_checks import objects_without_key
 from idiscover.metadata.models import Catalog, Context
+from idiscover.metadata.paths import object_path
 from idiscover.plan.build import build_plans
 from idiscover.plan.model import ExtractionPlan, LoadPlan, Plan, RefreshPlan
 from idiscover.plan.picture import Picture, picture_of
@@ -62,9 +64,11 @@ def whole_plan(
         order_date: show that day's scheduled run.
 
     Raises:
-        ConfigError: no such object or table.
+        ConfigError: no such object or table, or the context lacks a setting that the object needs.
     """
     subject = find_subject(catalog, name)
+    for lacking in objects_without_key(context, catalog, [object_path(subject.name)]):
+        raise lacking
     plans = {plan.header.dag_id: plan for plan in build_plans(catalog, context, code_sha)}
     groups = [
         Group(dag_id, tuple(sections_of(plans[dag_id], order_date)), tuple(_notes(catalog, plans[dag_id])))
