@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import logging
 import secrets
 import socket
@@ -17,6 +18,7 @@ from .errors import SqlError
 from .faults import Faults
 from .installation import install
 from .rewrite import rewrite_dynamic
+from .rewrite.columns import Columns
 from .session import Session
 from .upstream import Asked, Pending, Upstream
 
@@ -164,7 +166,8 @@ def upstream_parameters(parameters: dict[str, str]) -> dict[str, str]:
 async def serve_schema(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, faults: Faults) -> None:
     """Answer rs.ask_front(): a query is a word and hexadecimal UTF-8, the answer a row of two texts.
 
-    `rewrite` is for the text of an EXECUTE: gives it rewritten, and `commit` if a commit is to follow it.
+    `rewrite` is for the text of an EXECUTE, with the columns of queries: gives it rewritten, and `commit` if a commit
+    is to follow it; or a query, and `columns` if it has to be asked again with the columns of that.
     `inject` is for an order to the faults: gives what they say.
     """
     greeting = [wire.message(b"R", bytes(4))]
@@ -185,10 +188,20 @@ def _answer(query: str, faults: Faults) -> bytes:
         return wire.command_complete("SET")  # dblink sets the encoding and its like
     text = bytes.fromhex(payload).decode()
     try:
-        row = rewrite_dynamic(text) if request == "rewrite" else (faults.control(text), "")
+        row = _rewritten(text) if request == "rewrite" else (faults.control(text), "")
     except SqlError as error:
         return wire.error(error.fields())
     return wire.text_row_description(["answer", "then"]) + wire.data_row(row) + wire.command_complete("SELECT 1")
+
+
+def _rewritten(text: str) -> tuple[str, str]:
+    """What rs.rw is told, who sends JSON: `sql`, and `known`, the columns of queries (or an error's text) by query."""
+    asked = json.loads(text)
+    known: dict[str, Columns] = {
+        query: SqlError(columns) if isinstance(columns, str) else tuple(columns)
+        for query, columns in asked["known"].items()
+    }
+    return rewrite_dynamic(asked["sql"], known)
 
 
 def _fatal(code: str, message: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -22,6 +22,7 @@ from ..tokens import (
     tokenize,
     words,
 )
+from .columns import Columns, ColumnsNeeded, knowing
 from .ddl import Reader, alter_materialized_view, alter_table, create_materialized_view, create_table
 from .expressions import rewrite_expressions
 from .merge import rewrite_merge
@@ -41,6 +42,7 @@ class Action(Enum):
     COPY = "copy"  # the front: COPY from S3
     UNLOAD = "unload"  # the front: UNLOAD to S3
     TRUNCATE = "truncate"  # PostgreSQL, and a commit behind it
+    LATER = "later"  # PostgreSQL, rewritten when it can tell the columns of the relations
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,24 @@ def rewrite_script(sql: str) -> tuple[Statement, ...]:
     return _rewrite_cached(sql) if len(sql) <= CACHED_SCRIPT_CHARACTERS else _rewrite(sql)
 
 
-def rewrite_dynamic(sql: str) -> tuple[str, str]:
+def rewrite_knowing(sql: str, known: Mapping[str, Columns]) -> Statement:
+    """A statement that was left for LATER. Raises SqlError, and ColumnsNeeded for a query that is not in `known`."""
+    return knowing(known, lambda: _statement(tokenize(sql)))
+
+
+def rewrite_dynamic(sql: str, known: Mapping[str, Columns]) -> tuple[str, str]:
     """The text of an EXECUTE inside a procedure, rewritten, and `commit` if a commit is to follow it.
 
+    With `columns`, the text is a query instead: the rewriting is to be asked for again with its columns in `known`.
     Raises SqlError for what cannot be run there.
     """
-    statements = rewrite_script(sql)
+    try:
+        statements = tuple(
+            rewrite_knowing(statement.sql, known) if statement.action is Action.LATER else statement
+            for statement in rewrite_script(sql)
+        )
+    except ColumnsNeeded as needed:
+        return needed.query, "columns"
     for statement in statements:
         if statement.action in (Action.COPY, Action.UNLOAD):
             raise not_emulated(f"{statement.action.value.upper()} inside a stored procedure")
@@ -105,7 +119,14 @@ def join(statements: Sequence[Statement]) -> str:
 
 def _rewrite(sql: str) -> tuple[Statement, ...]:
     parts = split(tokenize(sql), ";")
-    return tuple(_statement(part) for part in parts if significant(part))
+    return tuple(_statement_or_later(part) for part in parts if significant(part))
+
+
+def _statement_or_later(tokens: Sequence[Token]) -> Statement:
+    try:
+        return knowing({}, lambda: _statement(tokens))
+    except ColumnsNeeded:
+        return Statement(Action.LATER, render(tokens))
 
 
 def _statement(tokens: Sequence[Token]) -> Statement:

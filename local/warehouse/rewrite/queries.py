@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import not_emulated, refused
-from ..tokens import Kind, Token, after, at, before, closing, is_op, is_word, raw
+from ..tokens import Kind, Token, after, at, before, closing, is_op, is_word, raw, render
+from .expressions import rewrite_expressions
 from .qualify import rewrite_qualify
+from .selects import rewrite_selects
 from .super import rewrite_super
+from .system import rewrite_system_names
 
 _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 
@@ -15,6 +18,15 @@ _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 def rewrite_query(tokens: Sequence[Token]) -> list[Token]:
     """Check and reshape a statement or a fragment of one (SELECT, INSERT, UPDATE, DELETE, an expression)."""
     refuse(tokens)
+    return _reshaped(rewrite_selects(tokens, _finished))
+
+
+def _finished(tokens: Sequence[Token]) -> str:
+    """PostgreSQL's text of a query whose SELECTs are done."""
+    return render(rewrite_expressions(_reshaped(rewrite_system_names(tokens))))
+
+
+def _reshaped(tokens: Sequence[Token]) -> list[Token]:
     done = rewrite_qualify(rewrite_super(tokens))
     first = at(done, after(done, -1))
     if is_word(first, "delete"):
@@ -53,14 +65,12 @@ def _refuse_word(tokens: Sequence[Token], index: int) -> None:
         raise refused("LATERAL")
     if word in _SET_OPERATIONS[1:] and is_word(following, "all"):
         raise refused(f"{word.upper()} ALL")
-    if word == "exclude" and is_op(previous, "*"):
-        raise not_emulated("SELECT * EXCLUDE")
-    if word == "all" and is_word(previous, "by"):
-        raise not_emulated("GROUP BY ALL and ORDER BY ALL")
-    if word == "unpivot" and is_word(following, "include", "exclude"):
-        raise not_emulated("UNPIVOT")
-    if word in ("pivot", "unpivot") and is_op(following, "(") and not is_word(previous, "from"):
-        raise not_emulated(word.upper())
+    if (
+        word == "all"
+        and is_word(previous, "by")
+        and is_word(at(tokens, before(tokens, before(tokens, index))), "order")
+    ):
+        raise not_emulated("ORDER BY ALL")
 
 
 def _delete(tokens: list[Token]) -> list[Token]:

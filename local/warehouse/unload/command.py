@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .. import wire
 from ..errors import SqlError
+from ..settling import settle
 from ..upstream import Client, Result, Upstream
 from .files import SPOOLED_BYTES, Unloading, packer
 from .statement import UnloadCommand, parse_unload
@@ -33,7 +34,8 @@ async def run_unload(sql: str, upstream: Upstream, client: Client, query_id: int
     store = await asyncio.to_thread(_Store, command)
     await asyncio.to_thread(store.prepare)
     unloading = Unloading(command)
-    await upstream.run(command.query, Result(begin=unloading.begin, take=unloading.add))
+    query = await settle(command.query, upstream)
+    await upstream.run(query.sql, Result(begin=unloading.begin, take=unloading.add))
     await asyncio.to_thread(store.write, unloading)
     state = {"last_unload_count": unloading.rows, "last_unload_id": query_id, "last_query_id": query_id}
     settings = ", ".join(f"set_config('rs.{name}', '{value}', false)" for name, value in state.items())
