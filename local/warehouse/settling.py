@@ -5,12 +5,12 @@ from __future__ import annotations
 from .errors import SqlError
 from .rewrite import Action, Statement, rewrite_knowing
 from .rewrite.columns import Columns, ColumnsNeeded
-from .upstream import Result, Upstream
+from .upstream import Connection, Result
 
 _SAVEPOINT = "rs_columns"
 
 
-async def settle(statement: Statement, upstream: Upstream) -> Statement:
+async def settle(statement: Statement, upstream: Connection) -> Statement:
     """The statement, rewritten if it was left for later; everything asked before has been answered. Raises SqlError."""
     known: dict[str, Columns] = {}
     while statement.action is Action.LATER:
@@ -21,7 +21,7 @@ async def settle(statement: Statement, upstream: Upstream) -> Statement:
     return statement
 
 
-async def _columns(query: str, upstream: Upstream) -> Columns:
+async def _columns(query: str, upstream: Connection) -> Columns:
     """The names of the columns of `query`, or PostgreSQL's error; a transaction block does not suffer from it."""
     if upstream.status == "E":
         raise SqlError("current transaction is aborted, commands ignored until end of transaction block", code="25P02")

@@ -15,6 +15,7 @@ from ..tokens import (
     at,
     is_op,
     is_word,
+    literal,
     raw,
     render,
     significant,
@@ -95,21 +96,24 @@ def rewrite_dynamic(sql: str, known: Mapping[str, Columns]) -> tuple[str, str]:
     Raises SqlError for what cannot be run there.
     """
     try:
-        statements = tuple(
-            rewrite_knowing(statement.sql, known) if statement.action is Action.LATER else statement
-            for statement in rewrite_script(sql)
-        )
+        statements = tuple(_in_procedure(statement, known) for statement in rewrite_script(sql))
     except ColumnsNeeded as needed:
         return needed.query, "columns"
-    for statement in statements:
-        if statement.action in (Action.COPY, Action.UNLOAD):
-            raise not_emulated(f"{statement.action.value.upper()} inside a stored procedure")
     if any(statement.controls_transaction for statement in statements):
         raise refused("COMMIT or ROLLBACK in dynamic SQL")
     commits = any(statement.action is Action.TRUNCATE for statement in statements)
     if commits and len(statements) > 1:
         raise not_emulated("TRUNCATE beside other statements in one text of dynamic SQL")
     return join(statements), "commit" if commits else ""
+
+
+def _in_procedure(statement: Statement, known: Mapping[str, Columns]) -> Statement:
+    """A statement of dynamic SQL: COPY and UNLOAD are carried out by the front, which the procedure asks for it."""
+    if statement.action is Action.LATER:
+        return rewrite_knowing(statement.sql, known)
+    if statement.action in (Action.COPY, Action.UNLOAD):
+        return Statement(Action.UPSTREAM, f"select rs.carry_out({literal(statement.sql)})")
+    return statement
 
 
 def join(statements: Sequence[Statement]) -> str:

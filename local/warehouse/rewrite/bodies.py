@@ -14,7 +14,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import not_emulated, refused
-from ..tokens import Kind, Token, after, at, before, compact, is_op, is_word, raw, render, significant, tokenize
+from ..tokens import (
+    Kind,
+    Token,
+    after,
+    at,
+    before,
+    compact,
+    is_op,
+    is_word,
+    literal,
+    raw,
+    render,
+    significant,
+    tokenize,
+)
 from .expressions import rewrite_expressions
 from .queries import rewrite_query
 from .super import protect_variables
@@ -35,7 +49,7 @@ _RETHROW = "perform rs.rethrow(rs_code, rs_message, rs_detail, rs_hint); "
 _IN_HANDLER = {"sqlerrm": "rs_message", "sqlstate": "rs_code"}
 _COMMITTED = frozenset(
     {"insert", "update", "delete", "merge", "create", "alter", "drop", "execute", "call", "perform", "select", "with",
-     "grant", "revoke", "analyze", "comment"}
+     "grant", "revoke", "analyze", "comment", "copy", "unload"}
 )  # fmt: skip
 _REWRITTEN = frozenset({"create", "alter", "drop", "insert", "update", "delete", "select", "with", "call", "merge"})
 _NEVER_GUARDED = frozenset({"return", "exit", "continue", "null", "commit", "rollback", "start"})
@@ -254,7 +268,7 @@ class _Body:
                 return [*fragment[:first], raw(_RETHROW.rstrip("; "))]
         fragment = protect_variables(fragment)
         if word in ("copy", "unload"):
-            raise not_emulated(f"{word.upper()} inside a stored procedure")
+            return [*fragment[:first], raw(f"perform rs.carry_out({literal(render(fragment[first:]))})")]
         if word in _NOT_IN_PROCEDURES:
             raise refused(f"{word.upper()} inside a stored procedure")
         if word in ("commit", "rollback", "truncate"):

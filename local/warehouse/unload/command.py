@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .. import wire
 from ..errors import SqlError
 from ..settling import settle
-from ..upstream import Client, Result, Upstream
+from ..upstream import Client, Connection, Result
 from .files import SPOOLED_BYTES, Unloading, packer
 from .statement import UnloadCommand, parse_unload
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 PACKED_BLOCK_BYTES = 1024 * 1024
 
 
-async def run_unload(sql: str, upstream: Upstream, client: Client, query_id: int) -> str:
+async def run_unload(sql: str, upstream: Connection, client: Client, query_id: int) -> str:
     """Carry an UNLOAD out; its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_unload(sql)
     started = time.monotonic()

@@ -40,7 +40,6 @@ def unemulated_names() -> set[str]:
         | {f"COPY {name.upper()}" for name in copy_statement._OPTIONS_NOT_EMULATED}
         | {f"UNLOAD {name.upper()}" for name in unload_statement._NOT_EMULATED}
         | {f"SHOW {name.upper()}" for name in show._UNEMULATED}
-        | {"COPY inside a stored procedure", "UNLOAD inside a stored procedure"}
     )
 
 
