@@ -26,12 +26,13 @@ from ..tokens import (
 from .columns import Columns, ColumnsNeeded, knowing
 from .ddl import Reader, alter_materialized_view, alter_table, create_materialized_view, create_table
 from .expressions import rewrite_expressions
+from .forms import refuse_forms
 from .merge import rewrite_merge
 from .procedures import create_routine
 from .queries import rewrite_query
 from .show import show
 from .system import rewrite_system_names
-from .users import user_options, without_quota
+from .users import alter_schema, user_options, without_quota
 
 CACHED_SCRIPT_CHARACTERS = 65536
 
@@ -69,8 +70,10 @@ _REFUSED_OBJECTS = frozenset(
     {"index", "trigger", "rule", "sequence", "extension", "type", "domain", "tablespace", "aggregate", "operator",
      "cast", "event", "collation", "publication", "subscription", "policy", "statistics", "unlogged"}
 )  # fmt: skip
-_UNEMULATED_OBJECTS = frozenset({"external", "library", "datashare", "model", "masking", "rls"})
-_UNEMULATED_STATEMENTS = frozenset({"attach", "detach", "desc", "describe"})
+_UNEMULATED_OBJECTS = frozenset(
+    {"external", "library", "datashare", "model", "masking", "rls", "identity", "integration", "template"}
+)
+_UNEMULATED_STATEMENTS = frozenset({"attach", "detach", "desc", "describe", "use"})
 _REFUSED_STATEMENTS = frozenset({"listen", "notify", "unlisten", "do", "cluster", "reindex", "load", "import"})
 
 
@@ -160,6 +163,7 @@ def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
         raise refused(f"{first.upper()} {second.upper()}")
     if first in ("create", "drop", "alter", "refresh") and second in _UNEMULATED_OBJECTS:
         raise not_emulated(f"{first.upper()} {second.upper()}")
+    refuse_forms(tokens)
     handler = _HANDLERS.get(first)
     return handler(tokens) if handler else _generic(tokens)
 
@@ -212,8 +216,10 @@ def _alter(tokens: Sequence[Token]) -> list[Token]:
         return [raw(alter_table(tokens))]
     if kind == ("user",):
         return user_options(tokens)
+    if kind == ("schema",):
+        return alter_schema(tokens)
     if kind == ("default",):  # privileges
-        return [raw("routines") if is_word(token, "procedures") else token for token in tokens]
+        return [raw("routines") if is_word(token, "procedures") else token for token in _grant(tokens)]
     return [raw(alter_materialized_view(tokens))] if kind == ("materialized",) else _generic(tokens)
 
 
@@ -272,6 +278,13 @@ def _refresh(tokens: Sequence[Token]) -> list[Token]:
     return _without(_without(tokens, "cascade"), "restrict")
 
 
+def _cancel(tokens: Sequence[Token]) -> list[Token]:
+    """CANCEL process ['message']: the message is not passed on."""
+    reader = Reader(tokens)
+    reader.take()
+    return [raw(f"call rs.cancel({reader.take().text})")]
+
+
 def _lock(tokens: Sequence[Token]) -> list[Token]:
     if any(is_word(token, "in", "nowait") for token in tokens):
         raise refused("a mode in LOCK", "LOCK [TABLE] t keeps everybody out")
@@ -294,4 +307,5 @@ _HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
     "merge": _merge,
     "refresh": _refresh,
     "lock": _lock,
+    "cancel": _cancel,
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..tokens import Kind, Token, after, at, before, closing, is_name, is_op, is_word, raw, significant, split
 from .columns import columns_if_known
 from .qualify import select_item
+from .surroundings import surroundings
 
 _PART_FIRST = frozenset(
     {"dateadd", "datediff", "date_add", "date_diff", "date_part", "datepart", "extract", "date_trunc"}
@@ -26,8 +27,12 @@ class Scope:
 
     def query(self, tokens: Sequence[Token]) -> str:
         """The text of a query that has the columns of the SELECT in `tokens`, and no rows."""
-        without_parameters = [raw("null") if token.kind is Kind.PARAM else token for token in tokens]
-        return self.finish([*self.named, raw(" select * from ("), *without_parameters, raw(") as rs_asked limit 0")])
+        asked = [*self.named, raw(" select * from ("), *tokens, raw(") as rs_asked limit 0")]
+        variables = surroundings().variables
+        unknown = {*_places(asked, variables, into_subqueries=True)} if variables else set()
+        return self.finish(
+            [raw("null") if token.kind is Kind.PARAM or i in unknown else token for i, token in enumerate(asked)]
+        )
 
 
 def inline_aliases(parts: Sequence[list[Token]], source: Sequence[Token], scope: Scope) -> list[list[Token]]:
@@ -40,6 +45,7 @@ def inline_aliases(parts: Sequence[list[Token]], source: Sequence[Token], scope:
     named = {item.name for item in items if item.name}
     wanted = {name for place, item in enumerate(items) for name in _used(item.expression, _names(items[:place]))}
     wanted |= {name for part in others for name in _used(part, named) if not _is_plain(part, name)}
+    wanted -= surroundings().variables  # a variable stands wherever its name does
     if not wanted:
         return list(parts)
     columns = columns_if_known(scope.query([raw("select * "), *source])) if source else ()
@@ -90,11 +96,12 @@ def _used(tokens: Sequence[Token], names: set[str]) -> set[str]:
     return {tokens[index].value for index in _places(tokens, names)}
 
 
-def _places(tokens: Sequence[Token], names: set[str]) -> list[int]:
+def _places(tokens: Sequence[Token], names: set[str], *, into_subqueries: bool = False) -> list[int]:
     found = []
     index = 0
     while index < len(tokens):
-        if is_op(tokens[index], "(") and is_word(at(tokens, after(tokens, index)), "select", "with"):
+        opens = is_op(tokens[index], "(") and not into_subqueries
+        if opens and is_word(at(tokens, after(tokens, index)), "select", "with"):
             index = closing(tokens, index)
         elif is_name(tokens[index]) and tokens[index].value in names and _is_column(tokens, index):
             found.append(index)

@@ -30,8 +30,10 @@ from ..tokens import (
     tokenize,
 )
 from .expressions import rewrite_expressions
-from .queries import rewrite_query
+from .queries import finished, rewrite_query
+from .selects import rewrite_selects
 from .super import protect_variables
+from .surroundings import Surroundings, table_made, within
 from .types import column_type, type_end
 
 StatementRewriter = Callable[[Sequence[Token]], list[Token]]
@@ -56,7 +58,9 @@ _NEVER_GUARDED = frozenset({"return", "exit", "continue", "null", "commit", "rol
 _NOT_IN_PROCEDURES = frozenset({"vacuum", "prepare"})
 
 
-def rewrite_body(body: str, rewrite_statement: StatementRewriter, *, atomic: bool, commits: bool) -> str:
+def rewrite_body(
+    body: str, rewrite_statement: StatementRewriter, *, atomic: bool, commits: bool, parameters: Sequence[str] = ()
+) -> str:
     """A plpgsql body with all its statements rewritten.
 
     Args:
@@ -64,9 +68,10 @@ def rewrite_body(body: str, rewrite_statement: StatementRewriter, *, atomic: boo
         rewrite_statement: rewrites a statement by itself.
         atomic: it is not NONATOMIC.
         commits: PostgreSQL lets it commit: it is neither SECURITY DEFINER nor has settings of its own.
+        parameters: their names.
     """
     tokens = tokenize(body)
-    survey = _Body(rewrite_statement, atomic, commits)
+    survey = _Body(rewrite_statement, atomic, commits, around=Surroundings({*parameters}))
     survey.run(tokens)
     if survey.truncates and survey.handled:
         raise refused("TRUNCATE together with EXCEPTION in one procedure")
@@ -74,6 +79,7 @@ def rewrite_body(body: str, rewrite_statement: StatementRewriter, *, atomic: boo
         raise not_emulated("COMMIT and ROLLBACK in a procedure with SECURITY DEFINER or SET")
     guards = not atomic or survey.controls
     walk = _Body(rewrite_statement, atomic, commits, handled=frozenset(survey.handled), guards=guards)
+    walk.around.variables |= survey.around.variables
     text = walk.run(tokens)
     if not (survey.handled or survey.calls or not atomic):
         return text
@@ -115,11 +121,13 @@ class _Body:
     truncates: bool = False
     controls: bool = False
     calls: bool = False
+    around: Surroundings = field(default_factory=Surroundings)
 
     def run(self, tokens: Sequence[Token]) -> str:
-        for token in tokens:
-            self._step(token)
-        self._flush(complete=False)
+        with within(self.around):
+            for token in tokens:
+                self._step(token)
+            self._flush(complete=False)
         return render(self.done)
 
     def _step(self, token: Token) -> None:
@@ -210,6 +218,7 @@ class _Body:
         if first == len(fragment):
             self.done += fragment
         elif self.declaring:
+            self.around.variables.add(fragment[first].value)
             self.done += declaration(fragment)
         elif is_word(fragment[first], "end"):
             self._end(fragment, first)
@@ -236,6 +245,8 @@ class _Body:
         self.controls |= word in ("commit", "rollback")
         self.truncates |= word == "truncate"
         text, behind = self._fragment(fragment, first), self._behind(word)
+        if word == "create":
+            self._note_table(fragment[first:])
         handler = self._handler_of(self.blocks) if self.guards else None
         if word == "call":
             guarded = self._handler_of(self.blocks) is not None or not self.commits
@@ -248,6 +259,12 @@ class _Body:
             return
         leave = f"if rs_failed then exit rs_block_{handler.number}; end if"
         self.done += [raw(" begin "), *text, raw(f"; {_REMEMBER}{leave}{'; ' + behind if behind else ''}")]
+
+    def _note_table(self, tokens: list[Token]) -> None:
+        made = table_made(tokens)
+        if made is not None:
+            name, query = made
+            self.around.tables[name] = rewrite_selects(protect_variables(query), finished)
 
     def _behind(self, word: str) -> str:
         """What follows a statement: the commits that Redshift makes."""

@@ -17,8 +17,8 @@ T = TypeVar("T")
 Columns = tuple[str, ...] | SqlError
 
 _HINT = (
-    "PIVOT, UNPIVOT and EXCLUDE need the columns of the relation when the statement is rewritten. In a procedure that "
-    "makes the table itself, put them into dynamic SQL."
+    "PIVOT, UNPIVOT and EXCLUDE need the columns of the relation when a statement is run or a procedure is created. "
+    "In a procedure that makes the table by dynamic SQL, put them into dynamic SQL too."
 )
 _KNOWN: ContextVar[Mapping[str, Columns]] = ContextVar("known columns")
 

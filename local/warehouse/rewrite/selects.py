@@ -29,6 +29,7 @@ from .aliases import Scope, inline_aliases
 from .columns import columns_of
 from .pivot import rewrite_pivots
 from .qualify import is_qualify
+from .surroundings import surroundings
 
 _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 _CLAUSES = ("from", "into", "where", "group", "having", "order", "limit", "offset", "window", "fetch")
@@ -48,7 +49,9 @@ def rewrite_selects(tokens: Sequence[Token], finish: Finish) -> list[Token]:
 
     Raises ColumnsNeeded where the columns of a relation have to be known, and SqlError for what cannot be done.
     """
-    return _level(tokens, [], finish)
+    if not any(is_word(token, "select") for token in tokens):
+        return list(tokens)
+    return _level(tokens, surroundings().ctes(), finish)
 
 
 def _level(tokens: Sequence[Token], outer: Sequence[Token], finish: Finish) -> list[Token]:
@@ -63,14 +66,16 @@ def _level(tokens: Sequence[Token], outer: Sequence[Token], finish: Finish) -> l
             continue
         close = closing(tokens, index)
         name, inner = _cte_name(done), tokens[index + 1 : close]
-        beside = [*named, raw(", " if named else _with(done)), *(name or [])]
-        itself = _first_branch(inner) if name is not None and _is_recursive(done) else []
-        scope = [*beside, raw(" ("), *itself, raw(")")] if itself else named
-        group = [tokens[index], *_level(inner, scope, finish), tokens[close]]
-        done += group
-        index = close + 1
-        if name is not None:
+        if name is None:
+            done += [tokens[index], *_level(inner, named, finish), tokens[close]]
+        else:
+            beside = [*named, raw(", " if named else _with(done)), *name]
+            itself = _first_branch(inner) if _is_recursive(done) else []
+            scope = [*beside, raw(" ("), *itself, raw(")")] if itself else named
+            group = [tokens[index], *_level(inner, scope, finish), tokens[close]]
             named = [*beside, *group]
+            done += group
+        index = close + 1
     return _selects(done, named, finish)
 
 

@@ -169,7 +169,32 @@ def test_in_procedures_and_their_dynamic_sql(parts: Run, one: Run) -> None:
     assert one("call pg_temp.p()") == 120
 
 
+def test_tables_that_the_procedure_makes_itself(parts: Run, one: Run) -> None:
+    parts(
+        "create procedure pg_temp.q(lowest int, out total int) as $$ declare more int := 1; begin"
+        " drop table if exists made_q; create temp table made_q (like colors); insert into made_q select * from colors;"
+        " create temp table #made_r distkey(r) as select red as r, r * 2 as twice, lowest as l from made_q"
+        " where red > lowest;"
+        " create temp table made_s (a int, b varchar(5), primary key (a));"
+        " insert into made_s select r + more as x, x::varchar from (select * from #made_r where r > lowest);"
+        " insert into made_s select * exclude (l) from #made_r;"
+        " select into total sum(a) as s from (select a + more as c, c - more as a from made_s);"
+        " end $$ language plpgsql"
+    )
+    # 15 + 1 and 35 + 1, then 15 and 35; `a` is a column of made_s, `c` is none
+    assert one("call pg_temp.q(11)") == 102
+
+
 def test_a_transaction_does_not_suffer_from_the_question(parts: Run) -> None:
     """PostgreSQL cannot tell the columns of a relation that names a column of the query around it."""
     query = "select red as r, (select x.s from (select c.red as s, s as t from (select 1) y) x limit 1) from colors c"
     assert len(parts(query)) == 3
+
+
+def test_a_variable_wins_over_an_alias_of_its_name(parts: Run, one: Run) -> None:
+    parts(
+        "create procedure pg_temp.v(lowest int, out total int) as $$ begin"
+        " select into total sum(r) as s from (select red as r, green as lowest from colors where red > lowest);"
+        " end $$ language plpgsql"
+    )
+    assert one("call pg_temp.v(20)") == 35
