@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import logging
 import secrets
 import socket
@@ -13,11 +14,13 @@ from urllib.parse import unquote, urlsplit
 from . import wire
 from .copy.command import CopyContext
 from .copy.journal import Journal
+from .errands import Errand
 from .errors import SqlError
 from .faults import Faults
 from .history import History
 from .installation import install
 from .rewrite import rewrite_dynamic
+from .rewrite.columns import Columns
 from .session import Session
 from .upstream import Asked, Pending, Upstream
 
@@ -57,9 +60,14 @@ class Front:
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 5432
         self.database = unquote(parts.path.lstrip("/"))
         self.journal = Journal(self.upstream)
-        self.history = History(self.journal, itertools.count(self.first_query_id))
+        self.query_ids = itertools.count(self.first_query_id)
+        self.history = History(self.journal, self.query_ids)
         self.faults = Faults()
         self.secret = secrets.token_hex(16)
+
+    def copy_context(self, user: str) -> CopyContext:
+        """What the COPYs of a session of `user` share with the front."""
+        return CopyContext(self.journal, user)
 
     async def serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, whatever it is for; its faults end it and nothing else."""
@@ -88,7 +96,7 @@ class Front:
         parameters = wire.startup_parameters(body)
         database = parameters.get("database") or parameters.get("user", "")
         if database == FRONT_SERVICE and secrets.compare_digest(parameters.get("user", ""), self.secret):
-            await serve_schema(reader, writer, self.faults)
+            await serve_schema(reader, writer, self)
         elif database != self.database:
             writer.write(wire.error(_fatal("3D000", f'database "{database}" does not exist')))
             await writer.drain()
@@ -109,7 +117,7 @@ class Front:
             "rs.front_connection": service_connection(*self.listens_at, self.secret),
         }
         up_writer.write(wire.startup_packet(wire.PROTOCOL_3 << 16, settings))
-        context = CopyContext(self.journal, parameters.get("user", ""))
+        context = self.copy_context(parameters.get("user", ""))
         session = Session(reader, writer, upstream, context, self.faults, self.history)
         self.sessions.add(session)
         pump = asyncio.create_task(upstream.pump())
@@ -162,34 +170,77 @@ def upstream_parameters(parameters: dict[str, str]) -> dict[str, str]:
     return {**kept, "client_encoding": "UTF8", **_SESSION_SETTINGS}
 
 
-async def serve_schema(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, faults: Faults) -> None:
+async def serve_schema(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, front: Front) -> None:
     """Answer rs.ask_front(): a query is a word and hexadecimal UTF-8, the answer a row of two texts.
 
-    `rewrite` is for the text of an EXECUTE: gives it rewritten, and `commit` if a commit is to follow it.
+    `rewrite` is for the text of an EXECUTE, with the columns of queries: gives it rewritten, and `commit` if a commit
+    is to follow it; or a query, and `columns` if it has to be asked again with the columns of that.
     `inject` is for an order to the faults: gives what they say.
+    `errand` is for a COPY or an UNLOAD of a procedure, `rows` and `result` for what its steps give: gives the next one.
     """
     greeting = [wire.message(b"R", bytes(4))]
     for name, value in (("server_version", "8.0.2"), ("client_encoding", "UTF8"), ("integer_datetimes", "on")):
         greeting.append(wire.message(b"S", wire.cstring(name) + wire.cstring(value)))
     writer.write(b"".join([*greeting, wire.message(b"K", bytes(8)), wire.ready_for_query("I")]))
-    framer = wire.Framer()
-    while chunk := await reader.read(wire.READ_BYTES):
-        for kind, data in framer.feed(chunk):
-            if kind == 0x51:
-                writer.write(_answer(data[5:-1].decode(), faults) + wire.ready_for_query("I"))
-        await writer.drain()
-
-
-def _answer(query: str, faults: Faults) -> bytes:
-    request, _, payload = query.partition(" ")
-    if request not in ("rewrite", "inject"):
-        return wire.command_complete("SET")  # dblink sets the encoding and its like
-    text = bytes.fromhex(payload).decode()
+    framer, answers = wire.Framer(), _Answers(front)
     try:
-        row = rewrite_dynamic(text) if request == "rewrite" else (faults.control(text), "")
-    except SqlError as error:
-        return wire.error(error.fields())
-    return wire.text_row_description(["answer", "then"]) + wire.data_row(row) + wire.command_complete("SELECT 1")
+        while chunk := await reader.read(wire.READ_BYTES):
+            for kind, data in framer.feed(chunk):
+                if kind == 0x51:
+                    writer.write(await answers.to(data[5:-1].decode()) + wire.ready_for_query("I"))
+            await writer.drain()
+    finally:
+        answers.end()
+
+
+class _Answers:
+    """What one session's schema rs is told."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._errand: Errand | None = None
+
+    async def to(self, query: str) -> bytes:
+        """The messages that answer a query."""
+        request, _, payload = query.partition(" ")
+        if request not in ("rewrite", "inject", "errand", "rows", "result"):
+            return wire.command_complete("SET")  # dblink sets the encoding and its like
+        try:
+            row = await self._row(request, bytes.fromhex(payload).decode())
+        except SqlError as error:
+            return wire.error(error.fields())
+        return wire.text_row_description(["answer", "then"]) + wire.data_row(row) + wire.command_complete("SELECT 1")
+
+    async def _row(self, request: str, text: str) -> tuple[str, str]:
+        if request == "rewrite":
+            return _rewritten(text)
+        if request == "inject":
+            return self._front.faults.control(text), ""
+        if request == "errand":
+            self.end()
+            self._errand = Errand(text, self._front.copy_context, next(self._front.query_ids))
+            return await self._errand.next_step()
+        if self._errand is None:
+            raise SqlError(f"there is no errand that {request} could be of")
+        if request == "rows":
+            self._errand.take_rows(text)
+            return "", ""
+        return await self._errand.report(text)
+
+    def end(self) -> None:
+        """The errand that was left in the middle, if there is one, goes no further."""
+        if self._errand is not None:
+            self._errand.cancel()
+
+
+def _rewritten(text: str) -> tuple[str, str]:
+    """What rs.rw is told, who sends JSON: `sql`, and `known`, the columns of queries (or an error's text) by query."""
+    asked = json.loads(text)
+    known: dict[str, Columns] = {
+        query: SqlError(columns) if isinstance(columns, str) else tuple(columns)
+        for query, columns in asked["known"].items()
+    }
+    return rewrite_dynamic(asked["sql"], known)
 
 
 def _fatal(code: str, message: str) -> dict[str, str]:

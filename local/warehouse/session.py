@@ -12,6 +12,7 @@ from .errors import SqlError
 from .faults import FaultKind, Faults, serialization_failure
 from .history import Execution, History
 from .rewrite import Action, Statement, join, rewrite_script
+from .settling import settle
 from .unload.command import run_unload
 from .upstream import Asked, Client, Pending, Result, Upstream
 
@@ -153,18 +154,27 @@ class Session:
             await self._upstream.run(f"begin; {MARK_BLOCK}")
         succeeded = True
         for statement in statements:
-            if statement.action is Action.UPSTREAM:
-                succeeded = await self._pass(statement)
-                if statement.begins:
-                    await self._upstream.attempt(MARK_BLOCK)
-            else:
-                succeeded = await self._special(statement)
+            succeeded = await self._one(statement)
             if not succeeded:
                 break
         if implicit:
             succeeded = await self._end_implicit(succeeded)
         self._client.write(wire.ready_for_query(self._upstream.status))
         await self._client.drain()
+
+    async def _one(self, statement: Statement) -> bool:
+        """One statement of a script; whether it succeeded."""
+        if statement.action is Action.LATER:
+            try:
+                statement = await settle(statement, self._upstream)
+            except SqlError as error:
+                return await self._fail(error)
+        if statement.action is not Action.UPSTREAM:
+            return await self._special(statement)
+        succeeded = await self._pass(statement)
+        if statement.begins:
+            await self._upstream.attempt(MARK_BLOCK)
+        return succeeded
 
     async def _end_implicit(self, succeeded: bool) -> bool:
         result = await self._upstream.attempt("commit" if succeeded else "rollback")
@@ -188,7 +198,7 @@ class Session:
         source = text[:-1].decode()
         try:
             self._suffer_parsed(source)
-            statements = rewrite_script(source)
+            statements = await self._settled(rewrite_script(source))
             sql = self._parsed(name, statements)
         except SqlError as error:
             self._sent_since_sync.add(b"P")
@@ -198,6 +208,13 @@ class Session:
         self._sent_since_sync.add(b"P")
         self._upstream.expect(Pending(Asked.PARSE))
         await self._upstream.send(wire.parse(name, sql, types))
+
+    async def _settled(self, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        """The statements with their columns known. Raises SqlError."""
+        if not any(statement.action is Action.LATER for statement in statements):
+            return statements
+        await self._upstream.drain()
+        return tuple([await settle(statement, self._upstream) for statement in statements])
 
     async def _sync(self, data: bytes) -> None:
         if self._dropping and b"E" in self._sent_since_sync:
@@ -290,14 +307,18 @@ class Session:
             tag = await self._carry_out(statement, execution.query_id)
         except SqlError as error:
             execution.fail(error.code, error.message)
-            await self._upstream.fail_transaction()
-            self._client.write(wire.error(error.fields()))
-            await self._client.drain()
-            return False
+            return await self._fail(error)
         execution.end(tag)
         self._client.write(wire.command_complete(tag))
         await self._client.drain()
         return True
+
+    async def _fail(self, error: SqlError) -> bool:
+        """Tell the client, and PostgreSQL's transaction fails: no success."""
+        await self._upstream.fail_transaction()
+        self._client.write(wire.error(error.fields()))
+        await self._client.drain()
+        return False
 
     async def _carry_out(self, statement: Statement, query_id: int) -> str:
         """The command tag of a special statement that was run. Raises SqlError."""

@@ -87,8 +87,31 @@ class Pending:
     copy_ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class Connection(Protocol):
+    """What COPY, UNLOAD and the rewriting ask of PostgreSQL: a session's Upstream, or a procedure's errand."""
+
+    status: str  # I outside, T in and E in a failed transaction block; P in a procedure
+    closed: bool
+    streams: bool  # it can run COPY … FROM STDIN and savepoints
+
+    @property
+    def process(self) -> int:
+        """PostgreSQL's process behind the session."""
+
+    async def run(self, sql: str, result: Result | None = None) -> Result:
+        """Run a statement. Raises UpstreamError if it fails."""
+
+    async def attempt(self, sql: str, result: Result | None = None) -> Result:
+        """Run a statement; a failure is in the result."""
+
+    async def copy_in(self, sql: str, chunks: AsyncIterator[bytes]) -> Result:
+        """Run a COPY … FROM STDIN over `chunks`."""
+
+
 class Upstream:
     """The connection to PostgreSQL and the pump that passes its answers on to `client`."""
+
+    streams = True
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Client) -> None:
         self._reader, self._writer, self.client = reader, writer, client

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from .. import wire
 from ..errors import QUERY_CANCELED, UNDEFINED_TABLE, SqlError
 from ..tokens import identifier, literal
-from ..upstream import Client, Upstream
+from ..upstream import Client, Connection
 from .careful import load_carefully
 from .columns import Column, Conversion, conversion
 from .fast import can_be_fast, load_by_pieces
@@ -48,7 +48,7 @@ class Load:
     columns: list[Column]
     source: S3Source
     files: list[SourceFile]
-    upstream: Upstream
+    upstream: Connection
     canceled: asyncio.Event
     loaded: list[LoadedFile] = field(default_factory=list)
     errors: list[LoadError] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Load:
             raise SqlError("canceling statement due to user request", code=QUERY_CANCELED)
 
 
-async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyContext, query_id: int) -> str:
+async def run_copy(sql: str, upstream: Connection, client: Client, context: CopyContext, query_id: int) -> str:
     """Carry a COPY out and return its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_copy(sql)
     started = time.monotonic()
@@ -118,7 +118,7 @@ async def run_copy(sql: str, upstream: Upstream, client: Client, context: CopyCo
     return "COPY"
 
 
-async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext, query_id: int) -> tuple[Load, int]:
+async def _load(command: CopyCommand, upstream: Connection, context: CopyContext, query_id: int) -> tuple[Load, int]:
     table_oid, columns = await target_columns(command, upstream)
     source = await asyncio.to_thread(S3Source, command)
     files = await asyncio.to_thread(source.files)
@@ -126,7 +126,8 @@ async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext, 
     was_empty = (await upstream.run(f"select not exists (select from {command.table})")).rows == [["t"]]
     if command.json is not None:
         load.match = await asyncio.to_thread(matcher, command.json, columns, source.read)
-    count = await (load_by_pieces(load) if can_be_fast(command, columns) else load_carefully(load))
+    is_fast = upstream.streams and can_be_fast(command, columns)
+    count = await (load_by_pieces(load) if is_fast else load_carefully(load))
     await _report_errors(load, context)
     state = {"last_copy_count": count, "last_copy_id": load.query_id, "last_query_id": load.query_id}
     settings = ", ".join(f"set_config('rs.{name}', '{value}', false)" for name, value in state.items())
@@ -138,7 +139,7 @@ async def _load(command: CopyCommand, upstream: Upstream, context: CopyContext, 
 
 async def _report_errors(load: Load, context: CopyContext) -> None:
     """Write down the records that were refused. Raises SqlError if they are too many."""
-    session = int.from_bytes(load.upstream.backend_key[:4], "big")
+    session = load.upstream.process
     if load.replacements:
         await asyncio.to_thread(
             context.journal.record_replacements, load.query_id, load.table_oid, session, load.replacements
@@ -170,7 +171,7 @@ def _completion_notice(load: Load, count: int) -> bytes:
     return wire.notice({"S": "INFO", "V": "INFO", "C": "00000", "M": text})
 
 
-async def target_columns(command: CopyCommand, upstream: Upstream) -> tuple[int, list[Column]]:
+async def target_columns(command: CopyCommand, upstream: Connection) -> tuple[int, list[Column]]:
     """The table's oid and the columns to load, in the order of the fields. Raises SqlError for unknown ones."""
     name = literal(command.table)
     found = await upstream.run(f"select oid::bigint, relkind from pg_catalog.pg_class where oid = to_regclass({name})")

@@ -103,3 +103,10 @@ create or replace aggregate rs.median(float8) (
 create or replace aggregate rs.median(timestamp) (
     sfunc = pg_catalog.array_append, stype = timestamp[], finalfunc = rs.median_final, initcond = '{}'
 );
+
+-- LISTAGG (DISTINCT …) over a window: each value where it comes first.
+create or replace function rs.join_distinct(items text[], delimiter text) returns text immutable language sql
+as $$
+    select string_agg(value, delimiter order by place)
+    from (select value, min(place) as place from unnest(items) with ordinality as item (value, place) group by value) as firsts
+$$;

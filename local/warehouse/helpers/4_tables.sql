@@ -123,18 +123,41 @@ begin
 end $$;
 revoke execute on function rs.ask_front(text, text) from public;
 
--- Dynamic SQL in procedures does not pass the front, so it is sent there to be rewritten. A TRUNCATE is noted, for
--- rs.commit_is_due() behind the EXECUTE.
-create or replace function rs.rw(statement text) returns text volatile security definer language plpgsql
-set search_path = pg_catalog, rs, pg_temp
+-- Dynamic SQL in procedures does not pass the front, so it is sent there to be rewritten. The front may have to know the
+-- columns of queries first: `known` has those that it has asked for.
+create or replace function rs.rewritten(statement text, known jsonb, out answer text, out follows text)
+volatile security definer language sql set search_path = pg_catalog, rs, pg_temp
+as $$ select * from rs.ask_front('rewrite', jsonb_build_object('sql', statement, 'known', known)::text) $$;
+
+-- The names of the columns of a query that gives no rows, as a JSON array, or the text of the error that it gives.
+create or replace function rs.columns_of(query text) returns jsonb volatile language plpgsql
+as $$
+declare
+    nothing record;
+    names jsonb;
+begin
+    execute query into nothing;
+    select coalesce(jsonb_agg(name), '[]') into names from json_object_keys(row_to_json(nothing)) as name;
+    return names;
+exception when others then
+    return to_jsonb(sqlerrm);
+end $$;
+
+-- A TRUNCATE is noted, for rs.commit_is_due() behind the EXECUTE.
+create or replace function rs.rw(statement text) returns text volatile language plpgsql
 as $$
 declare
     result record;
+    known jsonb := '{}';
 begin
     if statement is null then
         return null;
     end if;
-    result := rs.ask_front('rewrite', statement);
+    loop
+        result := rs.rewritten(statement, known);
+        exit when result.follows <> 'columns';
+        known := known || jsonb_build_object(result.answer, rs.columns_of(result.answer));
+    end loop;
     if result.follows = 'commit' then
         perform rs.refuse_in_block('TRUNCATE');
         perform set_config('rs.commit_is_due', 'on', false);

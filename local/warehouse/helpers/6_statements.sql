@@ -47,3 +47,21 @@ begin
     execute pg_catalog.format('insert into %s (%s) select %s from %s', target::regclass, columns, columns, source::regclass);
     execute pg_catalog.format('truncate %s', source::regclass);
 end $$;
+
+-- ALTER SCHEMA … QUOTA changes nothing, but of a schema that is there.
+create or replace procedure rs.require_schema(name text) language plpgsql
+as $$
+begin
+    if to_regnamespace(quote_ident(name)) is null then
+        raise exception 'schema "%" does not exist', name using errcode = '3F000';
+    end if;
+end $$;
+
+-- CANCEL: a process that runs nothing is told, and nothing else.
+create or replace procedure rs.cancel(process integer) language plpgsql
+as $$
+begin
+    if not pg_cancel_backend(process) then
+        raise warning 'process % is not a running query', process;
+    end if;
+end $$;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -15,6 +15,7 @@ from ..tokens import (
     at,
     is_op,
     is_word,
+    literal,
     raw,
     render,
     significant,
@@ -22,15 +23,17 @@ from ..tokens import (
     tokenize,
     words,
 )
+from .columns import Columns, ColumnsNeeded, knowing
 from .ddl import Reader, alter_materialized_view, alter_table, create_materialized_view, create_table
 from .expressions import rewrite_expressions
+from .forms import refuse_forms
 from .merge import rewrite_merge
 from .procedures import create_routine
 from .queries import rewrite_query
 from .recorded import query_type, reads_history, recorded_text
 from .show import show
 from .system import rewrite_system_names
-from .users import user_options, without_quota
+from .users import alter_schema, user_options, without_quota
 
 CACHED_SCRIPT_CHARACTERS = 65536
 
@@ -42,6 +45,7 @@ class Action(Enum):
     COPY = "copy"  # the front: COPY from S3
     UNLOAD = "unload"  # the front: UNLOAD to S3
     TRUNCATE = "truncate"  # PostgreSQL, and a commit behind it
+    LATER = "later"  # PostgreSQL, rewritten when it can tell the columns of the relations
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,10 @@ _REFUSED_OBJECTS = frozenset(
     {"index", "trigger", "rule", "sequence", "extension", "type", "domain", "tablespace", "aggregate", "operator",
      "cast", "event", "collation", "publication", "subscription", "policy", "statistics", "unlogged"}
 )  # fmt: skip
-_UNEMULATED_OBJECTS = frozenset({"external", "library", "datashare", "model", "masking", "rls"})
-_UNEMULATED_STATEMENTS = frozenset({"attach", "detach", "desc", "describe"})
+_UNEMULATED_OBJECTS = frozenset(
+    {"external", "library", "datashare", "model", "masking", "rls", "identity", "integration", "template"}
+)
+_UNEMULATED_STATEMENTS = frozenset({"attach", "detach", "desc", "describe", "use"})
 _REFUSED_STATEMENTS = frozenset({"listen", "notify", "unlisten", "do", "cluster", "reindex", "load", "import"})
 
 
@@ -85,21 +91,36 @@ def rewrite_script(sql: str) -> tuple[Statement, ...]:
     return _rewrite_cached(sql) if len(sql) <= CACHED_SCRIPT_CHARACTERS else _rewrite(sql)
 
 
-def rewrite_dynamic(sql: str) -> tuple[str, str]:
+def rewrite_knowing(sql: str, known: Mapping[str, Columns]) -> Statement:
+    """A statement that was left for LATER. Raises SqlError, and ColumnsNeeded for a query that is not in `known`."""
+    return knowing(known, lambda: _statement(tokenize(sql)))
+
+
+def rewrite_dynamic(sql: str, known: Mapping[str, Columns]) -> tuple[str, str]:
     """The text of an EXECUTE inside a procedure, rewritten, and `commit` if a commit is to follow it.
 
+    With `columns`, the text is a query instead: the rewriting is to be asked for again with its columns in `known`.
     Raises SqlError for what cannot be run there.
     """
-    statements = rewrite_script(sql)
-    for statement in statements:
-        if statement.action in (Action.COPY, Action.UNLOAD):
-            raise not_emulated(f"{statement.action.value.upper()} inside a stored procedure")
+    try:
+        statements = tuple(_in_procedure(statement, known) for statement in rewrite_script(sql))
+    except ColumnsNeeded as needed:
+        return needed.query, "columns"
     if any(statement.controls_transaction for statement in statements):
         raise refused("COMMIT or ROLLBACK in dynamic SQL")
     commits = any(statement.action is Action.TRUNCATE for statement in statements)
     if commits and len(statements) > 1:
         raise not_emulated("TRUNCATE beside other statements in one text of dynamic SQL")
     return join(statements), "commit" if commits else ""
+
+
+def _in_procedure(statement: Statement, known: Mapping[str, Columns]) -> Statement:
+    """A statement of dynamic SQL: COPY and UNLOAD are carried out by the front, which the procedure asks for it."""
+    if statement.action is Action.LATER:
+        return rewrite_knowing(statement.sql, known)
+    if statement.action in (Action.COPY, Action.UNLOAD):
+        return Statement(Action.UPSTREAM, f"select rs.carry_out({literal(statement.sql)})")
+    return statement
 
 
 def join(statements: Sequence[Statement]) -> str:
@@ -109,7 +130,14 @@ def join(statements: Sequence[Statement]) -> str:
 
 def _rewrite(sql: str) -> tuple[Statement, ...]:
     parts = split(tokenize(sql), ";")
-    return tuple(_statement(part) for part in parts if significant(part))
+    return tuple(_statement_or_later(part) for part in parts if significant(part))
+
+
+def _statement_or_later(tokens: Sequence[Token]) -> Statement:
+    try:
+        return knowing({}, lambda: _statement(tokens))
+    except ColumnsNeeded:
+        return Statement(Action.LATER, render(tokens), reads_history=reads_history(tokens))
 
 
 def _statement(tokens: Sequence[Token]) -> Statement:
@@ -143,6 +171,7 @@ def rewrite_statement(tokens: Sequence[Token]) -> list[Token]:
         raise refused(f"{first.upper()} {second.upper()}")
     if first in ("create", "drop", "alter", "refresh") and second in _UNEMULATED_OBJECTS:
         raise not_emulated(f"{first.upper()} {second.upper()}")
+    refuse_forms(tokens)
     handler = _HANDLERS.get(first)
     return handler(tokens) if handler else _generic(tokens)
 
@@ -195,8 +224,10 @@ def _alter(tokens: Sequence[Token]) -> list[Token]:
         return [raw(alter_table(tokens))]
     if kind == ("user",):
         return user_options(tokens)
+    if kind == ("schema",):
+        return alter_schema(tokens)
     if kind == ("default",):  # privileges
-        return [raw("routines") if is_word(token, "procedures") else token for token in tokens]
+        return [raw("routines") if is_word(token, "procedures") else token for token in _grant(tokens)]
     return [raw(alter_materialized_view(tokens))] if kind == ("materialized",) else _generic(tokens)
 
 
@@ -255,6 +286,13 @@ def _refresh(tokens: Sequence[Token]) -> list[Token]:
     return _without(_without(tokens, "cascade"), "restrict")
 
 
+def _cancel(tokens: Sequence[Token]) -> list[Token]:
+    """CANCEL process ['message']: the message is not passed on."""
+    reader = Reader(tokens)
+    reader.take()
+    return [raw(f"call rs.cancel({reader.take().text})")]
+
+
 def _lock(tokens: Sequence[Token]) -> list[Token]:
     if any(is_word(token, "in", "nowait") for token in tokens):
         raise refused("a mode in LOCK", "LOCK [TABLE] t keeps everybody out")
@@ -277,4 +315,5 @@ _HANDLERS: dict[str, Callable[[Sequence[Token]], list[Token]]] = {
     "merge": _merge,
     "refresh": _refresh,
     "lock": _lock,
+    "cancel": _cancel,
 }

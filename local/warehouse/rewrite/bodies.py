@@ -14,10 +14,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import not_emulated, refused
-from ..tokens import Kind, Token, after, at, before, compact, is_op, is_word, raw, render, significant, tokenize
+from ..tokens import (
+    Kind,
+    Token,
+    after,
+    at,
+    before,
+    compact,
+    is_op,
+    is_word,
+    literal,
+    raw,
+    render,
+    significant,
+    tokenize,
+)
 from .expressions import rewrite_expressions
-from .queries import rewrite_query
+from .queries import finished, rewrite_query
+from .selects import rewrite_selects
 from .super import protect_variables
+from .surroundings import Surroundings, table_made, within
 from .types import column_type, type_end
 
 StatementRewriter = Callable[[Sequence[Token]], list[Token]]
@@ -35,14 +51,16 @@ _RETHROW = "perform rs.rethrow(rs_code, rs_message, rs_detail, rs_hint); "
 _IN_HANDLER = {"sqlerrm": "rs_message", "sqlstate": "rs_code"}
 _COMMITTED = frozenset(
     {"insert", "update", "delete", "merge", "create", "alter", "drop", "execute", "call", "perform", "select", "with",
-     "grant", "revoke", "analyze", "comment"}
+     "grant", "revoke", "analyze", "comment", "copy", "unload"}
 )  # fmt: skip
 _REWRITTEN = frozenset({"create", "alter", "drop", "insert", "update", "delete", "select", "with", "call", "merge"})
 _NEVER_GUARDED = frozenset({"return", "exit", "continue", "null", "commit", "rollback", "start"})
 _NOT_IN_PROCEDURES = frozenset({"vacuum", "prepare"})
 
 
-def rewrite_body(body: str, rewrite_statement: StatementRewriter, *, atomic: bool, commits: bool) -> str:
+def rewrite_body(
+    body: str, rewrite_statement: StatementRewriter, *, atomic: bool, commits: bool, parameters: Sequence[str] = ()
+) -> str:
     """A plpgsql body with all its statements rewritten.
 
     Args:
@@ -50,9 +68,10 @@ def rewrite_body(body: str, rewrite_statement: StatementRewriter, *, atomic: boo
         rewrite_statement: rewrites a statement by itself.
         atomic: it is not NONATOMIC.
         commits: PostgreSQL lets it commit: it is neither SECURITY DEFINER nor has settings of its own.
+        parameters: their names.
     """
     tokens = tokenize(body)
-    survey = _Body(rewrite_statement, atomic, commits)
+    survey = _Body(rewrite_statement, atomic, commits, around=Surroundings({*parameters}))
     survey.run(tokens)
     if survey.truncates and survey.handled:
         raise refused("TRUNCATE together with EXCEPTION in one procedure")
@@ -60,6 +79,7 @@ def rewrite_body(body: str, rewrite_statement: StatementRewriter, *, atomic: boo
         raise not_emulated("COMMIT and ROLLBACK in a procedure with SECURITY DEFINER or SET")
     guards = not atomic or survey.controls
     walk = _Body(rewrite_statement, atomic, commits, handled=frozenset(survey.handled), guards=guards)
+    walk.around.variables |= survey.around.variables
     text = walk.run(tokens)
     if not (survey.handled or survey.calls or not atomic):
         return text
@@ -101,11 +121,13 @@ class _Body:
     truncates: bool = False
     controls: bool = False
     calls: bool = False
+    around: Surroundings = field(default_factory=Surroundings)
 
     def run(self, tokens: Sequence[Token]) -> str:
-        for token in tokens:
-            self._step(token)
-        self._flush(complete=False)
+        with within(self.around):
+            for token in tokens:
+                self._step(token)
+            self._flush(complete=False)
         return render(self.done)
 
     def _step(self, token: Token) -> None:
@@ -196,6 +218,7 @@ class _Body:
         if first == len(fragment):
             self.done += fragment
         elif self.declaring:
+            self.around.variables.add(fragment[first].value)
             self.done += declaration(fragment)
         elif is_word(fragment[first], "end"):
             self._end(fragment, first)
@@ -222,6 +245,8 @@ class _Body:
         self.controls |= word in ("commit", "rollback")
         self.truncates |= word == "truncate"
         text, behind = self._fragment(fragment, first), self._behind(word)
+        if word == "create":
+            self._note_table(fragment[first:])
         handler = self._handler_of(self.blocks) if self.guards else None
         if word == "call":
             guarded = self._handler_of(self.blocks) is not None or not self.commits
@@ -234,6 +259,12 @@ class _Body:
             return
         leave = f"if rs_failed then exit rs_block_{handler.number}; end if"
         self.done += [raw(" begin "), *text, raw(f"; {_REMEMBER}{leave}{'; ' + behind if behind else ''}")]
+
+    def _note_table(self, tokens: list[Token]) -> None:
+        made = table_made(tokens)
+        if made is not None:
+            name, query = made
+            self.around.tables[name] = rewrite_selects(protect_variables(query), finished)
 
     def _behind(self, word: str) -> str:
         """What follows a statement: the commits that Redshift makes."""
@@ -254,7 +285,7 @@ class _Body:
                 return [*fragment[:first], raw(_RETHROW.rstrip("; "))]
         fragment = protect_variables(fragment)
         if word in ("copy", "unload"):
-            raise not_emulated(f"{word.upper()} inside a stored procedure")
+            return [*fragment[:first], raw(f"perform rs.carry_out({literal(render(fragment[first:]))})")]
         if word in _NOT_IN_PROCEDURES:
             raise refused(f"{word.upper()} inside a stored procedure")
         if word in ("commit", "rollback", "truncate"):

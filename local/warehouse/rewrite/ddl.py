@@ -33,6 +33,7 @@ _COLUMN_ATTRIBUTES = frozenset(
     {"default", "identity", "generated", "encode", "distkey", "sortkey", "not", "null", "unique", "primary",
      "references", "collate", "constraint", "check"}
 )  # fmt: skip
+_INTEGER_BITS = {16: ("smallint", "int2"), 32: ("int", "integer", "int4")}
 _TABLE_CONSTRAINTS = ("primary", "unique", "foreign", "constraint", "check", "like")
 
 
@@ -207,11 +208,11 @@ def column_definition(reader: Reader, design: TableDesign) -> str:
     parts = [name.text, column_type(reader.tokens[reader.index : end])]
     reader.index = after(reader.tokens, end - 1)
     while reader.peek() is not None:
-        parts.append(_column_attribute(reader, name.value, design))
+        parts.append(_column_attribute(reader, name.value, parts[1], design))
     return " ".join(part for part in parts if part)
 
 
-def _column_attribute(reader: Reader, column: str, design: TableDesign) -> str:
+def _column_attribute(reader: Reader, column: str, kind: str, design: TableDesign) -> str:
     if reader.accept("not", "null"):
         return "not null"
     if reader.accept("null"):
@@ -219,9 +220,9 @@ def _column_attribute(reader: Reader, column: str, design: TableDesign) -> str:
     if reader.accept("default"):
         return "default " + _default(reader)
     if reader.accept("identity"):
-        return _identity("always", reader.group())
+        return _identity("always", kind, reader.group())
     if reader.accept("generated", "by", "default", "as", "identity"):
-        return _identity("by default", reader.group())
+        return _identity("by default", kind, reader.group())
     if reader.accept("primary", "key"):
         design.note("primary_key", [column])
         return "not null"
@@ -264,13 +265,15 @@ def _default(reader: Reader) -> str:
     return compact(rewrite_expressions(reader.tokens[start : reader.index]))
 
 
-def _identity(kind: str, arguments: Sequence[Token]) -> str:
+def _identity(mode: str, kind: str, arguments: Sequence[Token]) -> str:
+    """IDENTITY(seed, step) of a column of the type `kind`: a seed may be anything that it holds."""
     parts = [compact(part) for part in split(arguments, ",")]
     if len(parts) != 2:
         raise SqlError("syntax error: expected IDENTITY(seed, step)", code=SYNTAX_ERROR)
     seed, step = parts
-    bound = f"maxvalue {seed}" if step.startswith("-") else f"minvalue {seed}"  # PostgreSQL's are 1 and -1
-    return f"generated {kind} as identity (start with {seed} increment by {step} {bound})"
+    bits = next((bits for bits, names in _INTEGER_BITS.items() if kind.lower() in names), 64)
+    bound = f"minvalue {-(2 ** (bits - 1))}" if not step.startswith("-") else f"maxvalue {2 ** (bits - 1) - 1}"
+    return f"generated {mode} as identity (start with {seed} increment by {step} {bound})"
 
 
 def alter_table(tokens: Sequence[Token]) -> str:
@@ -286,6 +289,8 @@ def alter_table(tokens: Sequence[Token]) -> str:
         return head + _add(reader)
     if reader.accept("alter"):
         return head + _alter(reader)
+    if reader.accept("drop", "constraint"):  # keys that are not enforced: there is nothing in PostgreSQL to drop
+        return head + NO_CHANGE
     return head + render(rewrite_expressions(reader.rest()))
 
 

@@ -47,7 +47,7 @@ SUPER_FUNCTIONS = frozenset(
 RENAMED = {
     "nvl": "coalesce", "replicate": "repeat", "dexp": "exp", "dlog1": "ln", "dlog10": "log", "dsqrt": "sqrt",
     "date_add": "dateadd", "date_diff": "datediff", "datepart": "date_part", "sha": "sha1", "func_sha1": "sha1",
-    "textlen": "len",
+    "textlen": "len", "grouping_id": "grouping",
 }  # fmt: skip
 # A bare string literal as one of their arguments is a timestamp, not PostgreSQL's preferred timestamp with time zone.
 _TIMESTAMP_ARGUMENTS = {
@@ -57,12 +57,14 @@ _TIMESTAMP_ARGUMENTS = {
 _PART_FIRST = frozenset({"dateadd", "datediff", "date_part"})
 _NOT_EMULATED = frozenset(
     {"farmhash64", "murmur3_32_hash", "checksum", "object_transform", "get_number_attributes", "hll",
-     "hll_create_sketch", "hll_cardinality", "hll_combine", "getbit", "explain_model", "lambda"}
+     "hll_create_sketch", "hll_cardinality", "hll_combine", "getbit", "explain_model", "lambda", "farmfingerprint64",
+     "collate", "unnest"}
 )  # fmt: skip
+_SPATIAL = ("st_", "h3_")
 _IN_RS = HELPERS | MORE_HELPERS | SUPER_FUNCTIONS | _PART_FIRST
 _BARE = {"sysdate": "rs.sysdate()", "current_user_id": "rs.current_user_id()"}
 _NOT_IN_REDSHIFT = {
-    "string_agg": "use LISTAGG", "array_agg": "use LISTAGG", "unnest": "", "make_date": "use TO_DATE",
+    "string_agg": "use LISTAGG", "array_agg": "use LISTAGG", "make_date": "use TO_DATE",
     "make_timestamp": "", "make_interval": "", "gen_random_uuid": "", "format": "use || and QUOTE_IDENT, QUOTE_LITERAL",
     "concat_ws": "use ||", "json_build_object": "", "jsonb_build_object": "", "row_to_json": "", "to_jsonb": "",
     "json_agg": "", "jsonb_agg": "", "string_to_array": "", "regexp_matches": "", "regexp_split_to_table": "",
@@ -138,7 +140,7 @@ def _call(tokens: Sequence[Token], index: int) -> Handled:
         return None
     if name in _NOT_IN_REDSHIFT:
         raise refused(f"function {name}()", _NOT_IN_REDSHIFT[name])
-    if name in _NOT_EMULATED:
+    if name in _NOT_EMULATED or name.startswith(_SPATIAL):
         raise not_emulated(f"function {name.upper()}")
     opening = after(tokens, index)
     end = closing(tokens, opening)
@@ -273,10 +275,11 @@ def _listagg(tokens: Sequence[Token], end: int, arguments: list[list[Token]]) ->
 
 def _listagg_window(value: str, delimiter: str, order: list[Token] | None, over: str, distinct: bool) -> str:
     """LISTAGG(…) WITHIN GROUP (ORDER BY …) OVER (PARTITION BY …): the window has the order, and all of its rows."""
-    if distinct:
-        raise not_emulated("LISTAGG (DISTINCT …) as a window function")
     by = f" order by {_text(order)} rows between unbounded preceding and unbounded following" if order else ""
-    return f"rs.listagg(string_agg(({value})::text, {delimiter}){over.rstrip().removesuffix(')')}{by}))"
+    window = f"{over.rstrip().removesuffix(')')}{by})"
+    if distinct:
+        return f"rs.listagg(rs.join_distinct(array_agg(({value})::text){window}, {delimiter}))"
+    return f"rs.listagg(string_agg(({value})::text, {delimiter}){window})"
 
 
 def _behind_first(tokens: Sequence[Token]) -> list[Token]:

@@ -37,7 +37,8 @@ def create_routine(tokens: Sequence[Token], rewrite_statement: StatementRewriter
     reader.accept("or", "replace")
     kind = reader.take().value
     name = reader.name()
-    parameters = ", ".join(_parameter(part) for part in split(reader.group(), ",") if significant(part))
+    parts = [part for part in split(reader.group(), ",") if significant(part)]
+    parameters, names = ", ".join(map(_parameter, parts)), [significant(part)[0].value for part in parts]
     rest = reader.rest()
     language = _language(rest)
     if language not in ("plpgsql", "sql"):
@@ -50,7 +51,9 @@ def create_routine(tokens: Sequence[Token], rewrite_statement: StatementRewriter
         previous = at(rest, before(rest, index))
         if token.kind in (Kind.DOLLAR, Kind.STRING) and is_word(previous, "as"):
             if language == "plpgsql":
-                body = DIRECTIVE + rewrite_body(token.value, rewrite_statement, atomic=atomic, commits=commits)
+                body = DIRECTIVE + rewrite_body(
+                    token.value, rewrite_statement, atomic=atomic, commits=commits, parameters=names
+                )
             else:
                 body = render(rewrite_statement(tokenize(token.value)))
             done.append(raw(f"{BODY_DELIMITER}{body}{BODY_DELIMITER}"))

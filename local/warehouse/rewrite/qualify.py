@@ -25,6 +25,9 @@ _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 _BEHIND_A_NAME = ("where", "group", "having", "order", "limit", "on", "join", "cross", "inner", "left", "right", "full",
                   "natural", "using", "union", "from", "as")  # fmt: skip
 _TAIL = ("order", "limit", "offset")
+_NO_ALIASES = ("end", "null", "true", "false", "unknown")
+_BEFORE_AN_OPERAND = ("is", "not", "and", "or", "like", "ilike", "in", "between", "zone", "to", "escape", "case",
+                      "when", "then", "else", "distinct", "all")  # fmt: skip
 
 
 def is_qualify(tokens: Sequence[Token], index: int) -> bool:
@@ -73,7 +76,7 @@ def _end(tokens: Sequence[Token], start: int, stops: Sequence[str]) -> int:
 
 
 @dataclass
-class _Item:
+class SelectItem:
     """One expression of a select list, and its name in the result."""
 
     expression: list[Token]
@@ -91,7 +94,7 @@ class _Select:
         listed = _end(tokens, head, ("from", "into"))
         if is_word(at(tokens, listed), "into"):
             raise not_emulated("SELECT … INTO with QUALIFY")
-        self.items = [_item(part) for part in split(tokens[head:listed], ",")]
+        self.items = [select_item(part) for part in split(tokens[head:listed], ",")]
         self.source = list(tokens[listed:index])
         tail = _end(tokens, index + 1, _TAIL)
         tail = min(tail, end)
@@ -191,19 +194,20 @@ def _mentions(expression: Sequence[Token], name: str) -> bool:
     return any(is_name(token) and token.value == name for token in expression)
 
 
-def _item(tokens: Sequence[Token]) -> _Item:
+def select_item(tokens: Sequence[Token]) -> SelectItem:
     """An expression of a select list, its alias taken off; without one, the name that PostgreSQL would give it."""
     kept = significant(tokens)
     if not kept:
         raise SqlError("syntax error: an empty expression in a select list", code=SYNTAX_ERROR)
     last, previous = kept[-1], at(kept, len(kept) - 2)
     if len(kept) > 2 and is_word(previous, "as"):
-        return _Item(_until(tokens, previous), last.value)
-    if len(kept) > 1 and is_name(last) and _ends_operand(previous) and not is_word(last, "end", "null"):
-        return _Item(_until(tokens, last), last.value)
+        return SelectItem(_until(tokens, previous), last.value)
+    is_alias = is_name(last) and _ends_operand(previous) and not is_word(last, *_NO_ALIASES)
+    if len(kept) > 1 and is_alias and not is_word(previous, *_BEFORE_AN_OPERAND):
+        return SelectItem(_until(tokens, last), last.value)
     if is_name(last):
-        return _Item(list(tokens), "case" if is_word(last, "end") else last.value)
-    return _Item(list(tokens), kept[0].value if is_word(kept[0]) and is_op(at(kept, 1), "(") else "?column?")
+        return SelectItem(list(tokens), "case" if is_word(last, "end") else last.value)
+    return SelectItem(list(tokens), kept[0].value if is_word(kept[0]) and is_op(at(kept, 1), "(") else "?column?")
 
 
 def _until(tokens: Sequence[Token], stop: Token | None) -> list[Token]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import not_emulated, refused
-from ..tokens import Kind, Token, after, at, before, closing, is_op, is_word, raw
+from ..tokens import Kind, Token, after, at, before, closing, is_op, is_word, raw, render
+from .expressions import rewrite_expressions
 from .qualify import rewrite_qualify
+from .selects import rewrite_selects
 from .super import rewrite_super
+from .system import rewrite_system_names
 
 _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 
@@ -15,6 +18,15 @@ _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 def rewrite_query(tokens: Sequence[Token]) -> list[Token]:
     """Check and reshape a statement or a fragment of one (SELECT, INSERT, UPDATE, DELETE, an expression)."""
     refuse(tokens)
+    return _reshaped(rewrite_selects(tokens, finished))
+
+
+def finished(tokens: Sequence[Token]) -> str:
+    """PostgreSQL's text of a query whose SELECTs are done."""
+    return render(rewrite_expressions(_reshaped(rewrite_system_names(tokens))))
+
+
+def _reshaped(tokens: Sequence[Token]) -> list[Token]:
     done = rewrite_qualify(rewrite_super(tokens))
     first = at(done, after(done, -1))
     if is_word(first, "delete"):
@@ -30,6 +42,8 @@ def refuse(tokens: Sequence[Token]) -> None:
     for index, token in enumerate(tokens):
         if token.kind is Kind.WORD:
             _refuse_word(tokens, index)
+        if is_op(token, "(") and is_op(at(tokens, index + 1), "+") and is_op(at(tokens, index + 2), ")"):
+            raise not_emulated("an outer join by (+)")
         if writes and is_word(token, "generate_series") and is_op(at(tokens, after(tokens, index)), "("):
             raise refused("generate_series() outside a query of the leader node alone")
 
@@ -43,6 +57,8 @@ def _refuse_word(tokens: Sequence[Token], index: int) -> None:
         raise refused("ON CONFLICT", "use MERGE, or DELETE and INSERT in one transaction")
     if word == "returning" and previous is not None and not is_op(previous, ",") and not is_word(previous, "as"):
         raise refused("RETURNING")
+    if word == "connect" and is_word(following, "by"):
+        raise not_emulated("CONNECT BY")
     if word == "distinct" and is_word(following, "on"):
         raise refused("SELECT DISTINCT ON", "use ROW_NUMBER()")
     if word == "distinct" and is_word(following, "from") and is_word(previous, "is", "not"):
@@ -53,14 +69,15 @@ def _refuse_word(tokens: Sequence[Token], index: int) -> None:
         raise refused("LATERAL")
     if word in _SET_OPERATIONS[1:] and is_word(following, "all"):
         raise refused(f"{word.upper()} ALL")
-    if word == "exclude" and is_op(previous, "*"):
-        raise not_emulated("SELECT * EXCLUDE")
-    if word == "all" and is_word(previous, "by"):
-        raise not_emulated("GROUP BY ALL and ORDER BY ALL")
-    if word == "unpivot" and is_word(following, "include", "exclude"):
-        raise not_emulated("UNPIVOT")
-    if word in ("pivot", "unpivot") and is_op(following, "(") and not is_word(previous, "from"):
-        raise not_emulated(word.upper())
+    if word == "order" and is_word(following, "by") and is_word(_behind(tokens, index, 2), "all"):
+        raise not_emulated("ORDER BY ALL")
+
+
+def _behind(tokens: Sequence[Token], index: int, count: int) -> Token | None:
+    """The significant token that stands so many behind `index`."""
+    for _ in range(count):
+        index = after(tokens, index)
+    return at(tokens, index)
 
 
 def _delete(tokens: list[Token]) -> list[Token]:

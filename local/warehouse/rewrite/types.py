@@ -22,6 +22,7 @@ _NOT_IN_REDSHIFT = frozenset(
     {"json", "jsonb", "uuid", "bytea", "serial", "bigserial", "smallserial", "money", "inet", "cidr", "xml", "tsvector",
      "point", "hstore", "citext"}
 )  # fmt: skip
+_INTERVAL_UNITS = ("year", "month", "day", "hour", "minute", "second")
 _SECOND_WORDS = {"character": "varying", "binary": "varying", "double": "precision", "national": "character"}
 
 
@@ -39,7 +40,20 @@ def type_end(tokens: Sequence[Token], start: int) -> int:
         zone = after(tokens, after(tokens, following))
         if is_word(at(tokens, zone), "zone"):
             index = zone
+    if first == "interval":
+        index = _interval_end(tokens, index)
     return index + 1
+
+
+def _interval_end(tokens: Sequence[Token], index: int) -> int:
+    """The last token of `interval [unit [to unit] [(digits)]]`."""
+    unit = after(tokens, index)
+    if not is_word(at(tokens, unit), *_INTERVAL_UNITS):
+        return index
+    to = after(tokens, unit)
+    index = after(tokens, to) if is_word(at(tokens, to), "to") else unit
+    digits = after(tokens, index)
+    return closing(tokens, digits) if is_op(at(tokens, digits), "(") else index
 
 
 def column_type(tokens: Sequence[Token]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..tokens import Token, raw
+from ..tokens import Token, literal, raw
 from .ddl import Reader
 
 # Redshift's words, PostgreSQL's; with a number in it, the number is taken away too.
@@ -31,6 +31,16 @@ def user_options(tokens: Sequence[Token]) -> list[Token]:
         else:
             done += [raw(" "), reader.take()]
     return done
+
+
+def alter_schema(tokens: Sequence[Token]) -> list[Token]:
+    """ALTER SCHEMA s QUOTA …: disks are not counted here, but the schema has to be there."""
+    reader = Reader(tokens)
+    reader.accept("alter", "schema")
+    name = reader.take()
+    if not reader.accept("quota"):
+        return list(tokens)
+    return [raw(f"call rs.require_schema({literal(name.value)})")]
 
 
 def without_quota(tokens: Sequence[Token]) -> list[Token]:

@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .. import wire
 from ..errors import SqlError
-from ..upstream import Client, Result, Upstream
+from ..settling import settle
+from ..upstream import Client, Connection, Result
 from .files import SPOOLED_BYTES, Unloading, packer
 from .statement import UnloadCommand, parse_unload
 
@@ -24,14 +25,15 @@ log = logging.getLogger(__name__)
 PACKED_BLOCK_BYTES = 1024 * 1024
 
 
-async def run_unload(sql: str, upstream: Upstream, client: Client, query_id: int) -> str:
+async def run_unload(sql: str, upstream: Connection, client: Client, query_id: int) -> str:
     """Carry an UNLOAD out; its command tag. Raises SqlError; the caller's transaction is then to be failed."""
     command = parse_unload(sql)
     started = time.monotonic()
     store = await asyncio.to_thread(_Store, command)
     await asyncio.to_thread(store.prepare)
     unloading = Unloading(command)
-    await upstream.run(command.query, Result(begin=unloading.begin, take=unloading.add))
+    query = await settle(command.query, upstream)
+    await upstream.run(query.sql, Result(begin=unloading.begin, take=unloading.add))
     await asyncio.to_thread(store.write, unloading)
     state = {"last_unload_count": unloading.rows, "last_unload_id": query_id, "last_query_id": query_id}
     settings = ", ".join(f"set_config('rs.{name}', '{value}', false)" for name, value in state.items())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ..errors import FEATURE_NOT_SUPPORTED, SYNTAX_ERROR, SqlError, not_emulated
-from ..rewrite import Action, rewrite_script
+from ..rewrite import Statement, rewrite_script
 from ..rewrite.ddl import Reader, names_in
 from ..tokens import Kind, is_op, is_word, tokenize, unescape
 
@@ -20,7 +20,7 @@ MAX_FILE_BYTES = int(6.2 * 1024 * MEGABYTE)
 class UnloadCommand:
     """What to write, where to, and how. Flags are named as Redshift names them, in lower case."""
 
-    query: str = ""  # as PostgreSQL shall run it
+    query: Statement
     target: str = ""
     authorized: bool = False
     region: str | None = None
@@ -70,8 +70,8 @@ def parse_unload(sql: str) -> UnloadCommand:
     return _checked(command)
 
 
-def _query(text: str) -> str:
-    """The query, rewritten. Raises SqlError if it is none, or limits its rows itself."""
+def _query(text: str) -> Statement:
+    """The query, rewritten or left for later. Raises SqlError if it is none, or limits its rows itself."""
     tokens, depth = tokenize(text), 0
     for token in tokens:
         depth += is_op(token, "(") - is_op(token, ")")
@@ -82,9 +82,9 @@ def _query(text: str) -> str:
             )
     first = next((token for token in tokens if token.kind is not Kind.SPACE), None)
     statements = rewrite_script(text)
-    if len(statements) != 1 or statements[0].action is not Action.UPSTREAM or not is_word(first, "select", "with"):
+    if len(statements) != 1 or not is_word(first, "select", "with"):
         raise SqlError("syntax error: UNLOAD takes one SELECT", code=SYNTAX_ERROR)
-    return statements[0].sql
+    return statements[0]
 
 
 def _checked(command: UnloadCommand) -> UnloadCommand:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.warehouse import rewrite
 from local.warehouse.copy import statement as copy_statement
-from local.warehouse.rewrite import bodies, expressions, types
+from local.warehouse.rewrite import bodies, expressions, forms, types
 from local.warehouse.unload import statement as unload_statement
 
 show = importlib.import_module("local.warehouse.rewrite.show")  # a function of this name hides the module
@@ -36,11 +36,11 @@ def unemulated_names() -> set[str]:
         | {f"CREATE {name.upper()}" for name in rewrite._UNEMULATED_OBJECTS}
         | {name.upper() for name in rewrite._UNEMULATED_STATEMENTS | expressions._NOT_EMULATED}
         | {name.upper() for name in types._NOT_EMULATED}
+        | forms.NAMES
         | {f"COPY {name.upper()}" for name in copy_statement._FORMATS_NOT_EMULATED}
         | {f"COPY {name.upper()}" for name in copy_statement._OPTIONS_NOT_EMULATED}
         | {f"UNLOAD {name.upper()}" for name in unload_statement._NOT_EMULATED}
         | {f"SHOW {name.upper()}" for name in show._UNEMULATED}
-        | {"COPY inside a stored procedure", "UNLOAD inside a stored procedure", "PIVOT", "UNPIVOT"}
     )
 
 

@@ -82,7 +82,7 @@ def test_dynamic_sql_is_rewritten(house: Run) -> None:
         ("insert into itg_test.account (id) values (1) on conflict do nothing", "ON CONFLICT"),
         ("truncate itg_test.account", "TRUNCATE cannot be invoked from a procedure that is executing in an atomic"),
         ("commit", "COMMIT or ROLLBACK in dynamic SQL"),
-        ("copy itg_test.account from 's3://b/k' iam_role default", "COPY inside a stored procedure"),
+        ("copy itg_test.account from 's3://b/k' iam_role default parquet", "COPY from PARQUET"),
     ],
 )
 def test_dynamic_sql_is_refused_like_static(house: Run, statement: str, message: str) -> None:

@@ -16,7 +16,6 @@ README = (PACKAGE / "README.md").read_text(encoding="utf-8")
 KNOWN_SITES = {
     "__init__.py: CREATE …": "CREATE INDEX",
     "__init__.py: … …": "CREATE RLS",
-    "__init__.py: … inside a stored procedure": "UNLOAD inside a stored procedure",
     "bodies.py: … inside a stored procedure": "VACUUM inside a stored procedure",
     "columns.py: COPY into a column of type …": "Types:",
     "ddl.py: … on a column": "a CHECK constraint",
