@@ -15,8 +15,8 @@ from .rewrite import Statement
 
 log = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 1.0
-# A batch is not left to grow beyond this while its second lasts.
+FLUSH_SECONDS = 5.0
+# A batch is not left to grow beyond this in that time.
 BATCH_STATEMENTS = 1000
 
 
@@ -53,7 +53,7 @@ class Execution:
 
 
 class History:
-    """What all sessions of the front have carried out; a statement is in the table a second later, or when asked."""
+    """What all sessions have carried out; a statement is in the table seconds later, or when that is asked."""
 
     def __init__(self, journal: Journal, query_ids: Iterator[int]) -> None:
         self._journal, self._query_ids = journal, query_ids

@@ -31,10 +31,11 @@ _PRECISION = re.compile(r"numeric\(([0-9]+),")
 
 
 def clean_records(command: CopyCommand, columns: Sequence[Column]) -> re.Pattern[bytes] | None:
-    """Matches any number of clean records behind one another; None if a column needs more than PostgreSQL's reader."""
+    """Matches any number of clean records behind one another; None if a column needs more than PostgreSQL's reader.
+
+    Delimiter and quote are of one byte each.
+    """
     quote, delimiter = command.quote, command.delimiter
-    if len(delimiter.encode()) != 1 or len(quote.encode()) != 1 or delimiter + quote in ("\\", NO_QUOTE):
-        return None
     if any(character in command.null_as for character in (quote, delimiter, "\n", "\r")):
         return None
     fields = [_field(column, command) for column in columns]

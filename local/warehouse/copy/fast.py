@@ -30,10 +30,11 @@ _OF_DATA = ("22", "23")
 def can_be_fast(command: CopyCommand, columns: Sequence[Column]) -> bool:
     """Whether PostgreSQL's CSV reader understands files of this COPY, as long as they are clean."""
     is_delimited = command.json is None and command.fixed_width is None and len(command.delimiter.encode()) == 1
+    is_quoted = len(command.quote.encode()) == 1 if command.csv else command.delimiter != NO_QUOTE
     needs_parsing = command.has("escape") or command.has("removequotes") or command.has("noload")
     # It takes a blank line for an empty field, if there is only one.
     blank_is_ignored = command.has("ignoreblanklines") and len(columns) == 1
-    return is_delimited and not needs_parsing and not blank_is_ignored
+    return is_delimited and is_quoted and not needs_parsing and not blank_is_ignored
 
 
 async def load_by_pieces(load: Load) -> int:

@@ -17,6 +17,7 @@ MAX_ERRORS_KEPT = 1000
 MAX_REPLACEMENTS_KEPT = 100
 MAX_STATEMENTS_KEPT = 10_000
 STATEMENTS_PER_TRIM = 1000
+_ESCAPED = re.compile(r"[\\\n\r\t\0]")
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "?"})
 
 # The codes of AWS's load error reference, by the beginning of the reason; what is not there is 1200, unknown.
@@ -140,7 +141,7 @@ class Journal:
 
     def record_statements(self, rows: list[tuple[object, ...]]) -> None:
         """One row of rs.statement per statement; what is too old, or one too many, goes."""
-        lines = ["\t".join("\\N" if value is None else _copied(str(value)) for value in row) + "\n" for row in rows]
+        lines = ["\t".join(["\\N" if value is None else _copied(value) for value in row]) + "\n" for row in rows]
 
         def write(cursor: psycopg2.extensions.cursor) -> None:
             cursor.copy_expert("copy rs.statement from stdin", io.StringIO("".join(lines)))
@@ -168,9 +169,10 @@ class Journal:
             write(cursor)
 
 
-def _copied(text: str) -> str:
+def _copied(value: object) -> str:
     """A value in PostgreSQL's text format for COPY."""
-    return text.translate(_COPY_ESCAPES).encode(errors="replace").decode()
+    text = str(value)
+    return text.translate(_COPY_ESCAPES) if isinstance(value, str) and _ESCAPED.search(text) else text
 
 
 def _storable(text: str) -> str:

@@ -35,7 +35,7 @@ create or replace view pg_catalog.svl_qlog as
 select
     userid, query, null::bigint as xid, pid, starttime, endtime, elapsed, (code <> '')::integer as aborted,
     null::char(320) as label, source::char(60) as substring, null::bigint as source_query,
-    'Not available for concurrency scaling'::text as concurrency_scaling_status_txt, null::integer as from_sp_call
+    null::text as concurrency_scaling_status_txt, null::integer as from_sp_call
 from rs.visible_statement
 where kind not in ('DDL', 'UTILITY');
 
@@ -75,7 +75,8 @@ select
     null::char(256) as redshift_version, null::char(150) as usage_limit, 'primary'::char(18) as compute_type,
     null::bigint as compile_time, null::bigint as planning_time, null::bigint as lock_wait_time,
     100 as service_class_id, 'Default queue'::char(64) as service_class_name, null::char(20) as query_priority,
-    null::varchar(40) as user_query_hash, null::varchar(40) as generic_query_hash
+    null::char(10) as short_query_accelerated, null::varchar(40) as user_query_hash,
+    null::varchar(40) as generic_query_hash, null::integer as query_hash_version, null::bigint as result_cache_query_id
 from rs.visible_statement;
 
 create or replace view pg_catalog.sys_query_text as

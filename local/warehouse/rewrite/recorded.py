@@ -15,7 +15,7 @@ HISTORY_VIEWS = frozenset(
 MAX_CHARACTERS = 16_000
 _SECRET = re.compile(
     r"\b(password|credentials|access_key_id|secret_access_key|session_token|master_symmetric_key)"
-    r"(\s+(?:as\s+)?)'(?:[^'\\]|''|\\.)*'",
+    r"(\s+(?:as\s+)?)e?'(?:[^'\\]|''|\\.)*'",
     re.IGNORECASE | re.DOTALL,
 )
 _QUERIES = frozenset({"select", "insert", "update", "delete", "merge", "copy", "unload"})

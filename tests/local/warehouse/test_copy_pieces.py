@@ -116,6 +116,23 @@ def test_an_open_quote_leaves_the_rest_to_the_careful_way() -> None:
     assert list(rest.more) == [b"z\n"]
 
 
+@pytest.mark.parametrize(
+    ("options", "data"),
+    [
+        ("csv quote as '§'", "1,§b,c§\n"),
+        ("csv quote as '\\\\'", "1,\\b,c\\\n"),
+        ("csv delimiter '-'", "1-b,c\n"),
+        ("delimiter '\\001'", "1\x01b,c\n"),
+        ("delimiter '^'", "1^b,c\n"),
+    ],
+)
+def test_rare_quotes_and_delimiters(run: Run, lake: Lake, options: str, data: str) -> None:
+    uri = lake.put("rare", data.encode(), pack=False)
+    run("create temp table rare (a int, b varchar(9))")
+    run(f"copy rare from '{uri}' {AUTH} {options}")
+    assert run("select * from rare") == [(1, "b,c")]
+
+
 def test_bad_records_among_many_are_found_with_their_lines(connection: Any, run: Run, lake: Lake) -> None:
     """Two pieces; a record that is not clean, a day that does not exist, a byte that is no UTF-8, a null."""
     good = [f'{n},"zwei\nZeilen {n:>60}",2026-01-05,{n % 100}.25\n'.encode() for n in range(50_000)]
