@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import psycopg2
 import pytest
+
+from .conftest import PASSWORD
 
 Run = Callable[..., Any]
 
@@ -128,6 +132,13 @@ def test_an_alias_stands_for_its_expression(parts: Run, query: str, rows: list[t
             for row, got in zip(rows, found, strict=True)] == rows  # fmt: skip
 
 
+def test_an_alias_alone_names_its_column(parts: Run, connection: Any) -> None:
+    assert described(connection, "select max(red) as top, top, top + 1 from colors") == (
+        ["top", "top", "?column?"],
+        [(35, 35, 36)],
+    )
+
+
 def test_group_by_all_is_by_what_is_not_aggregated(parts: Run) -> None:
     query = "select partname, 'x' as c, count(*), sum(quality) / 2 from part where partname = 'prop' group by all"
     assert parts(query) == [("prop", "x", 3, 1)]
@@ -198,3 +209,24 @@ def test_a_variable_wins_over_an_alias_of_its_name(parts: Run, one: Run) -> None
         " end $$ language plpgsql"
     )
     assert one("call pg_temp.v(20)") == 35
+
+
+def test_over_the_extended_protocol(stack: Any) -> None:
+    async def ask() -> list[list[tuple[Any, ...]]]:
+        connection = await asyncpg.connect(
+            host="127.0.0.1", port=stack.port, user="postgres", password=PASSWORD, database="warehouse", ssl=False
+        )
+        async with connection.transaction():
+            await connection.execute("create temp table extended (a int)")
+            await connection.execute("insert into extended values (4)")
+            aliases = await connection.fetch("select a as b, b + $1::int as c from extended where b = $2", 1, 4)
+            query = "select * from (select a, 1 as k from extended) pivot (sum(a) for k in (1 as one, 2 as two))"
+            statement = await connection.prepare(query)
+            pivots = [*await statement.fetch(), *await statement.fetch()]
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await connection.fetch("select * exclude a from nowhere")
+        after = await connection.fetch("select a as b, b + 1 from extended")
+        await connection.close()
+        return [[tuple(row) for row in rows] for rows in (aliases, pivots, after)]
+
+    assert asyncio.run(ask()) == [[(4, 5)], [(4, None), (4, None)], [(4, 5)]]
