@@ -126,13 +126,13 @@ def _places(tokens: Sequence[Token], names: set[str], *, into_subqueries: bool =
         opens = is_op(tokens[index], "(") and not into_subqueries
         if opens and is_word(at(tokens, after(tokens, index)), "select", "with"):
             index = closing(tokens, index)
-        elif is_name(tokens[index]) and tokens[index].value in names and _is_column(tokens, index):
+        elif is_name(tokens[index]) and tokens[index].value in names and is_column(tokens, index):
             found.append(index)
         index += 1
     return found
 
 
-def _is_column(tokens: Sequence[Token], index: int) -> bool:
+def is_column(tokens: Sequence[Token], index: int) -> bool:
     """Whether a name is a column's, and not a function's, a type's, a date part or a part of a longer name."""
     previous, following = at(tokens, before(tokens, index)), at(tokens, after(tokens, index))
     if any(is_op(previous, mark) for mark in (".", "::")) or any(is_op(following, mark) for mark in (".", "(", "=>")):

@@ -64,7 +64,7 @@ def test_what_redshift_lacks_is_refused_by_name(sql: str, named: str) -> None:
         ("create function f() returns int as $$ return 1 $$ language plpythonu", "plpythonu"),
         ("use dev", "USE"),
         ("create identity provider p type azure", "CREATE IDENTITY"),
-        ("select id from t start with parent is null connect by prior id = parent", "CONNECT BY"),
+        ("select id from t order siblings by id", "ORDER SIBLINGS BY"),
         ("select * from a, b where a.id = b.id (+)", "an outer join by (+)"),
         ("select st_astext(p) from t", "ST_ASTEXT"),
         ("select x from unnest(t.a) as x", "UNNEST"),

@@ -230,3 +230,52 @@ def test_over_the_extended_protocol(stack: Any) -> None:
         return [[tuple(row) for row in rows] for rows in (aliases, pivots, after)]
 
     assert asyncio.run(ask()) == [[(4, 5)], [(4, None), (4, None)], [(4, 5)]]
+
+
+@pytest.fixture
+def staff(run: Run) -> Run:
+    """A table as in AWS's example of CONNECT BY."""
+    run("create temp table employee (id int, name varchar(20), manager_id int)")
+    run(
+        "insert into employee values (100, 'Carlos', null), (101, 'John', 100), (102, 'Jorge', 101),"
+        " (103, 'Kwaku', 101), (201, 'Sofia', 102), (110, 'Nikki', 103), (205, 'Zhang', 110), (120, 'Saanvi', 104)"
+    )
+    return run
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("select id, name, level from employee where level < 4 start with name = 'John'"
+         " connect by prior id = manager_id order by level, id",
+         [(101, "John", 1), (102, "Jorge", 2), (103, "Kwaku", 2), (110, "Nikki", 3), (201, "Sofia", 3)]),
+        ("select e.name from employee e connect by e.manager_id = prior e.id start with e.manager_id is null"
+         " and e.id < 200 order by level desc, 1 limit 1", [("Zhang",)]),
+        # upwards, with a condition on the rows that are reached, and a star without LEVEL
+        ("select * from employee as start start with id = 205 connect by prior manager_id = id and name <> 'John'"
+         " order by id desc", [(205, "Zhang", 110), (110, "Nikki", 103), (103, "Kwaku", 101)]),
+        ("select level as depth, count(*), depth * 2 from (select * from employee) start with manager_id is null"
+         " connect by prior id = manager_id group by 1 order by 1",
+         [(1, 1, 2), (2, 1, 4), (3, 2, 6), (4, 2, 8), (5, 1, 10)]),
+        ("with e as (select id as k, manager_id as up from employee) select max(level) from e"
+         " connect by prior k = up", [(5,)]),
+        ("select count(*) from employee where name in (select name from employee start with id = 102"
+         " connect by prior id = manager_id)", [(2,)]),
+    ],
+)  # fmt: skip
+def test_connect_by(staff: Run, query: str, rows: list[tuple[Any, ...]]) -> None:
+    assert staff(query) == rows
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("select 1 from employee a join employee b on a.id = b.id connect by prior id = manager_id", "over a join"),
+        ("select 1 from employee connect by id = manager_id", "CONNECT BY needs a condition with PRIOR"),
+        ("select 1 from employee connect by prior 1 = manager_id", "PRIOR takes a column"),
+        ("select 1 from employee start with id = 100 connect by prior id = id", "has a circle"),
+    ],
+)
+def test_connect_by_tells_what_is_wrong(staff: Run, query: str, message: str) -> None:
+    with pytest.raises(psycopg2.Error, match=message):
+        staff(query)
