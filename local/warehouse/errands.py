@@ -114,7 +114,8 @@ class Errand:
         await self._steps.put((sql, kind))
         report = await self._reports.get()
         if "error" in report:
-            result.error = UpstreamError({"S": "ERROR", "V": "ERROR", "C": INTERNAL_ERROR, **report["error"]})
+            told = {letter: text for letter, text in report["error"].items() if text}
+            result.error = UpstreamError({"S": "ERROR", "V": "ERROR", "C": INTERNAL_ERROR, **told})
             return result
         result.tag = f"OK {report['count']}"
         for row in report["rows"]:

@@ -65,3 +65,13 @@ begin
         raise warning 'process % is not a running query', process;
     end if;
 end $$;
+
+-- CONNECT BY: a hierarchy that goes round in a circle would never end.
+create or replace function rs.check_level(level integer) returns boolean stable language plpgsql
+as $$
+begin
+    if level >= 10000 then
+        raise exception 'CONNECT BY goes beyond 10000 levels: the hierarchy has a circle' using errcode = '54001';
+    end if;
+    return true;
+end $$;

@@ -8,7 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..tokens import Kind, Token, after, at, before, closing, is_name, is_op, is_word, raw, significant, split
+from ..tokens import (
+    Kind,
+    Token,
+    after,
+    at,
+    before,
+    closing,
+    identifier,
+    is_name,
+    is_op,
+    is_word,
+    raw,
+    significant,
+    split,
+    tokenize,
+)
 from .columns import columns_if_known
 from .qualify import select_item
 from .surroundings import surroundings
@@ -54,7 +69,7 @@ def inline_aliases(parts: Sequence[list[Token]], source: Sequence[Token], scope:
     done: list[Token] = []
     for place, item in enumerate(items):
         replaced = _replaced(item.expression, expressions)
-        done += [*([raw(",")] if place else []), *replaced, *item.rest]
+        done += [*([raw(",")] if place else []), *replaced, *(item.rest or _name_kept(item.expression, expressions))]
         if item.name in free:
             expressions[item.name] = [_OPENING, *replaced, _CLOSING]
     return [done, *(_replaced(part, expressions) for part in others)]
@@ -74,6 +89,14 @@ class _Item:
         self.expression = item.expression
         self.rest = tokens[len(item.expression) :]
         self.name = item.name if self.rest else ""
+
+
+def _name_kept(expression: Sequence[Token], expressions: dict[str, list[Token]]) -> list[Token]:
+    """` as name` for an item that is nothing but an alias: the column is called as it is."""
+    kept = significant(expression)
+    if len(kept) != 1 or not is_name(kept[0]) or kept[0].value not in expressions:
+        return []
+    return tokenize(f" as {identifier(kept[0].value)} ")
 
 
 def _names(items: Sequence[_Item]) -> set[str]:
@@ -103,13 +126,13 @@ def _places(tokens: Sequence[Token], names: set[str], *, into_subqueries: bool =
         opens = is_op(tokens[index], "(") and not into_subqueries
         if opens and is_word(at(tokens, after(tokens, index)), "select", "with"):
             index = closing(tokens, index)
-        elif is_name(tokens[index]) and tokens[index].value in names and _is_column(tokens, index):
+        elif is_name(tokens[index]) and tokens[index].value in names and is_column(tokens, index):
             found.append(index)
         index += 1
     return found
 
 
-def _is_column(tokens: Sequence[Token], index: int) -> bool:
+def is_column(tokens: Sequence[Token], index: int) -> bool:
     """Whether a name is a column's, and not a function's, a type's, a date part or a part of a longer name."""
     previous, following = at(tokens, before(tokens, index)), at(tokens, after(tokens, index))
     if any(is_op(previous, mark) for mark in (".", "::")) or any(is_op(following, mark) for mark in (".", "(", "=>")):

@@ -57,8 +57,8 @@ def _refuse_word(tokens: Sequence[Token], index: int) -> None:
         raise refused("ON CONFLICT", "use MERGE, or DELETE and INSERT in one transaction")
     if word == "returning" and previous is not None and not is_op(previous, ",") and not is_word(previous, "as"):
         raise refused("RETURNING")
-    if word == "connect" and is_word(following, "by"):
-        raise not_emulated("CONNECT BY")
+    if word == "siblings" and is_word(previous, "order") and is_word(following, "by"):
+        raise not_emulated("ORDER SIBLINGS BY")
     if word == "distinct" and is_word(following, "on"):
         raise refused("SELECT DISTINCT ON", "use ROW_NUMBER()")
     if word == "distinct" and is_word(following, "from") and is_word(previous, "is", "not"):

@@ -1,4 +1,5 @@
-"""SELECTs by their clauses, for what PostgreSQL has not: lateral column aliases, EXCLUDE, GROUP BY ALL, PIVOT, UNPIVOT.
+"""SELECTs by their clauses, for what PostgreSQL has not: lateral column aliases, EXCLUDE, GROUP BY ALL, PIVOT,
+UNPIVOT, CONNECT BY.
 
 The innermost SELECTs come first, so that each rule sees subqueries and CTEs that PostgreSQL understands.
 """
@@ -27,6 +28,7 @@ from ..tokens import (
 )
 from .aliases import Scope, inline_aliases
 from .columns import columns_of
+from .hierarchies import Hierarchy
 from .pivot import rewrite_pivots
 from .qualify import is_qualify
 from .surroundings import surroundings
@@ -147,6 +149,13 @@ class _Clause:
     word: str
     tokens: list[Token]
 
+    def behind(self, count: int) -> list[Token]:
+        """What stands behind its first words."""
+        index = after(self.tokens, -1)
+        for _ in range(count):
+            index = after(self.tokens, index)
+        return self.tokens[index:]
+
 
 class _Select:
     """One SELECT without those inside it."""
@@ -165,6 +174,7 @@ class _Select:
     def done(self) -> list[Token]:
         """The SELECT that PostgreSQL understands."""
         self._pivots()
+        self._hierarchy()
         excluded = self._excluded()
         self._aliases()
         self._group_by_all()
@@ -178,6 +188,15 @@ class _Select:
         clause = self._clause("from")
         if clause is not None:
             clause.tokens = rewrite_pivots(clause.tokens, self._scope)
+
+    def _hierarchy(self) -> None:
+        connect, start, source = self._clause("connect"), self._clause("start"), self._clause("from")
+        if connect is None or source is None:
+            return
+        hierarchy = Hierarchy(source.tokens, self._scope)
+        source.tokens = hierarchy.source(start.behind(2) if start else [], connect.behind(2))
+        self.clauses[0].tokens = hierarchy.listed(self.clauses[0].tokens)
+        self.clauses = [clause for clause in self.clauses if clause not in (connect, start)]
 
     def _aliases(self) -> None:
         source, listed = self._clause("from"), self.clauses[0]
@@ -235,11 +254,18 @@ def _clauses(tokens: Sequence[Token]) -> list[_Clause]:
     for index, token in enumerate(tokens):
         depth += is_op(token, "(") - is_op(token, ")")
         previous = at(tokens, before(tokens, index))
-        begins = is_word(token, *_CLAUSES) or is_qualify(tokens, index)
+        begins = is_word(token, *_CLAUSES) or is_qualify(tokens, index) or _is_hierarchical(tokens, index)
         if depth == 0 and begins and not is_op(previous, ".") and not is_word(previous, "as", "within", "distinct"):
             found.append(_Clause(token.value, []))
         found[-1].tokens.append(token)
     return found
+
+
+def _is_hierarchical(tokens: Sequence[Token], index: int) -> bool:
+    """Whether START WITH or CONNECT BY begins at `index`."""
+    following = at(tokens, after(tokens, index))
+    starts, connects = is_word(tokens[index], "start"), is_word(tokens[index], "connect")
+    return (starts and is_word(following, "with")) or (connects and is_word(following, "by"))
 
 
 def _is_exclude(tokens: Sequence[Token], index: int) -> bool:

@@ -23,6 +23,8 @@ def user_options(tokens: Sequence[Token]) -> list[Token]:
     """CREATE USER or ALTER USER with the options of PostgreSQL; a session never times out here."""
     reader, done = Reader(tokens), []
     while reader.peek() is not None:
+        if reader.accept("with"):  # ALTER USER u WITH RENAME TO …: PostgreSQL has it before some options only
+            continue
         replacement = next((text for words, text in _OPTIONS if reader.accept(*words)), None)
         if replacement is not None:
             done.append(raw(f" {replacement}"))

@@ -62,12 +62,46 @@ def test_what_redshift_lacks_is_refused_by_name(sql: str, named: str) -> None:
         ("attach rls policy p on t to role r", "ATTACH"),
         ("select object_transform(a keep 'x')", "OBJECT_TRANSFORM"),
         ("create function f() returns int as $$ return 1 $$ language plpythonu", "plpythonu"),
+        ("use dev", "USE"),
+        ("create identity provider p type azure", "CREATE IDENTITY"),
+        ("select id from t order siblings by id", "ORDER SIBLINGS BY"),
+        ("select * from a, b where a.id = b.id (+)", "an outer join by (+)"),
+        ("select st_astext(p) from t", "ST_ASTEXT"),
+        ("select x from unnest(t.a) as x", "UNNEST"),
+        ("alter table t row level security on", "ROW LEVEL SECURITY"),
+        ("alter table t add if not exists partition (d = '1') location 's3://b/k'", "an external table"),
+        ("alter database d isolation level snapshot", "ISOLATION LEVEL of a database"),
+        ("create database d with collate case_insensitive", "COLLATE of a database"),
+        ("drop role r force", "DROP ROLE FORCE"),
+        ("grant create user, drop user to role r", "GRANT of system permissions"),
+        ("revoke access system table from role r", "GRANT of system permissions"),
+        ("grant select, drop on table t to u", "GRANT of ALTER or DROP"),
+        ("grant select for tables in schema s to role r", "GRANT FOR all objects of a kind"),
+        ("grant assumerole on 'arn' to u for copy", "GRANT ASSUMEROLE"),
+        ("grant usage on datashare d to account '1'", "GRANT on a datashare"),
     ],
 )
 def test_what_is_not_emulated_fails_by_name(sql: str, named: str) -> None:
     with pytest.raises(SqlError, match=re.escape(named)) as caught:
         rewrite_script(sql)
     assert "not emulated" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "grant create, usage on schema s to group g",
+        "revoke grant option for select on t from u",
+        "grant select (id), update on t to u with grant option",
+        "grant role r to u",
+        "alter table t drop column drop_me cascade",
+        "create user u password disable",
+        "select connect, by_name from t",
+        "select count(*), (+1) from t",
+    ],
+)
+def test_what_only_looks_like_it_passes(sql: str) -> None:
+    assert rewrite_script(sql)[0].action is Action.UPSTREAM
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import psycopg2
 import pytest
+
+from .conftest import PASSWORD
 
 Run = Callable[..., Any]
 
@@ -128,6 +132,13 @@ def test_an_alias_stands_for_its_expression(parts: Run, query: str, rows: list[t
             for row, got in zip(rows, found, strict=True)] == rows  # fmt: skip
 
 
+def test_an_alias_alone_names_its_column(parts: Run, connection: Any) -> None:
+    assert described(connection, "select max(red) as top, top, top + 1 from colors") == (
+        ["top", "top", "?column?"],
+        [(35, 35, 36)],
+    )
+
+
 def test_group_by_all_is_by_what_is_not_aggregated(parts: Run) -> None:
     query = "select partname, 'x' as c, count(*), sum(quality) / 2 from part where partname = 'prop' group by all"
     assert parts(query) == [("prop", "x", 3, 1)]
@@ -198,3 +209,73 @@ def test_a_variable_wins_over_an_alias_of_its_name(parts: Run, one: Run) -> None
         " end $$ language plpgsql"
     )
     assert one("call pg_temp.v(20)") == 35
+
+
+def test_over_the_extended_protocol(stack: Any) -> None:
+    async def ask() -> list[list[tuple[Any, ...]]]:
+        connection = await asyncpg.connect(
+            host="127.0.0.1", port=stack.port, user="postgres", password=PASSWORD, database="warehouse", ssl=False
+        )
+        async with connection.transaction():
+            await connection.execute("create temp table extended (a int)")
+            await connection.execute("insert into extended values (4)")
+            aliases = await connection.fetch("select a as b, b + $1::int as c from extended where b = $2", 1, 4)
+            query = "select * from (select a, 1 as k from extended) pivot (sum(a) for k in (1 as one, 2 as two))"
+            statement = await connection.prepare(query)
+            pivots = [*await statement.fetch(), *await statement.fetch()]
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await connection.fetch("select * exclude a from nowhere")
+        after = await connection.fetch("select a as b, b + 1 from extended")
+        await connection.close()
+        return [[tuple(row) for row in rows] for rows in (aliases, pivots, after)]
+
+    assert asyncio.run(ask()) == [[(4, 5)], [(4, None), (4, None)], [(4, 5)]]
+
+
+@pytest.fixture
+def staff(run: Run) -> Run:
+    """A table as in AWS's example of CONNECT BY."""
+    run("create temp table employee (id int, name varchar(20), manager_id int)")
+    run(
+        "insert into employee values (100, 'Carlos', null), (101, 'John', 100), (102, 'Jorge', 101),"
+        " (103, 'Kwaku', 101), (201, 'Sofia', 102), (110, 'Nikki', 103), (205, 'Zhang', 110), (120, 'Saanvi', 104)"
+    )
+    return run
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("select id, name, level from employee where level < 4 start with name = 'John'"
+         " connect by prior id = manager_id order by level, id",
+         [(101, "John", 1), (102, "Jorge", 2), (103, "Kwaku", 2), (110, "Nikki", 3), (201, "Sofia", 3)]),
+        ("select e.name from employee e connect by e.manager_id = prior e.id start with e.manager_id is null"
+         " and e.id < 200 order by level desc, 1 limit 1", [("Zhang",)]),
+        # upwards, with a condition on the rows that are reached, and a star without LEVEL
+        ("select * from employee as start start with id = 205 connect by prior manager_id = id and name <> 'John'"
+         " order by id desc", [(205, "Zhang", 110), (110, "Nikki", 103), (103, "Kwaku", 101)]),
+        ("select level as depth, count(*), depth * 2 from (select * from employee) start with manager_id is null"
+         " connect by prior id = manager_id group by 1 order by 1",
+         [(1, 1, 2), (2, 1, 4), (3, 2, 6), (4, 2, 8), (5, 1, 10)]),
+        ("with e as (select id as k, manager_id as up from employee) select max(level) from e"
+         " connect by prior k = up", [(5,)]),
+        ("select count(*) from employee where name in (select name from employee start with id = 102"
+         " connect by prior id = manager_id)", [(2,)]),
+    ],
+)  # fmt: skip
+def test_connect_by(staff: Run, query: str, rows: list[tuple[Any, ...]]) -> None:
+    assert staff(query) == rows
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("select 1 from employee a join employee b on a.id = b.id connect by prior id = manager_id", "over a join"),
+        ("select 1 from employee connect by id = manager_id", "CONNECT BY needs a condition with PRIOR"),
+        ("select 1 from employee connect by prior 1 = manager_id", "PRIOR takes a column"),
+        ("select 1 from employee start with id = 100 connect by prior id = id", "has a circle"),
+    ],
+)
+def test_connect_by_tells_what_is_wrong(staff: Run, query: str, message: str) -> None:
+    with pytest.raises(psycopg2.Error, match=message):
+        staff(query)
