@@ -25,6 +25,7 @@ from local.stack.stack import look
 from tests.e2e.chain import SCALE, Chain, patiently
 
 MART = "dm.dm_testing_uptake"
+FACT, FACT_DAG = "dm.fact_testing_volume", "itg_to_dm__fact_testing_volume"
 EDITED_KEY, EDITED_DAG = "metadata/tables/dm.dim_lab.yaml", "itg_to_dm__dim_lab"
 EDITED_TEXT = "Labs with their history."
 SABOTAGED = "sfdc_to_s3__testing_volume"
@@ -304,6 +305,41 @@ def test_no_secret_is_in_a_log_or_a_mail(chain: Chain) -> None:
         assert not [secret for secret in secrets if secret in text], log
     mails = "\n".join(str(mail) for mail in stand.inbox())
     assert not [secret for secret in secrets if secret in mails]
+
+
+def test_a_failed_check_keeps_the_last_good_slice_and_is_told_everywhere(chain: Chain) -> None:
+    stand = chain.stand()
+    count = f"select country_code, count(*) from {FACT} where country_code <> 'ZZ' group by 1 order by 1"
+    before, mails = stand.warehouse(count), len(stand.inbox())
+    country = before[0][0]
+    with redshift.transaction(stand.context.secrets.redshift, stand.context.region) as cursor:
+        cursor.execute(
+            "create temporary table doubled as select * from itg.testing_volume"
+            " where _country_code = %s and not coalesce(is_deleted, false) order by id limit 1",
+            [country],
+        )
+        cursor.execute("insert into itg.testing_volume select * from doubled")
+        cursor.execute("select id from doubled")
+        ((key,),) = cursor.fetchall()
+
+    refused = chain.shell("run", FACT, "--countries", country)
+
+    assert refused.returncode == 1, refused.stdout
+    assert stand.warehouse(count) == before, "the last good slice"
+    [run] = stand.api.runs(FACT_DAG, state="failed")
+    states = {task["task_id"]: task["state"] for task in stand.api.task_instances(FACT_DAG, run["dag_run_id"])}
+    assert states == {"t1.slices": "success", "t1.call": "failed", "end": "upstream_failed"}
+    [mail] = [mail for mail in stand.inbox()[mails:] if "FAILED" in mail["subject"]]
+    assert "key: unique_key" in mail["text"] and f"from {FACT}" in mail["text"] and key in mail["text"]
+    told = (
+        "select check_name, failing_count from dm.v_check_result"
+        " where not has_passed and severity = 'fail' and table_name = %s"
+    )
+    assert ("unique_key", 1) in stand.warehouse(told, [FACT])
+    published = chain.shell("tableau", "publish", "testing_uptake")
+    assert published.returncode == 0 and "with a warning" in published.stdout
+    warning = published_sources(chain)["Testing uptake"]["warning"]
+    assert f"{FACT}: unique_key" in warning["message"] and key not in str(warning)
 
 
 def test_one_row_less_is_found(chain: Chain) -> None:
