@@ -310,10 +310,8 @@ def catalog_in_force(context: Context) -> Catalog:
     Raises:
         ConfigError: there are none, or the last good ones are sound no more.
     """
-    bucket, target = (
-        Bucket(context.buckets.data, context.region),
-        BucketTarget(Bucket(context.buckets.dags, context.region)),
-    )
+    bucket = Bucket(context.buckets.data, context.region)
+    target = BucketTarget(Bucket(context.buckets.dags, context.region))
     inputs = Inputs(context, "", "", "", read_metadata(bucket, latest_metadata(bucket)))
     return Publisher(inputs, read_state(bucket, target), bucket, target).resolve(allow_deletions=False).catalog
 
