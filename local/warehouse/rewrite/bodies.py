@@ -38,6 +38,7 @@ _COMMITTED = frozenset(
      "grant", "revoke", "analyze", "comment"}
 )  # fmt: skip
 _REWRITTEN = frozenset({"create", "alter", "drop", "insert", "update", "delete", "select", "with", "call", "merge"})
+_BOUNDARIES = ("begin", "declare", "else", "exception", "then", "loop")
 _NEVER_GUARDED = frozenset({"return", "exit", "continue", "null", "commit", "rollback", "start"})
 _NOT_IN_PROCEDURES = frozenset({"vacuum", "prepare"})
 
@@ -52,7 +53,7 @@ def rewrite_body(body: str, rewrite_statement: StatementRewriter, *, atomic: boo
         commits: PostgreSQL lets it commit: it is neither SECURITY DEFINER nor has settings of its own.
     """
     tokens = tokenize(body)
-    survey = _Body(rewrite_statement, atomic, commits)
+    survey = _Body(rewrite_statement, atomic, commits, only_looks=True)
     survey.run(tokens)
     if survey.truncates and survey.handled:
         raise refused("TRUNCATE together with EXCEPTION in one procedure")
@@ -81,13 +82,14 @@ class _Block:
 class _Body:
     """Walks through a body, cutting it into fragments: statements, and headers such as `IF … THEN`.
 
-    The first walk only finds out what there is; the second knows which blocks have handlers (`handled`) and whether
-    each statement is to be guarded (`guards`) instead of each block.
+    The first walk only finds out what there is (`only_looks`); the second knows which blocks have handlers (`handled`)
+    and whether each statement is to be guarded (`guards`) instead of each block.
     """
 
     rewrite_statement: StatementRewriter
     atomic: bool
     commits: bool
+    only_looks: bool = False
     handled: set[int] | frozenset[int] = field(default_factory=set)
     guards: bool = False
     done: list[Token] = field(default_factory=list)
@@ -123,6 +125,8 @@ class _Body:
             self.current.append(token)
 
     def _is_boundary(self, token: Token) -> bool:
+        if not is_word(token, "case", "end", *_BOUNDARIES):  # nearly all tokens; what follows looks at many
+            return False
         kept = significant(self.current)
         first = kept[0] if kept else None
         if len(kept) == 1 and is_word(first, "end"):
@@ -247,6 +251,8 @@ class _Body:
         return f"if {condition} then {'commit; ' if self.commits else ''}end if" if condition else ""
 
     def _fragment(self, fragment: list[Token], first: int) -> list[Token]:
+        if self.only_looks:
+            return fragment
         word = fragment[first].value if fragment[first].kind is Kind.WORD else ""
         if any(block.in_handler for block in self.blocks):
             fragment = [self._remembered(token) for token in fragment]
