@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
+import botocore.session
 import pytest
+
+# Each session of boto3's reads the descriptions of services anew, and moto has each test begin one: read once here.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 LONGEST = ("tests/e2e/", "tests/dags/test_failures.py", "tests/chain/")
 

@@ -44,7 +44,8 @@ def beginning(stack: DirectStack) -> Iterator[Begin]:
 
     def begin_chain(tables: Collection[str] | None = None, seed: int = SEED, scale: float = SCALE) -> DirectChain:
         stack.empty(seed, scale)
-        return DirectChain(stack, stack.catalog if tables is None else stack.some_tables(tables))
+        catalog = stack.catalog if tables is None else stack.some_tables(tables)
+        return DirectChain(stack, catalog, kept=connections)
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in stack.environment().items():

@@ -33,6 +33,7 @@ from emr_jobs.pages import PageOrder, PageTask, TaskOutcome, run_task
 from emr_jobs.reading import Submit
 from tests.support.aws_runs import midnight
 from tests.support.direct_stack import DirectStack
+from tests.support.kept import KeptConnections
 
 Choose = Callable[[Sequence[str]], str]
 Units = list[list[str]]
@@ -67,10 +68,18 @@ class DirectChain:
         stack: the stores and the org.
         catalog: the metadata.
         before: the chain of other metadata that ran on the same stores: its runs have their numbers.
+        kept: the connections that are kept between its runs.
     """
 
-    def __init__(self, stack: DirectStack, catalog: Catalog, before: DirectChain | None = None) -> None:
+    def __init__(
+        self,
+        stack: DirectStack,
+        catalog: Catalog,
+        before: DirectChain | None = None,
+        kept: KeptConnections | None = None,
+    ) -> None:
         self.stack = stack
+        self.kept = kept
         self.catalog = catalog
         self.plans: dict[str, Plan] = {
             plan.header.dag_id: plan for plan in build_plans(catalog, stack.context, "0" * 40)

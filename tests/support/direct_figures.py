@@ -93,13 +93,24 @@ def work(chain: DirectChain) -> Work:
 
 
 def settled_work(chain: DirectChain) -> Work:
-    """All that was done so far, once every session has told of its rows: an idle one does within ten seconds."""
-    seen, since = work(chain), time.monotonic()
-    while time.monotonic() - since < _TELLING_SECONDS:
-        time.sleep(1)
-        if (now := work(chain)).rows_written != seen.rows_written:
-            seen, since = now, time.monotonic()
-    return seen
+    """All that was done so far, once every session has told of its rows: at its end, or idle within ten seconds."""
+    if chain.kept is not None:
+        chain.kept.close()
+    since = time.monotonic()
+    while _are_sessions_left(chain) and time.monotonic() - since < _TELLING_SECONDS:
+        time.sleep(0.05)
+    return work(chain)
+
+
+def _are_sessions_left(chain: DirectChain) -> bool:
+    """Of the warehouse, besides the one that asks."""
+    [(left,)] = run_statement(
+        chain.stack.postgres_dsn,
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()",
+        (),
+    )
+    return bool(left)
 
 
 def _ids(chain: DirectChain) -> Counter[str]:

@@ -21,8 +21,10 @@ from idiscover.lake.keys import RELEASE_KEY
 from idiscover.metadata.models import Context
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import FakeBucket
 from moto.ses.models import ses_backends
 
+from tests.support.moto_buckets import let_go, store, stored_buckets
 from tests.unit.metadata_samples import DM, LAB, REPOSITORY, sample_files, sample_release
 
 DATA, DAGS, REGION = "idiscover-local", "idiscover-local-dags", "us-east-1"
@@ -38,10 +40,13 @@ class World:
     def __init__(self) -> None:
         self.client = boto3.client("s3", region_name=REGION)
         self.pools: dict[str, int] = {}
+        boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress="idiscover@example.com")
+
+    def fill(self) -> None:
+        """Makes both buckets, with the sample in one of them."""
         for bucket in (DATA, DAGS):
             self.client.create_bucket(Bucket=bucket)
             self.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress="idiscover@example.com")
         self.put("context/local.yaml", (REPOSITORY / "context" / "local.yaml").read_text())
         self.release({})
         for path, text in sample_files().items():
@@ -106,6 +111,10 @@ class World:
         return found
 
 
+# What the first publication leaves in the buckets, and the pools it wants: all worlds of a process begin there.
+_published: list[tuple[dict[str, FakeBucket], dict[str, int]]] = []
+
+
 @contextmanager
 def published_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """An environment into which the sample was published once."""
@@ -115,5 +124,14 @@ def published_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         monkeypatch.setenv(name, "testing")
     with mock_aws():
         world = World()
-        world.publish()
-        yield world
+        if not _published:
+            world.fill()
+            world.publish()
+            _published.append((dict(stored_buckets()), dict(world.pools)))
+        buckets, pools = _published[0]
+        store(buckets)
+        world.pools.update(pools)
+        try:
+            yield world
+        finally:
+            let_go()  # of what the next world begins with

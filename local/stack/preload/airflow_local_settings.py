@@ -14,7 +14,7 @@ import importlib
 import logging
 import os
 
-import botocore.loaders
+import botocore.session
 
 __all__: list[str] = []  # Airflow would take every other name for a setting of its own
 
@@ -51,7 +51,7 @@ def _preload() -> None:
     for name in _MODULES:
         importlib.import_module(name)
     # Each session of boto3's reads the descriptions of services anew; the provider's hooks make one each.
-    botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     from idiscover.aws.clients import client
 
     for service in _SERVICES:

@@ -54,6 +54,7 @@ _COMMITTED = frozenset(
      "grant", "revoke", "analyze", "comment", "copy", "unload"}
 )  # fmt: skip
 _REWRITTEN = frozenset({"create", "alter", "drop", "insert", "update", "delete", "select", "with", "call", "merge"})
+_BOUNDARIES = ("begin", "declare", "else", "exception", "then", "loop")
 _NEVER_GUARDED = frozenset({"return", "exit", "continue", "null", "commit", "rollback", "start"})
 _NOT_IN_PROCEDURES = frozenset({"vacuum", "prepare"})
 
@@ -71,7 +72,7 @@ def rewrite_body(
         parameters: their names.
     """
     tokens = tokenize(body)
-    survey = _Body(rewrite_statement, atomic, commits, around=Surroundings({*parameters}))
+    survey = _Body(rewrite_statement, atomic, commits, only_looks=True, around=Surroundings({*parameters}))
     survey.run(tokens)
     if survey.truncates and survey.handled:
         raise refused("TRUNCATE together with EXCEPTION in one procedure")
@@ -101,13 +102,14 @@ class _Block:
 class _Body:
     """Walks through a body, cutting it into fragments: statements, and headers such as `IF … THEN`.
 
-    The first walk only finds out what there is; the second knows which blocks have handlers (`handled`) and whether
-    each statement is to be guarded (`guards`) instead of each block.
+    The first walk only finds out what there is (`only_looks`); the second knows which blocks have handlers (`handled`)
+    and whether each statement is to be guarded (`guards`) instead of each block.
     """
 
     rewrite_statement: StatementRewriter
     atomic: bool
     commits: bool
+    only_looks: bool = False
     handled: set[int] | frozenset[int] = field(default_factory=set)
     guards: bool = False
     done: list[Token] = field(default_factory=list)
@@ -145,6 +147,8 @@ class _Body:
             self.current.append(token)
 
     def _is_boundary(self, token: Token) -> bool:
+        if not is_word(token, "case", "end", *_BOUNDARIES):  # nearly all tokens; what follows looks at many
+            return False
         kept = significant(self.current)
         first = kept[0] if kept else None
         if len(kept) == 1 and is_word(first, "end"):
@@ -245,7 +249,7 @@ class _Body:
         self.controls |= word in ("commit", "rollback")
         self.truncates |= word == "truncate"
         text, behind = self._fragment(fragment, first), self._behind(word)
-        if word == "create":
+        if word == "create" and not self.only_looks:
             self._note_table(fragment[first:])
         handler = self._handler_of(self.blocks) if self.guards else None
         if word == "call":
@@ -278,6 +282,8 @@ class _Body:
         return f"if {condition} then {'commit; ' if self.commits else ''}end if" if condition else ""
 
     def _fragment(self, fragment: list[Token], first: int) -> list[Token]:
+        if self.only_looks:
+            return fragment
         word = fragment[first].value if fragment[first].kind is Kind.WORD else ""
         if any(block.in_handler for block in self.blocks):
             fragment = [self._remembered(token) for token in fragment]

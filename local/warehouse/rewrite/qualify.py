@@ -32,8 +32,10 @@ _BEFORE_AN_OPERAND = ("is", "not", "and", "or", "like", "ilike", "in", "between"
 
 def is_qualify(tokens: Sequence[Token], index: int) -> bool:
     """Whether the word QUALIFY at `index` is the clause, not a name."""
+    if not is_word(tokens[index], "qualify"):
+        return False
     previous, following = at(tokens, before(tokens, index)), at(tokens, after(tokens, index))
-    if not is_word(tokens[index], "qualify") or previous is None or following is None:
+    if previous is None or following is None:
         return False
     if is_op(previous, ".") or is_op(previous, ",") or is_word(previous, "as", "select", "from", "join"):
         return False

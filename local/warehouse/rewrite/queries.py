@@ -100,9 +100,11 @@ def _into_temporary(tokens: list[Token]) -> list[Token]:
 def _minus(tokens: list[Token]) -> list[Token]:
     done = list(tokens)
     for index, token in enumerate(tokens):
+        if not is_word(token, "minus"):
+            continue
         following, previous = at(tokens, after(tokens, index)), at(tokens, before(tokens, index))
         starts_query = is_word(following, "select", "with") or is_op(following, "(")
-        if is_word(token, "minus") and starts_query and not is_op(previous, ".") and not is_word(previous, "as"):
+        if starts_query and not is_op(previous, ".") and not is_word(previous, "as"):
             done[index] = raw("except")
     return done
 
@@ -110,8 +112,10 @@ def _minus(tokens: list[Token]) -> list[Token]:
 def _top(tokens: list[Token]) -> list[Token]:
     """SELECT TOP n … becomes SELECT … LIMIT n, at the end of that SELECT. The innermost come first."""
     for index in reversed(range(len(tokens))):
+        if not is_word(tokens[index], "top"):
+            continue
         previous, amount = at(tokens, before(tokens, index)), after(tokens, index)
-        if not (is_word(tokens[index], "top") and is_word(previous, "select", "distinct", "all")):
+        if not is_word(previous, "select", "distinct", "all"):
             continue
         count = at(tokens, amount)
         if count is None or not (count.kind in (Kind.NUMBER, Kind.PARAM) or is_op(count, "(")):

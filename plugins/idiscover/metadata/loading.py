@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
@@ -199,6 +200,18 @@ def _parse(kind: type[ModelT], document: Document) -> tuple[ModelT | None, list[
     return model, sorted(problems, key=_order)
 
 
+@lru_cache(maxsize=256)  # a deploy, and whoever looks for the edit to refuse, read the same files many times
+def _parsed(kind: type[Model], text: str, path: str) -> tuple[Document, Model | None, tuple[ConfigError, ...]]:
+    """A file's document, its model and what is wrong with it; whoever gets them changes none of them.
+
+    Raises:
+        ConfigError: it is not YAML, or more than one document.
+    """
+    document = read_yaml(text, path)
+    model, problems = _parse(kind, document)
+    return document, model, tuple(problems)
+
+
 def _validate(kind: type[ModelT], data: object) -> ModelT:
     """Strict as JSON is: a time is a text and an enum's member its value, but "yes" is no boolean and "5" no number."""
     return kind.model_validate_json(json.dumps(data), strict=True)
@@ -210,8 +223,8 @@ def _read(path: str, reader: Reader, files: _Files) -> None:
     try:
         text, files.versions[path] = _text(path, reader)
         kind = _kind(path, folder)
-        document = files.documents[path] = read_yaml(text, path)
-        model, problems = _parse(kind, document)
+        files.documents[path], model, problems = _parsed(kind, text, path)
+        document = files.documents[path]
         files.problems.extend(problems)
         if model is not None:
             key = _NAMED_BY[folder]

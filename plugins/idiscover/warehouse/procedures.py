@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,7 @@ def itg_procedure(spec: ObjectSpec, template: str) -> str:
         spec: the object; its names passed the models' patterns, and are quoted.
         template: text of `TEMPLATE`. One that comes from a bucket can fill in and repeat, and do nothing else.
     """
-    environment = SandboxedEnvironment(loader=jinja2.BaseLoader(), **_OPTIONS)
-    return environment.from_string(template).render(
+    return _sandboxed(template).render(
         object=spec.object,
         salesforce_object=spec.salesforce_object,
         country=_country(spec),
@@ -70,6 +70,11 @@ def render_dm_procedure(template: str, catalog: Catalog, sql_root: Path) -> str:
             tables=[table for table in tables if table.family is not Family.STG_TO_ITG],
         )
     )
+
+
+@lru_cache(maxsize=8)  # one template makes the procedures of all objects, and compiling it is most of the work
+def _sandboxed(template: str) -> jinja2.Template:
+    return SandboxedEnvironment(loader=jinja2.BaseLoader(), **_OPTIONS).from_string(template)
 
 
 def _country(spec: ObjectSpec) -> str:

@@ -219,6 +219,26 @@ def test_inbox(stand: Stand) -> None:
     assert page.index("Cluster für Account") < page.index("alert(2)"), "the newest comes first"
 
 
+def test_a_bucket_has_another_fingerprint_once_something_in_it_is_another(shared: Stand) -> None:
+    def fingerprint(bucket: str = "prints") -> str | None:
+        found: str | None = json.loads(shared.get(f"fingerprint/{bucket}"))["fingerprint"]
+        return found
+
+    s3 = shared.client("s3")
+    s3.create_bucket(Bucket="prints")
+    s3.put_bucket_versioning(Bucket="prints", VersioningConfiguration={"Status": "Enabled"})
+    seen = [fingerprint()]
+    for key, body in (("a", b"1"), ("b", b"1"), ("a", b"2")):
+        s3.put_object(Bucket="prints", Key=key, Body=body)
+        assert fingerprint() == fingerprint() and fingerprint() not in seen
+        seen.append(fingerprint())
+    s3.delete_object(Bucket="prints", Key="b")
+    assert fingerprint() not in seen
+    s3.put_object(Bucket="prints", Key="a", Body=b"1")
+    assert fingerprint() == seen[1], "it is the content that counts"
+    assert fingerprint("nowhere") is None
+
+
 def test_bucket_pages(shared: Stand) -> None:
     s3 = shared.client("s3")
     s3.create_bucket(Bucket="pages")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.stack.dag_sync import synchronise
+from local.stack.dag_sync import WHOLE_PASS_EVERY, Mirror, synchronise
 
 
 class SmallS3:
@@ -121,3 +121,33 @@ def test_a_stub_whose_plan_alone_changed_is_parsed_anew(target: Path) -> None:
     assert synchronise(s3, "bucket", target, known) == 1
     assert stubs["a.py"].stat().st_mtime > 1
     assert stubs["b.py"].stat().st_mtime == 1
+
+
+def test_where_nothing_is_new_the_bucket_is_not_listed_but_once_in_a_while(target: Path) -> None:
+    s3, told = SmallS3({"dags/generated/a.py": "1"}), ["x"]
+    mirror = Mirror(s3, "bucket", target, lambda: told[0])
+    assert mirror.go() == 1
+    s3.objects["dags/generated/a.py"] = "2"
+    assert mirror.go() == 0, "it was not told of"
+    told[0] = "y"
+    assert mirror.go() == 1
+    (target / "generated" / "a.py").unlink()
+    assert sum(mirror.go() for _ in range(WHOLE_PASS_EVERY)) == 1, "whatever happens to the files here"
+
+
+def test_a_pass_that_failed_is_made_again_though_nothing_is_new(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = SmallS3({"dags/generated/a.py": "1"})
+    mirror = Mirror(s3, "bucket", target, lambda: "x")
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, "get_object", lambda Bucket, Key: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            mirror.go()
+    assert mirror.go() == 1 and contents(target) == {"generated/a.py": "1"}
+
+
+def test_where_nobody_tells_whether_anything_is_new_each_pass_lists(target: Path) -> None:
+    s3 = SmallS3({"dags/generated/a.py": "1"})
+    mirror = Mirror(s3, "bucket", target, lambda: None)
+    mirror.go()
+    s3.objects["dags/generated/a.py"] = "2"
+    assert mirror.go() == 1

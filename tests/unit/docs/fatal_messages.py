@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 
 from idiscover import errors as platform_errors
@@ -38,6 +39,7 @@ class Raised:
     kinds: frozenset[FailureKind]
 
 
+@cache  # several tests ask, and none changes the answer
 def raised_messages(roots: tuple[str, ...] = SHIPPED) -> dict[str, Raised]:
     """Message → where and what, for all modules that ship."""
     trees = {
@@ -74,11 +76,22 @@ def _kinds(call: ast.Call, scope: ast.AST, classes: dict[str, FailureKind]) -> f
         return frozenset({classes[name]})
     return frozenset(
         classes[part.id]
-        for node in ast.walk(scope)
-        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == name for to in node.targets)
-        for part in ast.walk(node.value)
-        if isinstance(part, ast.Name) and part.id in classes and not _is_called(part, node.value)
+        for value in _assigned(scope).get(name, [])
+        for part in ast.walk(value)
+        if isinstance(part, ast.Name) and part.id in classes and not _is_called(part, value)
     )
+
+
+@lru_cache(maxsize=64)  # the calls of a scope come one after the other
+def _assigned(scope: ast.AST) -> dict[str, list[ast.expr]]:
+    """Variable → all that is assigned to it within the scope."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign):
+            for to in node.targets:
+                if isinstance(to, ast.Name):
+                    found.setdefault(to.id, []).append(node.value)
+    return found
 
 
 def _texts(value: ast.expr, function: Function | None, tree: ast.Module) -> Iterator[tuple[str, int]]:
