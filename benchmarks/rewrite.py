@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from idiscover.lake.suppression import SECRET_KEY, erased_by, redacting
-from idiscover.metadata.models import FieldType
+from idiscover.metadata.models import TEXT_TYPES, FieldType
 from idiscover.plan.model import ColumnPlan
 from isal import isal_zlib
 
@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ways: dict[str, tuple[int, Callable[[], object]]] = {
         "rewritten value by value": (len(page), lambda: _drain(_by_values().rewrite(_chunks(page)))),
         "rewritten by blocks": (len(page), lambda: _drain(_rewriter().rewrite(_chunks(page)))),
+        "by blocks, texts trimmed": (len(page), lambda: _drain(_trimming().rewrite(_chunks(page)))),
         "by blocks, somebody erased": (len(page), lambda: _drain(_guarded().rewrite(_chunks(page)))),
         "limit: SHA-256 and UTF-8": (len(page), lambda: (hashlib.sha256(page).digest(), page.decode())),
         "packed by zlib, level 1": (len(written), lambda: _pack(written, zlib.compressobj(1, zlib.DEFLATED, GZIP))),
@@ -91,8 +92,8 @@ def a_page(rows: int, rng: random.Random) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _contract() -> Contract:
-    """What the made-up values are held to, as metadata of an object would say."""
+def _contract(trim: bool = False) -> Contract:
+    """What the made-up values are held to, as metadata of an object would say; `trim` is said of its texts."""
     kinds: Sequence[tuple[FieldType, dict[str, int]]] = (
         (FieldType.ID, {}),
         (FieldType.BOOLEAN, {}),
@@ -108,12 +109,17 @@ def _contract() -> Contract:
     columns = []
     for position, name in enumerate(NAMES):
         kind, sizes = kinds[position % len(kinds)]
-        columns.append(ColumnPlan(salesforce=name, type=kind, column=name.lower(), **sizes))
+        is_trimmed = trim and kind in TEXT_TYPES
+        columns.append(ColumnPlan(salesforce=name, type=kind, column=name.lower(), trim=is_trimmed, **sizes))
     return Contract(columns, required=[columns[0].column])
 
 
 def _rewriter() -> CsvRewriter:
     return CsvRewriter(_contract(), CONSTANTS, where="benchmark")
+
+
+def _trimming() -> CsvRewriter:
+    return CsvRewriter(_contract(trim=True), CONSTANTS, where="benchmark")
 
 
 def _by_values() -> CsvRewriter:

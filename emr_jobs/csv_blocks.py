@@ -19,6 +19,7 @@ from emr_jobs.contract import Contract
 _QUOTE, _COMMA, _END = b'",\n'
 _ROW_END = b"\0"  # stands for it until constants are put in: there are no NULs in a block
 _GONE = b"\xff"  # stands for what is left out: no UTF-8 holds it
+_LAST_SPACE = 0x3000  # no code point above is white space
 _EMPTY_LENGTH = 3  # from the end of a value to the end of an empty one: two quotes and a separator
 
 Positions = NDArray[np.int64]
@@ -57,6 +58,8 @@ class BlockRewriter:
         self._suffix = suffix
         self._contract = contract
         self._checks = BlockChecks(contract)
+        self._protected = np.array(sorted(contract.protected), dtype=np.int64)
+        self._trimmed = np.array(sorted(contract.trimmed - contract.protected.keys()), dtype=np.int64)
 
     def rewrite(self, block: bytes) -> Rewritten | None:
         """The whole rows at the beginning of `block`, which begins with a row and holds no NUL.
@@ -87,19 +90,28 @@ class BlockRewriter:
         if exponents is None:
             return Rewritten(None, ends.size, used)
         rows = characters[:used]
-        if exponents or self._contract.changed:
-            rows = np.frombuffer(b"".join(self._changed(block[:used], separators, exponents)), np.uint8)
+        indexes = self._to_change(rows, separators, exponents)
+        pieces = list(self._changed(block[:used], separators, indexes)) if indexes.size else []
+        if len(pieces) > 1:
+            rows = np.frombuffer(b"".join(pieces), np.uint8)
             changed = _plain(rows)
             assert changed is not None  # values are other ones, and quoted as they were
             separators = changed.separators
         return Rewritten(self._written(rows, separators), ends.size, used)
 
-    def _changed(self, rows: bytes, separators: Positions, exponents: Collection[int]) -> Iterator[bytes]:
-        """The rows in pieces, their values trimmed and protected, and exponents written out."""
-        changed = np.array(self._contract.changed, dtype=np.int64)
+    def _to_change(self, rows: NDArray[np.uint8], separators: Positions, exponents: Collection[int]) -> Positions:
+        """Indexes, sorted, of the values that may be written otherwise than they came; few texts have to be trimmed."""
         firsts = np.arange(0, len(separators), self._width)[:, np.newaxis]
-        indexes = np.union1d((firsts + changed).ravel(), np.array(sorted(exponents), dtype=np.int64))
-        starts = np.where(indexes > 0, separators[indexes - 1] + 2, 1)
+        found = [(firsts + self._protected).ravel(), np.array(sorted(exponents), dtype=np.int64)]
+        if self._trimmed.size:
+            texts = (firsts + self._trimmed).ravel()
+            starts, ends = _starts(separators, texts), separators[texts] - 1
+            found.append(texts[_BEGINS_SPACE[rows[starts]] | _ENDS_SPACE[rows[ends - 1]]])
+        return np.unique(np.concatenate(found))
+
+    def _changed(self, rows: bytes, separators: Positions, indexes: Positions) -> Iterator[bytes]:
+        """The rows in pieces, values of `indexes` trimmed and protected, and exponents written out."""
+        starts = _starts(separators, indexes)
         done = 0
         for index, start, end in zip(
             indexes.tolist(), starts.tolist(), (separators[indexes] - 1).tolist(), strict=True
@@ -121,6 +133,17 @@ class BlockRewriter:
             empty = np.append(empty, separators[0])
         written[empty - 1] = written[empty - 2] = ord(_GONE)
         return written.tobytes().replace(_GONE, b"").replace(_ROW_END, self._suffix)
+
+
+def _starts(separators: Positions, indexes: Positions) -> Positions:
+    """Where values begin, behind their opening quotes."""
+    return np.where(indexes > 0, separators[indexes - 1] + 2, 1)
+
+
+_SPACES = [chr(code).encode() for code in range(_LAST_SPACE + 1) if chr(code).isspace()]
+# Which bytes begin or end a white space; other characters have some of them, too, and are looked at further.
+_BEGINS_SPACE = np.isin(np.arange(256), [space[0] for space in _SPACES])
+_ENDS_SPACE = np.isin(np.arange(256), [space[-1] for space in _SPACES])
 
 
 def _plain(characters: NDArray[np.uint8]) -> _Plain | None:

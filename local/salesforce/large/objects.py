@@ -14,12 +14,13 @@ import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from local.salesforce import schema
 from local.salesforce.fields import FieldType, SObject
 from local.salesforce.ids import SHORT_LENGTH
 from local.salesforce.large.blocks import PLAIN, BlockStore
-from local.salesforce.large.rows import NAMES, large_sobject, record_id, stamp
+from local.salesforce.large.rows import NAMES, large_sobject, record_id, record_ids, stamp
 from local.salesforce.results import CsvDialect, gzipped
 from local.salesforce.rows import Value
 from local.salesforce.soql.binding import instant_text
@@ -55,7 +56,8 @@ class LargeObject:
         header = dialect.line(".".join(column.path) for column in bound.columns)
         if names == list(NAMES) and dialect == PLAIN:
             return self.store.gzipped(header, rows) if packed else _with_header(header, self.store.plain(rows))
-        chunks = _with_header(header, self._projected(names, rows, dialect))
+        lines = _id_lines(rows, dialect) if names == ["Id"] else self._projected(names, rows, dialect)
+        chunks = _with_header(header, lines)
         return gzipped(chunks) if packed else chunks
 
     def records(self, bound: BoundQuery, rows: range, version: str) -> list[dict[str, object]]:
@@ -73,14 +75,10 @@ class LargeObject:
         ]
 
     def _projected(self, names: Sequence[str], rows: range, dialect: CsvDialect) -> Iterator[bytes]:
-        if names == ["Id"]:
-            values: Iterator[Sequence[str]] = ((record_id(row),) for row in rows)
-        else:
-            positions = [NAMES.index(name) for name in names]
-            values = ([found[at] for at in positions] for found in self._values(rows))
+        positions = [NAMES.index(name) for name in names]
         lines: list[bytes] = []
-        for one in values:
-            lines.append(dialect.line(one))
+        for found in self._values(rows):
+            lines.append(dialect.line([found[at] for at in positions]))
             if len(lines) == _ROWS_PER_CHUNK:
                 yield b"".join(lines)
                 lines.clear()
@@ -182,6 +180,15 @@ def _parser(kind: FieldType) -> Callable[[str], Value]:
     if kind.is_decimal:
         return lambda text: float(text) if text else None
     return lambda text: text or None
+
+
+def _id_lines(rows: range, dialect: CsvDialect) -> Iterator[bytes]:
+    """Rows of an Id alone, which needs no look at the disk, and no escape of a quote."""
+    end = f'"{dialect.line_ending}'
+    between = f'{end}"'
+    ids = record_ids(rows)
+    while chunk := list(islice(ids, _ROWS_PER_CHUNK)):
+        yield f'"{between.join(chunk)}{end}'.encode()
 
 
 def _with_header(header: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:

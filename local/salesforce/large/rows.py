@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from local.salesforce.fields import Field, FieldType, SObject
-from local.salesforce.ids import make_id
+from local.salesforce.ids import make_id, make_ids
 from local.salesforce.schema.building import AUDIT, ID, IS_DELETED, checkbox, day, number, picklist, record_name, string
 from local.salesforce.times import to_iso
 
@@ -74,6 +74,11 @@ def record_id(row: int) -> str:
     return make_id(KEY_PREFIX, row)
 
 
+def record_ids(rows: range) -> Iterator[str]:
+    """Ids of a range of records."""
+    return make_ids(KEY_PREFIX, rows)
+
+
 def stamp(row: int) -> str:
     """SystemModstamp of record `row`."""
     return to_iso(_FIRST_STAMP + timedelta(seconds=row // ROWS_PER_STAMP))
@@ -89,7 +94,7 @@ def block_rows(block: int) -> Iterator[Sequence[str]]:
     users = _ids("005", 300)
     stamps = [text for text in map(stamp, rows[::ROWS_PER_STAMP]) for _ in range(ROWS_PER_STAMP)]
     return zip(
-        [record_id(row) for row in rows],
+        record_ids(rows),
         [f"TR-{row + 1:09d}" for row in rows],
         ["false"] * BLOCK_ROWS,
         rng.choices(moments, k=BLOCK_ROWS),
@@ -120,7 +125,7 @@ def block_rows(block: int) -> Iterator[Sequence[str]]:
 
 @cache
 def _ids(key_prefix: str, count: int) -> list[str]:
-    return [make_id(key_prefix, number) for number in range(count)]
+    return list(make_ids(key_prefix, range(count)))
 
 
 @cache

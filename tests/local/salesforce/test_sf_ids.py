@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.salesforce.ids import DIGITS, base62, checksum, is_valid, make_id, to_long
+from local.salesforce.ids import DIGITS, base62, checksum, is_valid, make_id, make_ids, to_long
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,13 @@ def test_what_is_no_id() -> None:
 def test_a_number_that_does_not_fit() -> None:
     with pytest.raises(ValueError, match="expected at most 1"):
         base62(62, 1)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 62**8 - 1) | st.integers(0, 62**3), st.integers(0, 2 * 62**2))
+def test_many_ids_are_those_made_one_by_one(first: int, count: int) -> None:
+    numbers = range(first, min(first + count, 62**8))
+    found = list(make_ids("a1R", numbers))
+    assert len(found) == len(numbers)
+    for at in {*range(0, len(numbers), 97), len(numbers) - 1} - {-1}:
+        assert found[at] == make_id("a1R", numbers[at])

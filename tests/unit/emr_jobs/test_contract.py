@@ -219,6 +219,36 @@ def test_good_rows_go_through_in_blocks_and_a_broken_one_costs_its_block_alone()
     assert row[1] == "yes" and row[8] == hashing("k" * 64)('a"b@x') and row[9] == MASK  # protected there, too
 
 
+def test_a_block_is_trimmed_of_every_white_space_and_of_nothing_else() -> None:
+    texts = [f"{char}a{char}" for char in map(chr, (*range(1, 0x3100), *range(0xE000, 0x110000, 997)))]
+    texts += [f"{char}{char}" for char in " \u3000\x85\u2003"] + ["", "a", '"', '" ']
+    good = ["001000000000001", *[""] * 10]
+    made = CsvRewriter(contract(), (), "page")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CsvRewriter, "_blocks", lambda _self, reader: iter(list(reader) and [b"by values"]))
+        sent = page([[*good[:7], text, *good[8:]] for text in texts])
+        text = b"".join(made.rewrite(sent[at : at + 65536] for at in range(0, len(sent), 65536))).decode()
+    _, *found = csv.reader(io.StringIO(text, newline=""), strict=True)
+    assert [row[7] for row in found] == [text.strip() for text in texts]
+    assert all(row == [*good[:7], row[7], *good[8:]] for row in found)
+    assert max(code for code in range(0x110000) if chr(code).isspace()) == 0x3000  # what blocks go by
+
+
+def test_texts_without_white_space_at_their_ends_cost_no_loop_over_values() -> None:
+    good = ["001000000000001", "true", "12", "-3.250", "5.0", "", "", "a 漢", "", "", "x "]
+    looked_at = 0
+
+    class Counting(Contract):
+        def written(self, position: int, value: str) -> str:
+            nonlocal looked_at
+            looked_at += position == 7
+            return super().written(position, value)
+
+    made = CsvRewriter(Counting(COLUMNS), (), "page")
+    assert b"by" not in b"".join(made.rewrite([page([good] * 3000 + [[*good[:7], " a", *good[8:]]])]))
+    assert (made.rows, looked_at) == (3001, 1)
+
+
 def test_without_a_quarantine_a_broken_row_is_an_error() -> None:
     made = CsvRewriter(contract(), (), "page")
     with pytest.raises(Exception, match="is neither true nor false in row 1"):

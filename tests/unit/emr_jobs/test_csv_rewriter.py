@@ -98,9 +98,24 @@ WITH_NUMBER = contract(FieldType.STRING, FieldType.STRING, FieldType.DOUBLE)
 
 
 NUMBERS = st.sampled_from(["", "1", "-12.50", "1.5E7", "2.0E-3", "E"])
-SPOILT = st.lists(
-    st.tuples(st.integers(0, 400), st.sampled_from([b'"', b",", b"\n", b"\r", b"x", b"", b"\xff", b'""']))
-)
+PIECES = [
+    b'"',
+    b",",
+    b"\n",
+    b"\r",
+    b"x",
+    b"",
+    b"\xff",
+    b'""',
+    b"\r\n",
+    b"\0",
+    b'"\0"',
+    b'","',
+    b'"\n"',
+    b"\xed\xa0\x80",
+    b"\xc0\xaf",
+]
+SPOILT = st.lists(st.tuples(st.integers(0, 400), st.sampled_from(PIECES) | st.binary(max_size=3)))
 
 
 @settings(max_examples=400)
@@ -115,6 +130,21 @@ def test_blocks_end_as_values_one_by_one_do(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_rewriter, "_BLOCK_BYTES", size)
         assert outcome(by_blocks(), chunked(page, [7])) == outcome(value_by_value(), chunked(page, [11]))
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("spoilt", [b"", b'"', b"\0", b"\xed\xa0\x80"])
+def test_a_page_may_be_cut_anywhere(line_end: str, spoilt: bytes) -> None:
+    """Inside a character, between two quotes, behind a CR: chunks and blocks of any length end the same."""
+    page = bulk_csv([("", 'a "b",\n\n"', "12.5"), ('"', "漢\r\n\0é", "-1.5E7"), ("x", '","', "")], line_end=line_end)
+    page = page.replace(b"\xc3\xa9", b"\xc3\xa9" + spoilt)
+    expected = outcome(value_by_value(), chunked(page, [len(page)]))
+    assert (expected is None) == (spoilt not in (b"", b"\0"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_rewriter, "_BLOCK_BYTES", 1)
+        for at in range(1, len(page)):
+            assert outcome(by_blocks(), iter([page[:at], page[at:]])) == expected
+            assert outcome(by_blocks(), chunked(page, [at])) == expected
 
 
 def test_what_salesforce_writes_goes_through_in_blocks() -> None:
