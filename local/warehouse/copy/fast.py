@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from ..upstream import Result
@@ -43,9 +44,10 @@ async def load_by_pieces(load: Load) -> int:
     for number, file in enumerate(load.files):
         cutter = Cutter(load.command.ignore_header, loader.quote)
         records = 0
-        async for piece in _ahead(cutter.pieces(load.source.blocks(file))):
-            load.check_canceled()
-            records += await loader.load(number, piece)
+        async with aclosing(_ahead(cutter.pieces(load.source.blocks(file)))) as pieces:
+            async for piece in pieces:
+                load.check_canceled()
+                records += await loader.load(number, piece)
         load.loaded.append(LoadedFile(file.uri, records, cutter.bytes))
     return loader.rows
 
@@ -179,7 +181,7 @@ async def _slices(load: Load, runs: Iterable[bytes | memoryview]) -> AsyncIterat
             yield bytes(run[start : start + SENT_BYTES])
 
 
-async def _ahead(pieces: Iterator[Piece]) -> AsyncIterator[Piece]:
+async def _ahead(pieces: Iterator[Piece]) -> AsyncGenerator[Piece, None]:
     """The pieces; each is fetched, unpacked and cut in a thread while the one before is loaded."""
     upcoming = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
     try:
