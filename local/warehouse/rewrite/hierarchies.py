@@ -37,7 +37,7 @@ class Hierarchy:
         if not any(is_word(token, "prior") for token in condition):
             raise SqlError("syntax error: CONNECT BY needs a condition with PRIOR", code=SYNTAX_ERROR)
         row = [*tokenize("from "), *self._relation, *tokenize(f" as {self.alias} ")]
-        where = [*tokenize("where ("), *start, *tokenize(") ")] if start else []
+        where = [*tokenize("where ("), *start, *tokenize("\n) ")] if start else []
         return [
             *tokenize(f"from (with recursive rs_hierarchy as (select 1 as level, {self.alias}.* "),
             *row,
@@ -46,7 +46,7 @@ class Hierarchy:
             *row,
             *tokenize("join rs_hierarchy as rs_prior on rs.check_level(rs_prior.level) and ("),
             *self._connected(condition),
-            *tokenize(f")) select * from rs_hierarchy) as {self.alias} "),
+            *tokenize(f"\n)) select * from rs_hierarchy) as {self.alias} "),
         ]
 
     def _connected(self, condition: Sequence[Token]) -> list[Token]:
