@@ -22,6 +22,8 @@ class Hierarchy:
     def __init__(self, source: Sequence[Token], scope: Scope) -> None:
         """`source` is the FROM clause. Raises ColumnsNeeded for its columns, and SqlError for a join."""
         first = after(source, 0)
+        if first == len(source):
+            raise SqlError("syntax error at or near 'connect': there is no relation", code=SYNTAX_ERROR)
         end = closing(source, first) + 1 if is_op(at(source, first), "(") else _name_end(source, first)
         behind = significant(source[end:])
         behind = behind[1:] if behind and is_word(behind[0], "as") else behind

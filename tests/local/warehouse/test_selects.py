@@ -290,6 +290,7 @@ def test_connect_by(staff: Run, query: str, rows: list[tuple[Any, ...]]) -> None
         ("select 1 from employee a join employee b on a.id = b.id connect by prior id = manager_id", "over a join"),
         ("select 1 from employee connect by id = manager_id", "CONNECT BY needs a condition with PRIOR"),
         ("select 1 from employee connect by prior 1 = manager_id", "PRIOR takes a column"),
+        ("select 1 from connect by prior id = manager_id", "there is no relation"),
         ("select 1 from employee start with id = 100 connect by prior id = id", "has a circle"),
     ],
 )
