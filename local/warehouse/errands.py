@@ -75,7 +75,8 @@ class Errand:
 
     def take_rows(self, rows: str) -> None:
         """Take some of the step that is being run, in JSON: its columns (names, oids of types), or records' texts."""
-        assert self._taking is not None
+        if self._taking is None:
+            raise SqlError("no step of this errand gives rows")
         told = json.loads(rows)
         columns = [(str(row[0]), int(row[1])) for row in told if not isinstance(row, str)]
         if columns and self._taking.begin is not None:

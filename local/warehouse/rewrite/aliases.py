@@ -42,7 +42,8 @@ class Scope:
 
     def query(self, tokens: Sequence[Token]) -> str:
         """The text of a query that has the columns of the SELECT in `tokens`, and no rows."""
-        asked = [*self.named, raw(" select * from ("), *tokens, raw(") as rs_asked limit 0")]
+        # A line comment may be the last of the tokens.
+        asked = [*self.named, raw(" select * from ("), *tokens, raw("\n) as rs_asked limit 0")]
         variables = surroundings().variables
         unknown = {*_places(asked, variables, into_subqueries=True)} if variables else set()
         return self.finish(
@@ -96,7 +97,7 @@ def _name_kept(expression: Sequence[Token], expressions: dict[str, list[Token]])
     kept = significant(expression)
     if len(kept) != 1 or not is_name(kept[0]) or kept[0].value not in expressions:
         return []
-    return tokenize(f" as {identifier(kept[0].value)} ")
+    return tokenize(f"\nas {identifier(kept[0].value)} ")
 
 
 def _names(items: Sequence[_Item]) -> set[str]:

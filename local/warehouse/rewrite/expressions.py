@@ -268,7 +268,7 @@ def _listagg(tokens: Sequence[Token], end: int, arguments: list[list[Token]]) ->
     if over:
         return [raw(_listagg_window(value, delimiter, order, over, distinct))], end + 1
     by = f" order by {_text(order)}" if order else ""
-    if distinct and order and _text(order).split()[0] == value:
+    if distinct and order and _text(order).split()[:1] == [value]:
         by = f" order by ({value})::text{_text(order)[len(value) :]}"
     return [raw(f"rs.listagg(string_agg({'distinct ' if distinct else ''}({value})::text, {delimiter}{by}))")], end + 1
 

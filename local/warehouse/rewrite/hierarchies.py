@@ -22,6 +22,8 @@ class Hierarchy:
     def __init__(self, source: Sequence[Token], scope: Scope) -> None:
         """`source` is the FROM clause. Raises ColumnsNeeded for its columns, and SqlError for a join."""
         first = after(source, 0)
+        if first == len(source):
+            raise SqlError("syntax error at or near 'connect': there is no relation", code=SYNTAX_ERROR)
         end = closing(source, first) + 1 if is_op(at(source, first), "(") else _name_end(source, first)
         behind = significant(source[end:])
         behind = behind[1:] if behind and is_word(behind[0], "as") else behind
@@ -37,7 +39,7 @@ class Hierarchy:
         if not any(is_word(token, "prior") for token in condition):
             raise SqlError("syntax error: CONNECT BY needs a condition with PRIOR", code=SYNTAX_ERROR)
         row = [*tokenize("from "), *self._relation, *tokenize(f" as {self.alias} ")]
-        where = [*tokenize("where ("), *start, *tokenize(") ")] if start else []
+        where = [*tokenize("where ("), *start, *tokenize("\n) ")] if start else []
         return [
             *tokenize(f"from (with recursive rs_hierarchy as (select 1 as level, {self.alias}.* "),
             *row,
@@ -46,7 +48,7 @@ class Hierarchy:
             *row,
             *tokenize("join rs_hierarchy as rs_prior on rs.check_level(rs_prior.level) and ("),
             *self._connected(condition),
-            *tokenize(f")) select * from rs_hierarchy) as {self.alias} "),
+            *tokenize(f"\n)) select * from rs_hierarchy) as {self.alias} "),
         ]
 
     def _connected(self, condition: Sequence[Token]) -> list[Token]:

@@ -231,7 +231,7 @@ class _Select:
         kept = [f"rs_x{i} as {identifier(name)}" for i, name in enumerate(columns) if name not in excluded]
         if not kept:
             raise SqlError("EXCLUDE leaves no column", code=SYNTAX_ERROR)
-        return [*tokenize(f"select {', '.join(kept)} from ("), *tokens, *tokenize(f") as rs_x ({names}) ")]
+        return [*tokenize(f"select {', '.join(kept)} from ("), *tokens, *tokenize(f"\n) as rs_x ({names}) ")]
 
     def _group_by_all(self) -> None:
         """GROUP BY ALL: by the places of what is not aggregated."""

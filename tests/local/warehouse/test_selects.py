@@ -139,6 +139,23 @@ def test_an_alias_alone_names_its_column(parts: Run, connection: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select red as r, r + 0 from colors where r = 10 -- at the end",
+        "select red as r, red -- here\n as s from colors -- there\n where s = 10 -- at the end",
+        "select * exclude quality, green, blue from (select 1 as one, * from colors) where red = 10 -- at the end",
+        "select level, red from colors start with red = 10 connect by prior red = blue -- at the end",
+        "select count(*) as n, n * 10 -- here\n from (select 1) -- at the end",
+        "select 10 as a, a -- at the end",
+    ],
+)
+def test_comments_swallow_nothing(parts: Run, query: str) -> None:
+    (row,) = parts(query)
+    assert len(row) == 2
+    assert row[1] == 10
+
+
 def test_group_by_all_is_by_what_is_not_aggregated(parts: Run) -> None:
     query = "select partname, 'x' as c, count(*), sum(quality) / 2 from part where partname = 'prop' group by all"
     assert parts(query) == [("prop", "x", 3, 1)]
@@ -273,6 +290,7 @@ def test_connect_by(staff: Run, query: str, rows: list[tuple[Any, ...]]) -> None
         ("select 1 from employee a join employee b on a.id = b.id connect by prior id = manager_id", "over a join"),
         ("select 1 from employee connect by id = manager_id", "CONNECT BY needs a condition with PRIOR"),
         ("select 1 from employee connect by prior 1 = manager_id", "PRIOR takes a column"),
+        ("select 1 from connect by prior id = manager_id", "there is no relation"),
         ("select 1 from employee start with id = 100 connect by prior id = id", "has a circle"),
     ],
 )
