@@ -6,10 +6,10 @@ hash in every object and column, as long as the key is the same.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping
 
 from idiscover.errors import ConfigError
+from idiscover.lake.keyed_hashes import hashes_under
 from idiscover.metadata.models import Protection
 
 SECRET_KEY = "hmac_key"  # in the secret `secrets.protection`
@@ -52,10 +52,10 @@ def without_secret() -> ConfigError:
 
 def hashing(key: str) -> Protect:
     """HMAC-SHA256 of a value's UTF-8, in hex; an empty value (null) stays empty."""
-    secret = key.encode()
+    keyed = hashes_under(key.encode())
 
     def hashed(value: str) -> str:
-        return hmac.digest(secret, value.encode(), "sha256").hex() if value else value
+        return keyed(value.encode()) if value else value
 
     return hashed
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pydantic import BaseModel, ConfigDict
 
 from idiscover.errors import ConfigError
+from idiscover.lake.keyed_hashes import hashes_under
 
 SUPPRESSION_KEY = "suppression/ids.json"
 SECRET_KEY = "hmac_key"  # in the secret `secrets.erasure`
@@ -80,13 +81,11 @@ def _check_character(five: str) -> str:
 
 def erased_by(secret: Mapping[str, str], hashes: Collection[str]) -> IsErased:
     """Whether a value is the Id of an erased record, in either form: formulas of Salesforce give 15 characters."""
-    keyed, known = hmac.new(secret[SECRET_KEY].encode(), digestmod=hashlib.sha256), frozenset(hashes)
+    keyed, known = hashes_under(secret[SECRET_KEY].encode()), frozenset(hashes)
 
     @lru_cache(_IDS_REMEMBERED)
     def is_known(whole: str) -> bool:
-        of_this = keyed.copy()  # half the price of taking up the key anew, for each record of a read
-        of_this.update(whole.encode())
-        return of_this.hexdigest() in known
+        return keyed(whole.encode()) in known
 
     def is_erased(value: str) -> bool:
         if len(value) == SHORT_LENGTH:

@@ -108,4 +108,13 @@ def test_only_the_block_that_names_somebody_is_read_row_by_row(monkeypatch: pyte
     ],
 )
 def test_words_that_can_be_ids(block: bytes, found: set[str]) -> None:
-    assert id_words(block) == found
+    assert id_words(block) == {word.encode() for word in found}
+
+
+def test_a_word_that_was_harmless_is_not_hashed_again() -> None:
+    asked: list[str] = []
+    found = ErasedInBlocks(lambda word: bool(asked.append(word)) or word == GONE[0], 0, range(3))
+    assert not found.touches(f'"{STAYS}"'.encode())
+    assert found.touches(f'"{STAYS}","{GONE[0]}"'.encode())
+    assert found.touches(f'"{STAYS}","{GONE[0]}"'.encode())
+    assert asked == [STAYS, GONE[0], GONE[0]]
