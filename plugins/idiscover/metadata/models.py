@@ -30,6 +30,7 @@ from idiscover.metadata.delta_filters import FilterCondition as FilterCondition
 from idiscover.metadata.delta_filters import Interval as Interval
 from idiscover.metadata.environment import AirflowSettings as AirflowSettings
 from idiscover.metadata.environment import Buckets as Buckets
+from idiscover.metadata.environment import CheckSettings as CheckSettings
 from idiscover.metadata.environment import Context as Context
 from idiscover.metadata.environment import EmrSettings as EmrSettings
 from idiscover.metadata.environment import MailSettings as MailSettings

@@ -86,7 +86,7 @@ def questions(checks: Sequence[TableCheck], written: Written) -> list[Question]:
 
 def _count_rows(checks: Sequence[TableCheck], written: Written) -> str:
     counts = [f"count(case when {_BREAKS[type(check)](check)} then 1 end) as {check.label}_failing" for check in checks]
-    return f"select\n{indented(_lines(counts))}\nfrom {written.table}\nwhere\n{indented(_rows(written))}"
+    return f"{_select(counts)}\nfrom {written.table}\nwhere\n{indented(_rows(written))}"
 
 
 def _count_each(checks: Sequence[TableCheck], written: Written) -> str:
@@ -95,7 +95,11 @@ def _count_each(checks: Sequence[TableCheck], written: Written) -> str:
         f"    ) as failing\n) as {check.label}_failing"
         for check in checks
     ]
-    return f"select\n{indented(_lines(counts))}"
+    return _select(counts)
+
+
+def _select(columns: Sequence[str]) -> str:
+    return f"select {columns[0]}" if len(columns) == 1 else f"select\n{indented(_lines(columns))}"
 
 
 def sample_sql(check: TableCheck, written: Written) -> str:

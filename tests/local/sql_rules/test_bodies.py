@@ -13,7 +13,7 @@ from idiscover.warehouse.release import ReleaseStatement
 
 from local.sql_rules import linting
 from local.sql_rules.bodies import lintable_body
-from tests.unit.metadata_samples import sample_catalog, sample_context
+from tests.unit.metadata_samples import REPOSITORY, sample_catalog, sample_context
 
 PROCEDURE = """\
 -- Purpose: x; not a statement.
@@ -70,14 +70,17 @@ def test_every_statement_stands_where_it_stood_and_the_rest_is_silent() -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder with the repository's settings of sqlfluff."""
-    settings = Path(__file__).resolve().parents[3] / ".sqlfluff"
-    (tmp_path / ".sqlfluff").write_text(settings.read_text())
+    (tmp_path / "context").mkdir()
+    for name in (".sqlfluff", "context/local.yaml"):
+        (tmp_path / name).write_text((REPOSITORY / name).read_text())
     return tmp_path
 
 
 def lint(root: Path, monkeypatch: pytest.MonkeyPatch, statements: Sequence[ReleaseStatement]) -> str:
     monkeypatch.setattr(linting, "load_catalog", lambda _reader: None)
     monkeypatch.setattr(linting, "release", lambda _catalog, _sql: statements)
+    monkeypatch.setattr(linting, "for_analysts", lambda found, *_others: found)
+    monkeypatch.setattr(linting, "build_plans", lambda *_of: [])
     said: list[str] = []
     try:
         said += linting.lint_rendered(root)

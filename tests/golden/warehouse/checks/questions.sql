@@ -40,43 +40,42 @@ select
         ) as failing
     ) as foreign_key_unit_id_failing;
 
-select
-    (
-        select count(*) as failing_count
-        from (
-            with earlier as (
-                select
-                    'FR' as country_code,
-                    cast(0 as bigint) as rows_before
-            ),
-
-            counted as (
-                select
-                    _country_code as country_code,
-                    count(*) as rows_now
-                from itg.test
-                where _country_code in ('FR')
-                group by _country_code
-            )
-
+select (
+    select count(*) as failing_count
+    from (
+        with earlier as (
             select
-                earlier.country_code
-                || ': '
-                || cast(coalesce(counted.rows_now, 0) as varchar)
-                || ' rows, '
-                || cast(earlier.rows_before as varchar)
-                || ' before' as sample_key
-            from earlier
-            left join counted on earlier.country_code = counted.country_code
-            where
-                earlier.rows_before > 0
-                and (earlier.rows_before >= 100 or counted.rows_now >= 100)
-                and (
-                    coalesce(counted.rows_now, 0) * 100 < earlier.rows_before * 50
-                    or coalesce(counted.rows_now, 0) * 100 > earlier.rows_before * 300
-                )
-        ) as failing
-    ) as row_count_failing;
+                'FR' as country_code,
+                cast(0 as bigint) as rows_before
+        ),
+
+        counted as (
+            select
+                _country_code as country_code,
+                count(*) as rows_now
+            from itg.test
+            where _country_code in ('FR')
+            group by _country_code
+        )
+
+        select
+            earlier.country_code
+            || ': '
+            || cast(coalesce(counted.rows_now, 0) as varchar)
+            || ' rows, '
+            || cast(earlier.rows_before as varchar)
+            || ' before' as sample_key
+        from earlier
+        left join counted on earlier.country_code = counted.country_code
+        where
+            earlier.rows_before > 0
+            and (earlier.rows_before >= 100 or counted.rows_now >= 100)
+            and (
+                coalesce(counted.rows_now, 0) * 100 < earlier.rows_before * 50
+                or coalesce(counted.rows_now, 0) * 100 > earlier.rows_before * 300
+            )
+    ) as failing
+) as row_count_failing;
 
 select sample_key
 from (
