@@ -43,6 +43,7 @@ insert into dm.exact values
     (3, -1, -0.000001, null, null, '4000-01-01', '1900-01-01 00:00:00', -7, 1e300),
     (4, 0, 0, 'NULL, \\N, 日本 😀', true, '2026-01-01', '2026-01-01 00:00:00', 0, null);
 """
+COMPARED = ("dm.dm_testing_uptake", "dm.dm_field_coverage")
 COLUMNS = ("id", "whole", "rate", "name", "is_new", "day", "at", "small", "share")
 
 
@@ -228,12 +229,16 @@ def test_what_is_published_is_what_the_repository_renders(
     context = parse_context(place.read_text(encoding="utf-8"), str(place))
     context = context.model_copy(update={"secrets": context.secrets.model_copy(update={"tableau": "tableau"})})
     check = CheckResult("unique_key", "unique_key", "warn", 3, ("qz7",))
-    failed = StoredResult("dm.dm_lab_360", check, "DE", "run", date(2026, 1, 5), datetime(2026, 1, 6))
-    freshness = "update dm.dm_data_freshness set table_name = 'dm.dm_lab_360', status = 'Current' where table_rows = {}"
-    with marts, marts.cursor() as cursor:
-        cursor.execute("select max(table_rows) from dm.dm_data_freshness")
-        ((rows,),) = cursor.fetchall()
-        cursor.execute(freshness.format(rows))
+    failed = StoredResult("dm.dm_testing_uptake", check, "DE", "run", date(2026, 1, 5), datetime(2026, 1, 6))
+    ((rows, loaded_at),) = _ask(marts, "select count(*), max(_loaded_at_utc) from dm.v_dm_testing_uptake")
+    with marts, marts.cursor() as cursor:  # one row tells of the load that stands, one of another
+        for number, (table, at) in enumerate(zip(COMPARED, (loaded_at, datetime(2020, 1, 1)), strict=True)):
+            cursor.execute(
+                "update dm.dm_data_freshness set table_name = %s, source_table = 'itg.x', source_live_rows = 7,"
+                " status = 'Different', loaded_at_utc = %s where table_rows = %s",
+                [table, at, 48 + number],  # each number of rows stands there once
+            )
+            assert cursor.rowcount == 1
     with running_tableau(tmp_path) as (address, authority, state):
         warehouse = {"host": "warehouse.example.com", "port": "5439", "dbname": "idiscover"}
         server = {"server": address, "token_name": TOKEN_NAME, "token_value": TOKEN_VALUE, "site": SITE}
@@ -251,8 +256,11 @@ def test_what_is_published_is_what_the_repository_renders(
         columns = view_columns(CATALOG.tables[subject.table].columns, columns_of(subject.table))
         assert state.source(subject.title).text == render_data_source(subject, columns, address_of)
         assert state.source(subject.title).login is None
-    warned = [source for source in state.sources.values() if source.warning is not None]
-    assert [source.name for source in warned] == ["Lab 360"] and len(told) == len(CATALOG.subjects)
-    assert f"{rows:,} rows" in warned[0].note and "unique_key in DE" in warned[0].note and "qz7" not in warned[0].note
+    uptake, coverage = state.source("Testing uptake"), state.source("Field coverage")
+    assert len(told) == len(CATALOG.subjects)
+    assert f"{rows:,} rows" in uptake.note and "unique_key in DE" in uptake.note and "qz7" not in uptake.note
+    assert "Compared with itg.x (7 live rows): Different." in uptake.note and uptake.warning is not None
+    assert "Not compared with its source yet." in coverage.note and "Different" not in coverage.note
+    assert coverage.warning is None, "the comparison is of another load"
     of_freshness = state.source("Data freshness").note
-    assert of_freshness == "Loaded 2026-01-06 02:00:00 UTC, 38 rows. No check has failed.", "it has no row of itself"
+    assert of_freshness == "Loaded 2026-01-06 02:00:37 UTC, 38 rows. No check has failed.", "it has no row of itself"

@@ -224,7 +224,9 @@ def test_an_update_without_an_end_is_left_after_an_hour(airflow: Airflow, monkey
 
 
 def run_smoke(dry_run: bool = False) -> list[str]:
-    s3().put_object(Bucket=CONTEXT.buckets.dags, Key="dags/generated/a.json", Body=json.dumps(PLAN).encode())
+    s3().put_object(
+        Bucket=CONTEXT.buckets.dags, Key="dags/generated/sfdc_to_s3__account.json", Body=json.dumps(PLAN).encode()
+    )
     return list(smoke(CONTEXT, timeout_seconds=0.5, dry_run=dry_run, sleep=lambda _: None))
 
 

@@ -74,21 +74,22 @@ def _last_line(trace: str) -> str:
 
 
 def _missing_dags(rest: AirflowRest, context: Context) -> str | None:
-    bucket = Bucket(context.buckets.dags, context.region)
-    expected = {PurePosixPath(key).stem for key in bucket.list(GENERATED) if key.endswith(".py")} | {CANARY}
+    expected = {CANARY} | {name for name, plan in _plans(context).items() if "header" in plan or "subject" in plan}
     missing = sorted(expected - rest.dag_ids())
     return f"{len(missing)} of {len(expected)} missing: {', '.join(missing)}" if missing else None
 
 
 def _missing_pools(rest: AirflowRest, context: Context) -> str | None:
-    expected = {name for plan in _plans(context) for name in plan.get("header", plan).get("pools", {})}
+    expected = {name for plan in _plans(context).values() for name in plan.get("header", plan).get("pools", {})}
     missing = sorted(expected - {pool["name"] for pool in rest.pages("/pools", "pools")})
     return f"missing: {', '.join(missing)}" if missing else None
 
 
-def _plans(context: Context) -> list[dict[str, Any]]:
+def _plans(context: Context) -> dict[str, dict[str, Any]]:
+    """Of the DAG bucket, by the name of their file, which is the dag_id."""
     bucket = Bucket(context.buckets.dags, context.region)
-    return [json.loads(bucket.read_text(key)) for key in bucket.list(GENERATED) if key.endswith(".json")]
+    keys = [key for key in bucket.list(GENERATED) if key.endswith(".json")]
+    return {PurePosixPath(key).stem: json.loads(bucket.read_text(key)) for key in keys}
 
 
 def _not_through(rest: AirflowRest, run_id: str) -> str | None:

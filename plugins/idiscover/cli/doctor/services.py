@@ -8,7 +8,6 @@ from typing import Any
 
 from idiscover.aws import probes
 from idiscover.aws.airflow_rest import AirflowRest
-from idiscover.aws.publishing import catalog_in_force
 from idiscover.aws.secrets import read_secret
 from idiscover.cli.doctor.checks import Check, Finding, Report, fail, ok, some, warn
 from idiscover.cli.doctor.publishing import publish_check
@@ -42,7 +41,7 @@ def service_checks(context: Context, running: Running) -> list[Check]:
             "Airflow", lambda: _airflow(context, running), "is the MWAA environment up? On a laptop: idiscover stack"
         ),
         publish_check(context),
-        Check("Tableau", lambda: _tableau(context), "docs/tableau.md has what the secret and its login need"),
+        Check("Tableau", lambda: _tableau(context, running), "docs/tableau.md has what the secret and its login need"),
     ]
 
 
@@ -123,13 +122,12 @@ def _mail(context: Context) -> Report:
         yield fail("mail", f"{sender} is not verified in SES", "verify the address, or its domain, in SES")
 
 
-def _tableau(context: Context) -> Report:
+def _tableau(context: Context, running: Running) -> Report:
     if context.secrets.tableau is None:
         return
     from idiscover.aws.tableau_inventory import orphans  # the client costs a second
 
-    titles = [subject.title for subject in catalog_in_force(context).subjects.values()]
-    found = orphans(titles, context)
+    found = orphans([plan.subject.title for plan in running().subjects.values()], context)
     yield ok("Tableau", f"lets in, and has the project {context.tableau.project}")
     if found:
         yield warn("Tableau", f"nobody publishes {some(found)} any more", "idiscover tableau prune")
