@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 
 import botocore.session
 import pytest
@@ -16,6 +17,12 @@ LONGEST = ("tests/e2e/", "tests/dags/test_failures.py", "tests/chain/")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Orders the files of tests by how long they take; within a file nothing changes."""
     items.sort(key=_rank)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected is no garbage: with Airflow that is more than a million objects to look at."""
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(item: pytest.Item) -> int:

@@ -24,7 +24,7 @@ from idiscover.errors import ConfigError, DataQualityError, FatalError, NextRunE
 
 from tests.dags.accidents import killed, nothing
 from tests.dags.played import Agent, AwsFaults, Played, StepEnd
-from tests.dags.rehearsal import DAY, _dag, _verify_sender, rehearse
+from tests.dags.rehearsal import DAY, _dag, _verify_sender, prepare_airflow, rehearse
 from tests.dags.sharing import scenes as sharing_scenes
 
 WORDS: dict[str, str] = {"where": "somewhere", "got": "3", "expected": "4", "remedy": "turn it off and on"}
@@ -111,6 +111,7 @@ def main(extraction: str, load: str, refresh: str, first: str, second: str, resu
     """Writes a dictionary of family → scenario → facts."""
     played = Played()
     played.install()
+    prepare_airflow()
     plan = _dag(extraction).get_task("end").plan
     boto3.client("s3").create_bucket(Bucket=plan.context.buckets.data)
     _verify_sender(_dag(extraction))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import threading
@@ -14,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 from idiscover.aws.s3 import Bucket
@@ -53,7 +55,11 @@ class Played:
         self.reset()
 
     def install(self) -> None:
-        """Puts the played modules where the tasks import them from."""
+        """Puts the played modules where the tasks import them from.
+
+        And has boto3's descriptions of services read once for all hooks, as on a laptop.
+        """
+        botocore.session.create_loader = functools.cache(botocore.session.create_loader)
         for name, functions in {
             "extraction_run": ("open_extraction", "batch_stands", "close_extraction", "release_lock"),
             "loader": ("copy_pending", "reconcile", "finish_load"),
@@ -258,7 +264,7 @@ class Agent:
             thread.join(timeout=5)
 
     def _loop(self) -> None:
-        while not self._stop.wait(0.2):
+        while not self._stop.wait(0.1):
             told = self._post("heartbeat", {"holding": list(self._hanging)})
             for order in told["runnable"]:
                 self.arguments = order["args"]

@@ -114,6 +114,9 @@ class Rehearsal:
 
 def main(results: Path) -> None:
     """Writes a dictionary of step → facts."""
+    from airflow.utils.db import initdb
+
+    initdb()
     airflow_rest.AirflowRest = PlayedAirflow  # type: ignore[misc, assignment]
     where = {"environment": "local", "context_uri": f"s3://{DATA}/context/local.yaml"}
     os.environ["AIRFLOW_VAR_DNA_ENV_VARIABLES"] = json.dumps(where)

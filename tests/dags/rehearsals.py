@@ -54,16 +54,15 @@ def rehearsed(
     results = folder / "results.json"
     with _stand_in(folder / "state", environment) as address:
         environment["AWS_ENDPOINT_URL"] = address
-        for command in (["airflow", "db", "migrate"], [module, *dag_ids, str(results)]):
-            answer = subprocess.run(
-                [sys.executable, "-m", *command],
-                cwd=REPOSITORY,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=timeout_seconds,
-            )
-            assert answer.returncode == 0, (answer.stdout + answer.stderr)[-6000:]
+        answer = subprocess.run(
+            [sys.executable, "-m", module, *dag_ids, str(results)],
+            cwd=REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+        )
+        assert answer.returncode == 0, (answer.stdout + answer.stderr)[-6000:]
     return dict(json.loads(results.read_text(encoding="utf-8")))
 
 
@@ -74,7 +73,7 @@ def _stand_in(folder: Path, environment: dict[str, str]) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "local.aws.server", "--port", str(port), "--state-dir", str(folder)]
-    process = subprocess.Popen(command, cwd=REPOSITORY, env={**environment, "IDISCOVER_EMR_BOOT_SECONDS": "0.3"})
+    process = subprocess.Popen(command, cwd=REPOSITORY, env={**environment, "IDISCOVER_EMR_BOOT_SECONDS": "0.1"})
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_until_healthy(address, process)
