@@ -125,10 +125,11 @@ def test_no_part_listens_on_a_port_that_another_stack_would_want_too(layout: Lay
 
 def test_names_differ_and_waves_follow_what_needs_what(layout: Layout, settings: Settings) -> None:
     waves = {part.name: part.wave for part in stack_parts(layout, settings)}
-    assert len(waves) == len(stack_parts(layout, settings)) == 10
+    assert len(waves) == len(stack_parts(layout, settings)) == 11
     assert waves["postgres"] < waves["warehouse"]
     assert waves["aws"] < waves["agent"]
     assert waves["airflow-api"] < waves["airflow-scheduler"]
+    assert waves["salesforce"] < waves["tableau"]  # whose certificate it takes
 
 
 def test_nothing_of_the_callers_settings_reaches_a_part(
