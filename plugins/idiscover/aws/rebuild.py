@@ -29,6 +29,7 @@ from idiscover.aws.redshift import transaction
 from idiscover.aws.refresher import call_statements, finish_refresh
 from idiscover.aws.replay import require_todays_columns
 from idiscover.aws.s3 import Bucket
+from idiscover.aws.shown_checks import show_check_results
 from idiscover.aws.table_alone import Alone, Tell, alone_with_table
 from idiscover.errors import ConfigError, DataQualityError, RetriableError
 from idiscover.lake.keys import archive_prefix, manifest_key
@@ -146,6 +147,7 @@ def rebuild(plan: RefreshPlan, load: LoadPlan, tell: Tell) -> dict[str, Any]:
         tell(f"{plan.table}: committed")
         _tell_warnings(plan, made, tell)
         record_results(alone.metadata, alone.claim, run_id, made.unit, made.results)
+        show_check_results(plan, alone.claim, made.unit)
         record_units(alone.metadata, alone.claim.claim_id, sorted({(call[0],) for call in made.calls}))
         record_calls(alone.metadata, alone.claim.claim_id, made.calls)
         result = finish_refresh(plan, alone.run) or {}
