@@ -288,5 +288,7 @@ def test_rows_that_stand_are_compared_unless_they_are_what_is_wrong(platform: Pl
     with pytest.raises(DataQualityError, match="XX: 0 rows, ") as refused:
         rebuild(plan, platform.load("result"), lambda _line: None)
     assert "idiscover rebuild result --rows-may-differ" in str(refused.value.remedy)
+    assert [row[:2] for row in platform.job(RESULTS)] == [("row_count", "failed"), ("unique_key", "passed")]
     rebuild(without_row_counts(plan), platform.load("result"), lambda _line: None)
     assert telling(platform) == before
+    assert {row[:2] for row in platform.job(RESULTS)} == {("unique_key", "passed")}, "nobody is warned of it any more"
