@@ -279,6 +279,19 @@ def test_a_country_that_was_not_checked_keeps_what_analysts_see(
     assert shown(platform, "short") == {"DE": (True, 0), "IT": (False, 1)}
 
 
+def test_an_old_run_that_is_cleared_shows_nothing_of_its_own(platform: Platform, day: Day) -> None:
+    """Its claim is finished: nothing is called, and what later runs have shown stays."""
+    plan = plan_with(platform, CASES["expression"].check)
+    come(platform, day, [("T1", "DE", "b")])
+    run, units = run_of(day), refresher.claim_slices(plan, run_of(day))
+    refresher.call_units(plan, run, units)
+    refresher.finish_refresh(plan, run)
+    come(platform, day, [("T1", "DE", "long")])
+    assert run_day(platform, plan, day) is not None
+    assert refresher.call_units(plan, run, units)["calls"] == 0
+    assert shown(platform, "short") == {"DE": (False, 1)}
+
+
 def _killed(*_arguments: object) -> None:
     raise KeyboardInterrupt
 
