@@ -97,10 +97,10 @@ def drop_old_results(metadata: JobMetadata, table: str, keep_days: int) -> int:
 
 
 def drop_refusals(metadata: JobMetadata, claim: Claim, runs: str) -> None:
-    """Deletes what runs before this claim were refused for, of those whose run_ids begin so.
+    """Deletes what failed in runs before this claim, of those whose run_ids begin so.
 
-    One of them has gone through since, perhaps without a check or a country of theirs, of which it says nothing: their
-    word would be the newest for ever.
+    This one has gone through, perhaps without a check or a country of theirs, of which it says nothing: their word
+    would be the newest for ever.
     """
     with metadata.transaction() as cursor:
         cursor.execute(
