@@ -7,6 +7,7 @@ file at once that is newer than its last look, and others once in a while.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import logging
 import sys
@@ -94,7 +95,7 @@ def _fingerprint(endpoint: str, bucket: str) -> str | None:
         with _LOCAL.open(f"{endpoint}/idiscover/fingerprint/{bucket}", timeout=10) as answer:
             found: str | None = json.load(answer)["fingerprint"]
             return found
-    except (OSError, ValueError, KeyError):
+    except (OSError, http.client.HTTPException, ValueError, KeyError):  # it ends in the middle of an answer, too
         return None
 
 

@@ -96,7 +96,7 @@ def opened(file: Path, token: Mapping[str, str]) -> TableauState:
         return TableauState(**names, file=file)
     document = json.loads(file.read_text(encoding="utf-8"))
     sources = {key: PublishedSource(**item | {"tags": set(item["tags"])}) for key, item in document["sources"].items()}
-    # a session of before the restart is not good any more: the next sign-in gets another number
+    # the last session is good after a restart, too; the next sign-in gets another number
     return TableauState(
         **names, file=file, sources=sources, last_source=document["last_source"], sign_ins=document["sign_ins"]
     )

@@ -54,6 +54,9 @@ def test_there_is_a_dag_per_subject_and_none_without_a_login(tmp_path: Path) -> 
     _files(tmp_path, "prod")
     assert [plan.subject.subject for plan in subject_plans(tmp_path)] == sorted(CATALOG.subjects)
     assert consumer_plans(tmp_path) == [], "the sweep takes them for no load"
+    (tmp_path / "publish_tableau_lab_360.py").unlink()
+    left = {plan.subject.subject for plan in subject_plans(tmp_path)}
+    assert left == CATALOG.subjects.keys() - {"lab_360"}, "its plan goes last: there is no such DAG any more"
 
 
 def test_a_subject_is_woken_by_its_table_its_comparison_and_the_clock(tmp_path: Path) -> None:

@@ -96,6 +96,20 @@ def drop_old_results(metadata: JobMetadata, table: str, keep_days: int) -> int:
         return int(cursor.rowcount)
 
 
+def drop_refusals(metadata: JobMetadata, claim: Claim, runs: str) -> None:
+    """Deletes what failed in runs before this claim, of those whose run_ids begin so.
+
+    This one has gone through, perhaps without a check or a country of theirs, of which it says nothing: their word
+    would be the newest for ever.
+    """
+    with metadata.transaction() as cursor:
+        cursor.execute(
+            "delete from job.check_result where table_name = %s and claim_id < %s and state = %s"
+            " and starts_with(run_id, %s)",
+            [claim.target, claim.claim_id, FAILED, runs],
+        )
+
+
 def failures_of_claim(metadata: JobMetadata, claim_id: int) -> list[tuple[tuple[str, ...], CheckResult]]:
     """The checks that failed in a claim, each with its countries; in the order of their names."""
     with metadata.transaction() as cursor:

@@ -22,13 +22,14 @@ from idiscover.aws.erasure_guard import Guard
 from idiscover.aws.job_metadata import open_job_metadata
 from idiscover.aws.job_metadata_arrivals import EVERY_SLICE
 from idiscover.aws.job_metadata_batches import ARCHIVED, FILES, PENDING, BatchRow, batches
-from idiscover.aws.job_metadata_checks import CheckResult, record_results
+from idiscover.aws.job_metadata_checks import CheckResult, drop_refusals, record_results
 from idiscover.aws.job_metadata_claims import record_calls, record_units
 from idiscover.aws.loader import copy_ids, copy_rows, insert_into_ledger, require_equal, staged
 from idiscover.aws.redshift import transaction
 from idiscover.aws.refresher import call_statements, finish_refresh
 from idiscover.aws.replay import require_todays_columns
 from idiscover.aws.s3 import Bucket
+from idiscover.aws.shown_checks import show_check_results
 from idiscover.aws.table_alone import Alone, Tell, alone_with_table
 from idiscover.errors import ConfigError, DataQualityError, RetriableError
 from idiscover.lake.keys import archive_prefix, manifest_key
@@ -146,6 +147,8 @@ def rebuild(plan: RefreshPlan, load: LoadPlan, tell: Tell) -> dict[str, Any]:
         tell(f"{plan.table}: committed")
         _tell_warnings(plan, made, tell)
         record_results(alone.metadata, alone.claim, run_id, made.unit, made.results)
+        drop_refusals(alone.metadata, alone.claim, run_id.rpartition("__")[0])
+        show_check_results(plan, alone.claim, made.unit)
         record_units(alone.metadata, alone.claim.claim_id, sorted({(call[0],) for call in made.calls}))
         record_calls(alone.metadata, alone.claim.claim_id, made.calls)
         result = finish_refresh(plan, alone.run) or {}

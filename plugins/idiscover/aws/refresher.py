@@ -116,7 +116,7 @@ def call_units(plan: RefreshPlan, run: RunIdentity, units: Sequence[Sequence[str
         except Exception as error:
             log.exception("%s: %s failed; the other countries are called all the same", plan.table, ", ".join(unit))
             errors[", ".join(unit)] = error
-    if claim is not None:
+    if claim is not None and not claim.is_finished:  # of a run that was cleared, newer ones have been shown since
         show_check_results(plan, claim, {country for unit in units for country in unit})
     if errors:
         raise _gravest(errors)

@@ -22,6 +22,7 @@ from idiscover.aws.redshift import run_transaction, statements_alone, transactio
 from idiscover.errors import ConfigError
 from idiscover.metadata.entitlement import Entitlement
 from idiscover.metadata.models import Context
+from idiscover.warehouse.history_fills import HistoryFill
 from idiscover.warehouse.migration_files import MigrationFile
 from idiscover.warehouse.migration_ledger import (
     INSERT_SQL,
@@ -162,7 +163,9 @@ class Migrator:
             self._require_done(plan)
             yield from self._alter(plan)
         yield self._release(plan)
-        yield from (f"filled: {fill.described}" for fill in plan.fills)
+        for fill in plan.fills:
+            self._complete(fill)
+            yield f"filled: {fill.described}"
 
     def _require_done(self, plan: MigrationPlan) -> None:
         if plan.uncovered:
@@ -290,6 +293,15 @@ class Migrator:
                 for change in new:
                     write_entry(cursor, self._entry(f"{change.table}: create", EntryKind.AUTOMATIC, [change.sql]))
         return f"tables and procedures: {len(self._sql.statements)} statements run"
+
+    def _complete(self, fill: HistoryFill) -> None:
+        """Once more: a refresh that waited at the table for the release to end goes on by the old procedure."""
+
+        def work(cursor: Cursor) -> None:
+            cursor.execute(f"lock {fill.table}")
+            cursor.execute(fill.sql)
+
+        run_transaction(self._secret, self._region, work)
 
 
 def _widening(change: TableChange) -> str:

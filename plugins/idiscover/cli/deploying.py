@@ -40,7 +40,7 @@ from idiscover.metadata.paths import is_metadata
 from idiscover.metadata.sql_inventory import SqlInventory
 from idiscover.warehouse.migration_files import read_migrations
 from idiscover.warehouse.procedures import TEMPLATE
-from idiscover.warehouse.release import for_analysts, release
+from idiscover.warehouse.release import ReleaseStatement, for_analysts, release
 
 JOB_METADATA_DDL = "sql/job_metadata/ddl.sql"
 PUBLISH_DAG = "dags/publish_dags.py"
@@ -148,17 +148,22 @@ def release_sql_of(root: Path, catalog: Catalog, context: Context, bucket: Bucke
     """What the repository has for the warehouse, beside what the last release had.
 
     Raises:
-        ConfigError: a migration is not as it has to be, the views break their contract, or the record of the last
-            release cannot be read.
+        ConfigError: a migration is not as it has to be, or the views break their contract.
     """
     sql = root / "sql"
     if broken := contract_problems(catalog, sql):  # by an edit in the bucket that is kept; the repository's are linted
         raise CatalogError(broken, "views of dm")
     statements = for_analysts(release(catalog, sql), catalog, sql, context.redshift.analyst_role)
     entitlements = entitlements_of(root, context.environment)
-    return ReleaseSql(
-        statements, read_migrations(sql), recorded_statements(bucket), requester(), sha, entitlements=entitlements
-    )
+    return ReleaseSql(statements, read_migrations(sql), _recorded(bucket), requester(), sha, entitlements=entitlements)
+
+
+def _recorded(bucket: Bucket) -> list[ReleaseStatement] | None:
+    """SQL of the last release; None where nothing tells it. What cannot be read, a deploy writes anew."""
+    try:
+        return recorded_statements(bucket)
+    except ConfigError:
+        return None
 
 
 def entitlements_of(root: Path, environment: str) -> tuple[Entitlement, ...]:

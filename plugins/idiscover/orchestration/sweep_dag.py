@@ -71,7 +71,7 @@ def _since(context: Context) -> datetime:
 
 def subject_plans(folder: Path) -> list[SubjectPlan]:
     """Plans of all subjects that are brought to Tableau, sorted by dag_id."""
-    paths = sorted(folder.glob(f"{DAG_PREFIX}*.json"))
+    paths = sorted(path for path in folder.glob(f"{DAG_PREFIX}*.json") if path.with_suffix(".py").exists())
     return [SubjectPlan.model_validate_json(path.read_bytes()) for path in paths]
 
 

@@ -14,7 +14,7 @@ from idiscover.aws.job_metadata_checks import drop_old_results
 from idiscover.aws.job_metadata_erasures import redact_steps
 from idiscover.aws.job_metadata_status import read_status
 from idiscover.cli.status.report import make_report
-from idiscover.errors import DataQualityError, FatalError
+from idiscover.errors import DataQualityError, FatalError, RetriableError
 from idiscover.metadata.models import TableCheck
 from idiscover.plan.model import RefreshPlan
 from pydantic import TypeAdapter
@@ -251,6 +251,45 @@ def test_what_analysts_cannot_be_shown_stops_no_refresh(platform: Platform, day:
     run = run_of(day)
     refresher.call_units(plan_with(platform), run, refresher.claim_slices(plan, run))
     assert shown(platform, "short") == {} and shown(platform, "unique_key")["DE"] == (True, 0)
+
+
+def test_a_country_that_was_not_checked_keeps_what_analysts_see(
+    platform: Platform, day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its call broke before its checks were asked; those of the other country were."""
+    plan = plan_with(platform, CASES["expression"].check)
+    come(platform, day, [("T1", "DE", "b"), ("T3", "IT", "b")])
+    assert run_day(platform, plan, day) is None
+    come(platform, day, [("T1", "DE", "c"), ("T3", "IT", "long")])
+    warned = plan.model_copy(
+        update={"checks": tuple(check.model_copy(update={"severity": "warn"}) for check in plan.checks)}
+    )
+    real = refresher.call_unit
+
+    def breaks(plan: RefreshPlan, run: Any, unit: Sequence[str]) -> dict[str, Any]:
+        if "DE" in unit:
+            raise RetriableError("the connection broke")
+        return real(plan, run, unit)
+
+    monkeypatch.setattr(refresher, "call_unit", breaks)
+    run = run_of(day)
+    units = refresher.claim_slices(warned, run)
+    with pytest.raises(RetriableError):
+        refresher.call_units(warned, run, units)
+    assert shown(platform, "short") == {"DE": (True, 0), "IT": (False, 1)}
+
+
+def test_an_old_run_that_is_cleared_shows_nothing_of_its_own(platform: Platform, day: Day) -> None:
+    """Its claim is finished: nothing is called, and what later runs have shown stays."""
+    plan = plan_with(platform, CASES["expression"].check)
+    come(platform, day, [("T1", "DE", "b")])
+    run, units = run_of(day), refresher.claim_slices(plan, run_of(day))
+    refresher.call_units(plan, run, units)
+    refresher.finish_refresh(plan, run)
+    come(platform, day, [("T1", "DE", "long")])
+    assert run_day(platform, plan, day) is not None
+    assert refresher.call_units(plan, run, units)["calls"] == 0
+    assert shown(platform, "short") == {"DE": (False, 1)}
 
 
 def _killed(*_arguments: object) -> None:

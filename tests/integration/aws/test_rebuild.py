@@ -275,6 +275,8 @@ def test_a_check_that_warns_is_told_and_kept(platform: Platform, org: Org) -> No
     assert telling(platform) == before
     assert any("check tiny failed, which is a warning: 2 found: " in line for line in told)
     assert [row[:2] for row in platform.job(RESULTS)] == [("tiny", "failed"), ("unique_key", "passed")]
+    shown = "select distinct check_name, has_passed from dm.v_check_result where table_name = 'itg.result' order by 1"
+    assert platform.warehouse(shown) == [("tiny", False), ("unique_key", True)], "to analysts, too"
 
 
 def test_rows_that_stand_are_compared_unless_they_are_what_is_wrong(platform: Platform, org: Org) -> None:
@@ -286,5 +288,7 @@ def test_rows_that_stand_are_compared_unless_they_are_what_is_wrong(platform: Pl
     with pytest.raises(DataQualityError, match="XX: 0 rows, ") as refused:
         rebuild(plan, platform.load("result"), lambda _line: None)
     assert "idiscover rebuild result --rows-may-differ" in str(refused.value.remedy)
+    assert [row[:2] for row in platform.job(RESULTS)] == [("row_count", "failed"), ("unique_key", "passed")]
     rebuild(without_row_counts(plan), platform.load("result"), lambda _line: None)
     assert telling(platform) == before
+    assert {row[:2] for row in platform.job(RESULTS)} == {("unique_key", "passed")}, "nobody is warned of it any more"

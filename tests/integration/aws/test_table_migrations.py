@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -365,3 +366,41 @@ def test_a_history_that_comes_later_begins_with_what_its_table_holds(warehouse: 
         assert read_plan(warehouse.context, release(plain, history, before=second)).fills == ()
     finally:
         warehouse.warehouse(f"drop table {KIT}__history")
+
+
+def test_what_an_old_procedure_writes_beside_a_release_comes_to_the_history_too(
+    warehouse: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refresh that was called while the release stood at the table waits for it, and knows of no history."""
+    system = ["_read_at_utc timestamp", "_batch_id varchar(128) not null"]
+    plain, history = table(KIT, [*COLUMNS, *system]), table(f"{KIT}__history", [*COLUMNS, *system])
+    row = "(id, name, _batch_id) values ('9', 'late', 'b9');"
+    old, new = (
+        "create or replace procedure itg.load_moved_kit () as $$\nbegin\n"
+        + "".join(f"    insert into {name} {row}\n" for name in names)
+        + "end;\n$$ language plpgsql;"
+        for names in ((KIT,), (KIT, f"{KIT}__history"))
+    )
+    warehouse.warehouse(f"drop table if exists {KIT}__history")
+    first = release(plain, f"-- procedure\n{old}")
+    deploy(warehouse, first)
+    refresh = threading.Thread(target=lambda: warehouse.warehouse("call itg.load_moved_kit()"))
+    real = table_migrations.view_changes
+
+    def meanwhile(*arguments: Any) -> Any:  # the lock is had
+        refresh.start()
+        for _ in range(100):
+            if warehouse.warehouse("select 1 from pg_locks where not granted limit 1"):
+                return real(*arguments)
+            time.sleep(0.1)
+        raise AssertionError("the refresh does not wait")
+
+    monkeypatch.setattr(table_migrations, "view_changes", meanwhile)
+    try:
+        deploy(warehouse, release(plain, history, f"-- procedure\n{new}", before=first))
+        refresh.join(60)
+        assert warehouse.warehouse(f"select id, _batch_id from {KIT}") == [("9", "b9")]
+        assert warehouse.warehouse(f"select id, _batch_id from {KIT}__history") == [("9", "b9")]
+    finally:
+        warehouse.warehouse(f"drop table if exists {KIT}__history")
+        warehouse.warehouse("drop procedure if exists itg.load_moved_kit()")

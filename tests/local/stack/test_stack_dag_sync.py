@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from local.stack import dag_sync
 from local.stack.dag_sync import WHOLE_PASS_EVERY, Mirror, synchronise
 
 
@@ -151,3 +153,14 @@ def test_where_nobody_tells_whether_anything_is_new_each_pass_lists(target: Path
     mirror.go()
     s3.objects["dags/generated/a.py"] = "2"
     assert mirror.go() == 1
+
+
+def test_an_answer_that_breaks_off_is_no_fingerprint_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in is stopped, or killed, while it answers."""
+
+    class BrokenOff(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise http.client.IncompleteRead(b'{"finger', 40)
+
+    monkeypatch.setattr(dag_sync._LOCAL, "open", lambda *_, **__: BrokenOff())
+    assert dag_sync._fingerprint("http://127.0.0.1:1", "bucket") is None

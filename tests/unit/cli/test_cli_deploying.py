@@ -418,6 +418,14 @@ def test_what_is_edited_while_a_deploy_is_at_work_is_not_deployed_over(deployed:
     assert deployed.read(path) == taken and len(deployed.applied) == 2
 
 
+def test_a_record_of_sql_that_cannot_be_read_is_written_anew(deployed: Environment) -> None:
+    """As its message says."""
+    recorded = deployed.read(STATEMENTS_KEY)
+    deployed.write(STATEMENTS_KEY, recorded[:100])
+    deployed.deploy()
+    assert deployed.read(STATEMENTS_KEY) == recorded
+
+
 def test_publish_dags_waits_from_the_sql_of_a_deploy_on(deployed: Environment) -> None:
     procedure = deployed.root / "sql/procedures/dm_to_dm/load_dm_lab_360.sql"
     procedure.write_text(procedure.read_text() + "-- another\n")
