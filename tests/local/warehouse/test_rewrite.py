@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from local.warehouse import rewrite
 from local.warehouse.copy.statement import parse_copy
 from local.warehouse.errors import SqlError
-from local.warehouse.rewrite import Action, rewrite_script
+from local.warehouse.rewrite import Action, rewrite_knowing, rewrite_script
 from local.warehouse.tokens import render, tokenize
 
 
@@ -202,3 +202,40 @@ def test_a_handler_stands_behind_its_block_and_only_others_is_allowed() -> None:
         rewrite_script(
             "create procedure p() as $$ begin null; exception when no_data then null; end $$ language plpgsql"
         )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'select a as "group", count(*) from t group by 1',
+        'select a as "where", b as "having" from t where b > 1 group by a, b having a > b',
+        'select a as "end", a as "else", case when b > 1 then 2 else 3 end as c from t',
+        'select a as "order", a as "by", a as "over", row_number() over (partition by b order by b desc) from t',
+        'select a as "from", a as "in", b in (1, 2) and b is not null from t',
+        'select a as "user", user from t',
+        "select a as time, a as zone, b at time zone 'UTC', cast(b as timestamp with time zone) from t",
+        "select count(*) as rows, a as row, sum(b) over (order by b rows between 1 preceding and current row) from t",
+        "select a as rows, a as preceding, sum(b) over (order by b rows 1 preceding) from t",
+        "select min(a) as first, max(a) as last, a as nulls, row_number() over (order by b nulls last) from t",
+        "select a::double precision, (b::double precision) / 2 from t",
+    ],
+)
+def test_words_of_the_syntax_are_no_aliases(query: str) -> None:
+    found = rewrite_knowing(query, _Columns())
+    assert re.sub(r"\s+", " ", found.sql) == query
+
+
+def test_quoted_an_alias_may_be_called_like_a_word_of_the_syntax() -> None:
+    query = 'select a as "end", "end" + 1 as b, convert(date, a) as date, "group" from t where "end" > 1'
+    assert "(a ) + 1 as b, cast(a as date) as date" in rewrite_knowing(query, _Columns()).sql
+    assert rewrite_knowing(query, _Columns()).sql.endswith("where (a ) > 1")
+
+
+class _Columns(dict[str, tuple[str, ...]]):
+    """Every query has the columns a and b."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __missing__(self, _: str) -> tuple[str, ...]:
+        return "a", "b"
