@@ -231,6 +231,23 @@ def test_quoted_an_alias_may_be_called_like_a_word_of_the_syntax() -> None:
     assert rewrite_knowing(query, _Columns()).sql.endswith("where (a ) > 1")
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("select a from u union all select * exclude b from t order by 1 limit 3",
+         'select a from u union all select rs_x0 as "a" from (select * from t ) as rs_x (rs_x0, rs_x1)'
+         " order by 1 limit 3"),
+        ("select * exclude b from t order by b limit 3",
+         'select rs_x0 as "a" from (select * from t order by b limit 3 ) as rs_x (rs_x0, rs_x1) '),
+        ("select * exclude (b) into #u from t",
+         'select rs_x0 as "a" into temp "#u" from (select * from t ) as rs_x (rs_x0, rs_x1) '),
+    ],
+)  # fmt: skip
+def test_what_stands_behind_or_beside_exclude_keeps_its_place(query: str, expected: str) -> None:
+    found = re.sub(r"\s+", " ", rewrite_knowing(query, _Columns()).sql)
+    assert found.strip() == expected.strip()
+
+
 class _Columns(dict[str, tuple[str, ...]]):
     """Every query has the columns a and b."""
 
