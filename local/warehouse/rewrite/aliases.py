@@ -94,13 +94,13 @@ def inline_aliases(parts: Sequence[list[Token]], source: Sequence[Token], scope:
     done: list[Token] = []
     for place, item in enumerate(items):
         replaced = _replaced(item.expression, expressions)
-        done += [*([raw(",")] if place else []), *replaced, *(item.rest or _name_kept(item.expression, expressions))]
+        done += [*([_COMMA] if place else []), *replaced, *(item.rest or _name_kept(item.expression, expressions))]
         if item.name in free:
             expressions[item.name] = [_OPENING, *replaced, _CLOSING]
     return [done, *(_replaced(part, expressions) for part in others)]
 
 
-_OPENING, _CLOSING = Token(Kind.OP, "(", "("), Token(Kind.OP, ")", ")")
+_OPENING, _CLOSING, _COMMA = (Token(Kind.OP, mark, mark) for mark in "(),")
 
 
 class _Item:

@@ -231,6 +231,13 @@ def test_quoted_an_alias_may_be_called_like_a_word_of_the_syntax() -> None:
     assert rewrite_knowing(query, _Columns()).sql.endswith("where (a ) > 1")
 
 
+def test_aliases_leave_group_by_all_and_qualify_their_columns() -> None:
+    grouped = rewrite_knowing("select a as k, k + 1 as j, count(*) from t group by all", _Columns()).sql
+    assert grouped.endswith("group by 1, 2")
+    query = "select a as k, k + 1 as j, row_number() over (order by j) as n from t qualify n = 1"
+    assert rewrite_knowing(query, _Columns()).sql.startswith('select rs_c0 as "k", rs_c1 as "j", rs_c2 as "n" from (')
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
