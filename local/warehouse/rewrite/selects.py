@@ -225,16 +225,19 @@ class _Select:
             names = names[1:-1]
         if not names or not all(len(part) == 1 and is_name(part[0]) for part in split(names, ",")):
             raise SqlError("syntax error: EXCLUDE takes names of columns", code=SYNTAX_ERROR)
-        listed.tokens = [*listed.tokens[:place], raw(" ")]
+        listed.tokens = [*listed.tokens[:place], *tokenize(" ")]
         return [token.value for token in names if is_name(token)]
 
     def _without(self, excluded: Sequence[str]) -> list[Token]:
         """A query around the SELECT, of all columns but these."""
         into = [clause for clause in self.clauses if clause.word == "into"]
         clauses = [clause for clause in self.clauses if clause.word != "into"]
-        tails = (place for place, clause in enumerate(clauses) if self._in_set and clause.word in _TAIL)
-        end = next(tails, len(clauses))
-        tokens = [*self.head, *_tokens(clauses[:end])]
+        # Both are of what is left: the rows that are distinct, and what orders and limits these or the whole set.
+        is_distinct = any(is_word(token, "distinct") for token in self.head)
+        outer = self._in_set or is_distinct
+        end = next((i for i, clause in enumerate(clauses) if outer and clause.word in _TAIL), len(clauses))
+        first, behind = (self.head, tokenize("select ")) if is_distinct else (tokenize("select "), self.head)
+        tokens = [*behind, *_tokens(clauses[:end])]
         columns = columns_of(self._scope.query(tokens))
         unknown = next((name for name in excluded if name not in columns), None)
         if unknown is not None:
@@ -243,7 +246,7 @@ class _Select:
         kept = [f"rs_x{i} as {identifier(name)}" for i, name in enumerate(columns) if name not in excluded]
         if not kept:
             raise SqlError("EXCLUDE leaves no column", code=SYNTAX_ERROR)
-        head = [*tokenize(f"select {', '.join(kept)} "), *_tokens(into), *tokenize("\nfrom (")]
+        head = [*first, *tokenize(f"{', '.join(kept)} "), *_tokens(into), *tokenize("\nfrom (")]
         return [*head, *tokens, *tokenize(f"\n) as rs_x ({names}) "), *_tokens(clauses[end:])]
 
     def _group_by_all(self) -> None:

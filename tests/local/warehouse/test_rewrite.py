@@ -246,6 +246,11 @@ def test_aliases_leave_group_by_all_and_qualify_their_columns() -> None:
          " order by 1 limit 3"),
         ("select * exclude b from t order by b limit 3",
          'select rs_x0 as "a" from (select * from t order by b limit 3 ) as rs_x (rs_x0, rs_x1) '),
+        ("select distinct * exclude b from t order by a limit 3",
+         'select distinct rs_x0 as "a" from (select * from t ) as rs_x (rs_x0, rs_x1) order by a limit 3'),
+        ("select * exclude b from t qualify row_number() over (order by b) = 1",
+         'select rs_x0 as "a" from (select (rs_q.rs_i).* from (select rs_i, ( row_number() over (order by b) = 1 ) as'
+         " rs_qualify from (select * from t ) as rs_i) as rs_q where rs_qualify ) as rs_x (rs_x0, rs_x1)"),
         ("select * exclude (b) into #u from t",
          'select rs_x0 as "a" into temp "#u" from (select * from t ) as rs_x (rs_x0, rs_x1) '),
     ],
