@@ -70,6 +70,7 @@ class Scope:
         asked = [*self.named, raw(" select * from ("), *tokens, raw("\n) as rs_asked limit 0")]
         variables = surroundings().variables
         unknown = {*_places(asked, variables, into_subqueries=True)} if variables else set()
+        unknown = {place for place in unknown if not _is_behind_a_value(asked, place)}
         return self.finish(
             [raw("null") if token.kind is Kind.PARAM or i in unknown else token for i, token in enumerate(asked)]
         )
@@ -122,6 +123,14 @@ def _name_kept(expression: Sequence[Token], expressions: dict[str, list[Token]])
     if len(kept) != 1 or not is_name(kept[0]) or kept[0].value not in expressions:
         return []
     return tokenize(f"\nas {identifier(kept[0].value)} ")
+
+
+def _is_behind_a_value(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a name at `index` can only be an alias, of a relation or of a column."""
+    previous = at(tokens, before(tokens, index))
+    if is_word(previous, *_RESERVED, "by", "zone", "escape", "top"):
+        return False
+    return is_name(previous) or is_op(previous, ")")
 
 
 def _names(items: Sequence[_Item]) -> set[str]:

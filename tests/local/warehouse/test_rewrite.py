@@ -13,6 +13,7 @@ from local.warehouse import rewrite
 from local.warehouse.copy.statement import parse_copy
 from local.warehouse.errors import SqlError
 from local.warehouse.rewrite import Action, rewrite_knowing, rewrite_script
+from local.warehouse.rewrite.columns import ColumnsNeeded
 from local.warehouse.tokens import render, tokenize
 
 
@@ -236,6 +237,13 @@ def test_aliases_leave_group_by_all_and_qualify_their_columns() -> None:
     assert grouped.endswith("group by 1, 2")
     query = "select a as k, k + 1 as j, row_number() over (order by j) as n from t qualify n = 1"
     assert rewrite_knowing(query, _Columns()).sql.startswith('select rs_c0 as "k", rs_c1 as "j", rs_c2 as "n" from (')
+
+
+def test_a_variable_may_be_called_like_an_alias() -> None:
+    body = "select a as k, k + 1 from (select b from u where u.c = r) r join v as r2 on r2.a = (r)"
+    with pytest.raises(ColumnsNeeded) as asked:
+        rewrite_knowing(f"create procedure p(r int) language plpgsql as $$ begin {body}; end $$", {})
+    assert "from (select b from u where u.c = null) r join v as r2 on r2.a = (null)" in asked.value.query
 
 
 @pytest.mark.parametrize(
