@@ -239,6 +239,12 @@ def test_aliases_leave_group_by_all_and_qualify_their_columns() -> None:
     assert rewrite_knowing(query, _Columns()).sql.startswith('select rs_c0 as "k", rs_c1 as "j", rs_c2 as "n" from (')
 
 
+def test_the_variable_of_a_loop_wins_over_an_alias() -> None:
+    loop = "for i in 1..3 loop insert into u select a as i, i + 1 from t; end loop"
+    (statement,) = rewrite_script(f"create procedure p() language plpgsql as $$ begin {loop}; end $$")
+    assert statement.action is Action.UPSTREAM and loop in statement.sql
+
+
 def test_a_variable_may_be_called_like_an_alias() -> None:
     body = "select a as k, k + 1 from (select b from u where u.c = r) r join v as r2 on r2.a = (r)"
     with pytest.raises(ColumnsNeeded) as asked:
