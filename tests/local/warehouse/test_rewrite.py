@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -11,10 +13,12 @@ from hypothesis import strategies as st
 
 from local.warehouse import rewrite
 from local.warehouse.copy.statement import parse_copy
-from local.warehouse.errors import SqlError
+from local.warehouse.errors import QUERY_CANCELED, SqlError
 from local.warehouse.rewrite import Action, rewrite_knowing, rewrite_script
 from local.warehouse.rewrite.columns import ColumnsNeeded
+from local.warehouse.settling import settle
 from local.warehouse.tokens import render, tokenize
+from local.warehouse.upstream import Result
 
 
 def rewritten(sql: str) -> str:
@@ -237,6 +241,19 @@ def test_aliases_leave_group_by_all_and_qualify_their_columns() -> None:
     assert grouped.endswith("group by 1, 2")
     query = "select a as k, k + 1 as j, row_number() over (order by j) as n from t qualify n = 1"
     assert rewrite_knowing(query, _Columns()).sql.startswith('select rs_c0 as "k", rs_c1 as "j", rs_c2 as "n" from (')
+
+
+def test_a_question_that_is_cancelled_ends_the_statement() -> None:
+    class Canceled:
+        status = "I"
+
+        async def attempt(self, _: str, result: Result) -> Result:
+            result.error = SqlError("canceling statement due to user request", code=QUERY_CANCELED)
+            return result
+
+    (statement,) = rewrite_script("select a as b, b + 1 from t")
+    with pytest.raises(SqlError, match="user request"):
+        asyncio.run(settle(statement, cast("Any", Canceled())))
 
 
 def test_the_variable_of_a_loop_wins_over_an_alias() -> None:
