@@ -256,6 +256,12 @@ def test_a_question_that_is_cancelled_ends_the_statement() -> None:
         asyncio.run(settle(statement, cast("Any", Canceled())))
 
 
+def test_a_column_of_pivot_is_called_as_a_query_can_name_it() -> None:
+    query = """select "Wing" from t pivot (sum(a) for b in ('Wing'))"""
+    sql = rewrite_knowing(query, _Columns()).sql
+    assert sql.startswith('select "wing" from (') and ' as "wing" from t' in sql
+
+
 def test_the_variable_of_a_loop_wins_over_an_alias() -> None:
     loop = "for i in 1..3 loop insert into u select a as i, i + 1 from t; end loop"
     (statement,) = rewrite_script(f"create procedure p() language plpgsql as $$ begin {loop}; end $$")
