@@ -198,8 +198,13 @@ class Session:
         source = text[:-1].decode()
         try:
             self._suffer_parsed(source)
-            statements = await self._settled(rewrite_script(source))
-            sql = self._parsed(name, statements)
+            statements = rewrite_script(source)
+            if any(statement.action is Action.LATER for statement in statements):
+                await self._upstream.drain()
+                if self._upstream.batch_failed:  # PostgreSQL skips all until Sync, a question too
+                    self._skipping = True
+                    return
+            sql = self._parsed(name, await self._settled(statements))
         except SqlError as error:
             self._sent_since_sync.add(b"P")
             self._upstream.expect(Pending(Asked.PARSE, replace_error=error))
@@ -210,10 +215,7 @@ class Session:
         await self._upstream.send(wire.parse(name, sql, types))
 
     async def _settled(self, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-        """The statements with their columns known. Raises SqlError."""
-        if not any(statement.action is Action.LATER for statement in statements):
-            return statements
-        await self._upstream.drain()
+        """The statements with their columns known; everything asked before has been answered. Raises SqlError."""
         return tuple([await settle(statement, self._upstream) for statement in statements])
 
     async def _sync(self, data: bytes) -> None:

@@ -8,6 +8,8 @@ from .rewrite.columns import Columns, ColumnsNeeded
 from .upstream import Connection, Result
 
 _SAVEPOINT = "rs_columns"
+# Classes of errors that say nothing of the query: conflicts, resources, locks, a request to cancel.
+_OF_THE_MOMENT = ("40", "53", "55", "57")
 
 
 async def settle(statement: Statement, upstream: Connection) -> Statement:
@@ -22,7 +24,10 @@ async def settle(statement: Statement, upstream: Connection) -> Statement:
 
 
 async def _columns(query: str, upstream: Connection) -> Columns:
-    """The names of the columns of `query`, or PostgreSQL's error; a transaction block does not suffer from it."""
+    """The names of the columns of `query`, or PostgreSQL's error; a transaction block does not suffer from it.
+
+    Raises SqlError for one that is not the query's.
+    """
     if upstream.status == "E":
         raise SqlError("current transaction is aborted, commands ignored until end of transaction block", code="25P02")
     in_block = upstream.status == "T"
@@ -34,4 +39,6 @@ async def _columns(query: str, upstream: Connection) -> Columns:
         if result.error is not None:
             await upstream.run(f"rollback to savepoint {_SAVEPOINT}")
         await upstream.run(f"release savepoint {_SAVEPOINT}")
+    if result.error is not None and result.error.code.startswith(_OF_THE_MOMENT):
+        raise result.error
     return result.error or tuple(name for name, _ in found)

@@ -133,6 +133,9 @@ class Upstream:
         """Note that something is being asked; call it right before the message is sent."""
         if pending.asked in (Asked.SYNC, Asked.QUERY):
             self.batch_failed = False
+        if self.batch_failed:  # it gets no answer
+            pending.finished.set()
+            return pending
         self._pending.append(pending)
         self._drained.clear()
         return pending

@@ -8,7 +8,7 @@ declare
     passed text;
 begin
     foreach taken in array array[
-        'smallint', 'integer', 'bigint', 'numeric', 'double precision', 'date', 'timestamp', 'timestamptz'
+        'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision', 'date', 'timestamp', 'timestamptz'
     ] loop
         for made in
             select home, name, string_to_array(others, ' ') as others, gives
@@ -54,7 +54,7 @@ declare
     operator text;
 begin
     foreach taken in array array[
-        'smallint', 'integer', 'bigint', 'numeric', 'double precision', 'date', 'timestamp', 'timestamptz'
+        'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision', 'date', 'timestamp', 'timestamptz'
     ] loop
         foreach operator in array array['~~', '!~~', '~~*', '!~~*'] loop
             execute pg_catalog.format(

@@ -28,9 +28,33 @@ from .columns import columns_if_known
 from .qualify import select_item
 from .surroundings import surroundings
 
+# Their first argument is a part of a date, or a type.
 _PART_FIRST = frozenset(
-    {"dateadd", "datediff", "date_add", "date_diff", "date_part", "datepart", "extract", "date_trunc"}
+    {"dateadd", "datediff", "date_add", "date_diff", "date_part", "datepart", "extract", "date_trunc", "convert"}
 )
+# Only in quotes are they names.
+_RESERVED = frozenset(
+    {"all", "analyse", "analyze", "and", "any", "array", "as", "asc", "authorization", "between", "binary", "both",
+     "case", "cast", "check", "collate", "column", "constraint", "create", "cross", "current_date", "current_role",
+     "current_schema", "current_time", "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct",
+     "do", "else", "end", "except", "false", "fetch", "for", "foreign", "freeze", "from", "full", "grant", "group",
+     "having", "ilike", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join", "lateral", "leading",
+     "left", "like", "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null", "offset", "on",
+     "only", "or", "order", "outer", "overlaps", "primary", "references", "right", "select", "session_user", "similar",
+     "some", "sysdate", "table", "then", "to", "trailing", "true", "union", "unique", "user", "using", "verbose",
+     "when", "where", "window", "with"}
+)  # fmt: skip
+# Words that are none behind or before certain others: `at time zone`, `rows between`, `nulls last`.
+_BEHIND = {
+    "time": ("at", "with", "without"), "zone": ("time",), "precision": ("double",), "varying": ("character", "char"),
+    "first": ("nulls",), "last": ("nulls",), "nulls": ("ignore", "respect"), "row": ("current",), "unknown": ("is",),
+    "preceding": ("unbounded",), "following": ("unbounded",), "by": ("partition", "order", "group"),
+}  # fmt: skip
+_BEFORE = {
+    "rows": ("between", "unbounded", "current"), "range": ("between", "unbounded", "current"), "current": ("row",),
+    "unbounded": ("preceding", "following"), "nulls": ("first", "last"), "partition": ("by",), "ignore": ("nulls",),
+    "respect": ("nulls",), "double": ("precision",),
+}  # fmt: skip
 
 
 @dataclass
@@ -46,6 +70,7 @@ class Scope:
         asked = [*self.named, raw(" select * from ("), *tokens, raw("\n) as rs_asked limit 0")]
         variables = surroundings().variables
         unknown = {*_places(asked, variables, into_subqueries=True)} if variables else set()
+        unknown = {place for place in unknown if not _is_behind_a_value(asked, place)}
         return self.finish(
             [raw("null") if token.kind is Kind.PARAM or i in unknown else token for i, token in enumerate(asked)]
         )
@@ -70,13 +95,13 @@ def inline_aliases(parts: Sequence[list[Token]], source: Sequence[Token], scope:
     done: list[Token] = []
     for place, item in enumerate(items):
         replaced = _replaced(item.expression, expressions)
-        done += [*([raw(",")] if place else []), *replaced, *(item.rest or _name_kept(item.expression, expressions))]
+        done += [*([_COMMA] if place else []), *replaced, *(item.rest or _name_kept(item.expression, expressions))]
         if item.name in free:
             expressions[item.name] = [_OPENING, *replaced, _CLOSING]
     return [done, *(_replaced(part, expressions) for part in others)]
 
 
-_OPENING, _CLOSING = Token(Kind.OP, "(", "("), Token(Kind.OP, ")", ")")
+_OPENING, _CLOSING, _COMMA = (Token(Kind.OP, mark, mark) for mark in "(),")
 
 
 class _Item:
@@ -100,6 +125,14 @@ def _name_kept(expression: Sequence[Token], expressions: dict[str, list[Token]])
     return tokenize(f"\nas {identifier(kept[0].value)} ")
 
 
+def _is_behind_a_value(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a name at `index` can only be an alias, of a relation or of a column."""
+    previous = at(tokens, before(tokens, index))
+    if is_word(previous, *_RESERVED, "by", "zone", "escape", "top"):
+        return False
+    return is_name(previous) or is_op(previous, ")")
+
+
 def _names(items: Sequence[_Item]) -> set[str]:
     return {item.name for item in items if item.name}
 
@@ -108,7 +141,7 @@ def _is_plain(part: Sequence[Token], name: str) -> bool:
     """Whether a GROUP BY has the name as an item of its own, which PostgreSQL understands."""
     if not is_word(at(part, after(part, -1)), "group"):
         return False
-    uses = sum(1 for token in part if is_name(token) and token.value == name)
+    uses = len(_places(part, {name}))
     kept = [significant(item) for item in split(part[after(part, after(part, after(part, -1))) :], ",")]
     return uses == sum(1 for item in kept if len(item) == 1 and item[0].value == name)
 
@@ -140,10 +173,23 @@ def is_column(tokens: Sequence[Token], index: int) -> bool:
         return False
     if is_word(previous, "as") or any(side is not None and side.kind is Kind.STRING for side in (previous, following)):
         return False
+    if _is_keyword(tokens[index], previous, following):
+        return False
     if is_op(previous, "("):
         function = at(tokens, before(tokens, before(tokens, index)))
         return not is_word(function, *_PART_FIRST)
     return True
+
+
+def _is_keyword(token: Token, previous: Token | None, following: Token | None) -> bool:
+    """Whether an unquoted word belongs to the syntax where it stands."""
+    if token.kind is not Kind.WORD:
+        return False
+    word = token.value
+    in_phrase = is_word(previous) and previous.value in _BEHIND.get(word, ())
+    in_phrase |= is_word(following) and following.value in _BEFORE.get(word, ())
+    number = following if word == "rows" else previous if word in ("preceding", "following") else None
+    return in_phrase or word in _RESERVED or (number is not None and number.kind is Kind.NUMBER)
 
 
 def _replaced(tokens: Sequence[Token], expressions: dict[str, list[Token]]) -> list[Token]:

@@ -229,6 +229,8 @@ class _Body:
         elif complete:
             self._statement(fragment, first)
         else:
+            if is_word(fragment[first], "for"):  # it declares its variable
+                self.around.variables |= {token.value for token in significant(fragment[first + 1 :])[:1]}
             self.done += self._fragment(fragment, first)
 
     def _end(self, fragment: list[Token], first: int) -> None:

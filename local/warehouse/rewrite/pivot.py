@@ -13,6 +13,7 @@ from ..tokens import (
     at,
     before,
     closing,
+    fold,
     identifier,
     is_name,
     is_op,
@@ -184,7 +185,7 @@ def _pivot(place: _Place, columns: Sequence[str]) -> list[Token]:
         column = f"{column}_{aggregate_alias}" if aggregate_alias else column
         done += [raw(", ")] if number else []
         done += [*_spaced(aggregate), raw(f"filter (where {identifier(name)} is not distinct from ("), *_spaced(value)]
-        done.append(raw(f")) as {identifier(column)}"))
+        done.append(raw(f")) as {identifier(fold(column))}"))
     grouping = f" group by {', '.join(groups)}" if groups else ""
     return [*done, *tokenize(" from "), *place.relation, *tokenize(f"{grouping})")]
 

@@ -35,6 +35,7 @@ from .surroundings import surroundings
 
 _SET_OPERATIONS = ("union", "except", "intersect", "minus")
 _CLAUSES = ("from", "into", "where", "group", "having", "order", "limit", "offset", "window", "fetch")
+_TAIL = ("order", "limit", "offset", "fetch")
 _ENDS = (*_SET_OPERATIONS, "loop", "then")
 _AGGREGATES = frozenset(
     {"any_value", "avg", "bit_and", "bit_or", "bool_and", "bool_or", "count", "grouping", "grouping_id", "listagg",
@@ -120,9 +121,16 @@ def _selects(tokens: list[Token], named: Sequence[Token], finish: Finish) -> lis
     for index in reversed(range(len(tokens))):
         if is_word(tokens[index], "select") and _depth_is_zero(tokens, index):
             end = _end(tokens, index)
-            done = _Select(tokens[index:end], Scope(named, finish)).done()
+            done = _Select(tokens[index:end], Scope(named, finish), in_set=_is_behind_set(tokens, index)).done()
             tokens = [*tokens[:index], *done, *tokens[end:]]
     return tokens
+
+
+def _is_behind_set(tokens: Sequence[Token], index: int) -> bool:
+    """Whether the SELECT at `index` stands behind a set operation: its ORDER BY and LIMIT are of the whole then."""
+    previous = before(tokens, index)
+    previous = before(tokens, previous) if is_word(at(tokens, previous), "all", "distinct") else previous
+    return is_word(at(tokens, previous), *_SET_OPERATIONS)
 
 
 def _depth_is_zero(tokens: Sequence[Token], index: int) -> bool:
@@ -160,8 +168,8 @@ class _Clause:
 class _Select:
     """One SELECT without those inside it."""
 
-    def __init__(self, tokens: Sequence[Token], scope: Scope) -> None:
-        self._scope = scope
+    def __init__(self, tokens: Sequence[Token], scope: Scope, *, in_set: bool) -> None:
+        self._scope, self._in_set = scope, in_set
         head = after(tokens, 0)
         while is_word(at(tokens, head), "distinct", "all", "top"):
             if is_word(tokens[head], "top"):
@@ -178,8 +186,7 @@ class _Select:
         excluded = self._excluded()
         self._aliases()
         self._group_by_all()
-        done = [*self.head, *(token for clause in self.clauses for token in clause.tokens)]
-        return done if not excluded else self._without(done, excluded)
+        return self._without(excluded) if excluded else [*self.head, *_tokens(self.clauses)]
 
     def _clause(self, word: str) -> _Clause | None:
         return next((clause for clause in self.clauses if clause.word == word), None)
@@ -218,11 +225,19 @@ class _Select:
             names = names[1:-1]
         if not names or not all(len(part) == 1 and is_name(part[0]) for part in split(names, ",")):
             raise SqlError("syntax error: EXCLUDE takes names of columns", code=SYNTAX_ERROR)
-        listed.tokens = [*listed.tokens[:place], raw(" ")]
+        listed.tokens = [*listed.tokens[:place], *tokenize(" ")]
         return [token.value for token in names if is_name(token)]
 
-    def _without(self, tokens: list[Token], excluded: Sequence[str]) -> list[Token]:
+    def _without(self, excluded: Sequence[str]) -> list[Token]:
         """A query around the SELECT, of all columns but these."""
+        into = [clause for clause in self.clauses if clause.word == "into"]
+        clauses = [clause for clause in self.clauses if clause.word != "into"]
+        # Both are of what is left: the rows that are distinct, and what orders and limits these or the whole set.
+        is_distinct = any(is_word(token, "distinct") for token in self.head)
+        outer = self._in_set or is_distinct
+        end = next((i for i, clause in enumerate(clauses) if outer and clause.word in _TAIL), len(clauses))
+        first, behind = (self.head, tokenize("select ")) if is_distinct else (tokenize("select "), self.head)
+        tokens = [*behind, *_tokens(clauses[:end])]
         columns = columns_of(self._scope.query(tokens))
         unknown = next((name for name in excluded if name not in columns), None)
         if unknown is not None:
@@ -231,7 +246,8 @@ class _Select:
         kept = [f"rs_x{i} as {identifier(name)}" for i, name in enumerate(columns) if name not in excluded]
         if not kept:
             raise SqlError("EXCLUDE leaves no column", code=SYNTAX_ERROR)
-        return [*tokenize(f"select {', '.join(kept)} from ("), *tokens, *tokenize(f"\n) as rs_x ({names}) ")]
+        head = [*first, *tokenize(f"{', '.join(kept)} "), *_tokens(into), *tokenize("\nfrom (")]
+        return [*head, *tokens, *tokenize(f"\n) as rs_x ({names}) "), *_tokens(clauses[end:])]
 
     def _group_by_all(self) -> None:
         """GROUP BY ALL: by the places of what is not aggregated."""
@@ -246,6 +262,10 @@ class _Select:
             raise not_emulated("GROUP BY ALL beside a star")
         places = [str(place) for place, item in enumerate(items, 1) if not _is_aggregated(item)]
         clause.tokens = [raw(f"group by {', '.join(places)} " if places else "")]
+
+
+def _tokens(clauses: Sequence[_Clause]) -> list[Token]:
+    return [token for clause in clauses for token in clause.tokens]
 
 
 def _clauses(tokens: Sequence[Token]) -> list[_Clause]:

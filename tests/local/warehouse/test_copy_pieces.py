@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -78,6 +79,16 @@ def test_an_empty_field_is_clean_unless_the_column_is_not_null() -> None:
         pattern = clean_records(command, [column("date", not_null=not_null), column("integer")])
         match = pattern.match(b",1\n") if pattern else None
         assert match is not None and match.end() == end
+
+
+def test_a_record_of_many_quoted_texts_that_is_not_clean_is_told_at_once() -> None:
+    command = parse_copy(f"copy t from 's3://b/k' {AUTH} csv")
+    clean = clean_records(command, [*[column("character varying(20)")] * 26, column("integer")])
+    assert clean is not None
+    texts, started = b'"a ""text""",' * 6 + b'"text",' * 20, time.process_time()
+    (run,), others = part(Piece(0, (texts + b"1\n") * 20 + (texts + b"x\n") * 20), clean, b'"')
+    assert (run.nbytes, [piece.lines_before for piece in others]) == (20 * len(texts + b"1\n"), [20])
+    assert time.process_time() - started < 2
 
 
 FIELDS = st.lists(st.text("a,\"\n\r '", max_size=6), min_size=1, max_size=3)

@@ -45,6 +45,20 @@ def test_types_of_statements(sql: str, kind: str) -> None:
         ("alter user u password E'a' createuser", "password '***' createuser"),
         ("copy t from 's3://x' credentials as 'aws_access_key_id=a;aws_secret_access_key=b'", "credentials as '***'"),
         ("unload ('select 1') to 's3://x' access_key_id 'a' Secret_Access_Key 'b'", "'***' Secret_Access_Key '***'"),
+        ("create user u password'a'", "password'***'"),
+        ("create user u password /* of u */ $$a$$ createuser", "password /* of u */ '***' createuser"),
+        ("create user u password 'a'\n'b'", "password '***'\n'***'"),
+        ("copy t from 's3://x' with credentials -- of the lake\n'aws_access_key_id=a'", "-- of the lake\n'***'"),
+        (
+            "create procedure p() language plpgsql as $$ begin execute 'create user u password ''a''''b'''; copy t"
+            " from 's3://x' credentials 'aws_access_key_id=c;aws_secret_access_key=d'; end $$",
+            "begin execute 'create user u password ''***'''; copy t from 's3://x' credentials '***'; end $$",
+        ),
+        (
+            "select 'alter user u password ''' || 'it', 'aws_secret_access_key=d'",
+            "select 'alter user u password ***' || 'it', 'aws_secret_access_key=***'",
+        ),
+        ("select 'the password ''is''', password, 'a' as credentials from t", ", password, 'a' as credentials from t"),
     ],
 )
 def test_secrets_are_not_kept(sql: str, kept: str) -> None:

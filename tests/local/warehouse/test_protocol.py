@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 import socket
 import struct
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import psycopg2
@@ -20,6 +21,11 @@ import pytest
 import redshift_connector
 
 from local.warehouse import wire
+from local.warehouse.copy.command import CopyContext
+from local.warehouse.faults import Faults
+from local.warehouse.history import History
+from local.warehouse.session import Session
+from local.warehouse.upstream import Upstream
 
 from .conftest import PASSWORD, Stack, free_port, start_front
 
@@ -38,6 +44,44 @@ def test_rows_that_follow_one_another_are_framed_as_one(size: int) -> None:
     assert [data for block in blocks for _, data in apart.feed(block)] == messages
     if size > len(stream) // 2:
         assert len(found) < len(messages)
+
+
+class _Wire:
+    """What is written to PostgreSQL or to a client: the types of the messages."""
+
+    def __init__(self) -> None:
+        self.kinds = ""
+
+    def write(self, data: bytes) -> None:
+        self.kinds += "".join(chr(kind) for kind, _ in wire.Framer().feed(data))
+
+    async def drain(self) -> None:
+        """Nothing is waited for."""
+
+
+@pytest.mark.parametrize("text", ["select 1", "select a as b, b + 1 from t"])
+def test_nothing_waits_for_what_postgresql_skips_behind_an_error(text: str) -> None:
+    async def batch() -> tuple[str, str]:
+        up, down = _Wire(), _Wire()
+        upstream = Upstream(asyncio.StreamReader(), cast("Any", up), down)
+        context, history = CopyContext(cast("Any", None), "u"), History(cast("Any", None), itertools.count())
+        session = Session(asyncio.StreamReader(), down, upstream, context, Faults(), history)
+
+        def answer(data: bytes) -> None:
+            down.write(upstream._answer(data[0], data))
+
+        await session._message(b"P", wire.parse(b"\0", "selec", bytes(2)))
+        answer(wire.error({"S": "ERROR", "C": "42601", "M": "syntax error"}))
+        await session._message(b"P", wire.parse(b"\0", text, bytes(2)))
+        await session._message(b"B", wire.message(b"B", bytes(8)))
+        await session._message(b"E", wire.message(b"E", bytes(5)))
+        await session._message(b"S", wire.message(b"S"))
+        answer(wire.ready_for_query("I"))
+        await upstream.drain()
+        return up.kinds, down.kinds
+
+    up, down = asyncio.run(asyncio.wait_for(batch(), 5))
+    assert "Q" not in up and down == "EZ"
 
 
 def test_the_server_says_it_is_8_0_2(connection: Any, one: Run) -> None:

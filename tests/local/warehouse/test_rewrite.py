@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -11,9 +13,12 @@ from hypothesis import strategies as st
 
 from local.warehouse import rewrite
 from local.warehouse.copy.statement import parse_copy
-from local.warehouse.errors import SqlError
-from local.warehouse.rewrite import Action, rewrite_script
+from local.warehouse.errors import QUERY_CANCELED, SqlError
+from local.warehouse.rewrite import Action, rewrite_knowing, rewrite_script
+from local.warehouse.rewrite.columns import ColumnsNeeded
+from local.warehouse.settling import settle
 from local.warehouse.tokens import render, tokenize
+from local.warehouse.upstream import Result
 
 
 def rewritten(sql: str) -> str:
@@ -202,3 +207,101 @@ def test_a_handler_stands_behind_its_block_and_only_others_is_allowed() -> None:
         rewrite_script(
             "create procedure p() as $$ begin null; exception when no_data then null; end $$ language plpgsql"
         )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'select a as "group", count(*) from t group by 1',
+        'select a as "where", b as "having" from t where b > 1 group by a, b having a > b',
+        'select a as "end", a as "else", case when b > 1 then 2 else 3 end as c from t',
+        'select a as "order", a as "by", a as "over", row_number() over (partition by b order by b desc) from t',
+        'select a as "from", a as "in", b in (1, 2) and b is not null from t',
+        'select a as "user", user from t',
+        "select a as time, a as zone, b at time zone 'UTC', cast(b as timestamp with time zone) from t",
+        "select count(*) as rows, a as row, sum(b) over (order by b rows between 1 preceding and current row) from t",
+        "select a as rows, a as preceding, sum(b) over (order by b rows 1 preceding) from t",
+        "select min(a) as first, max(a) as last, a as nulls, row_number() over (order by b nulls last) from t",
+        "select a::double precision, (b::double precision) / 2 from t",
+    ],
+)
+def test_words_of_the_syntax_are_no_aliases(query: str) -> None:
+    found = rewrite_knowing(query, _Columns())
+    assert re.sub(r"\s+", " ", found.sql) == query
+
+
+def test_quoted_an_alias_may_be_called_like_a_word_of_the_syntax() -> None:
+    query = 'select a as "end", "end" + 1 as b, convert(date, a) as date, "group" from t where "end" > 1'
+    assert "(a ) + 1 as b, cast(a as date) as date" in rewrite_knowing(query, _Columns()).sql
+    assert rewrite_knowing(query, _Columns()).sql.endswith("where (a ) > 1")
+
+
+def test_aliases_leave_group_by_all_and_qualify_their_columns() -> None:
+    grouped = rewrite_knowing("select a as k, k + 1 as j, count(*) from t group by all", _Columns()).sql
+    assert grouped.endswith("group by 1, 2")
+    query = "select a as k, k + 1 as j, row_number() over (order by j) as n from t qualify n = 1"
+    assert rewrite_knowing(query, _Columns()).sql.startswith('select rs_c0 as "k", rs_c1 as "j", rs_c2 as "n" from (')
+
+
+def test_a_question_that_is_cancelled_ends_the_statement() -> None:
+    class Canceled:
+        status = "I"
+
+        async def attempt(self, _: str, result: Result) -> Result:
+            result.error = SqlError("canceling statement due to user request", code=QUERY_CANCELED)
+            return result
+
+    (statement,) = rewrite_script("select a as b, b + 1 from t")
+    with pytest.raises(SqlError, match="user request"):
+        asyncio.run(settle(statement, cast("Any", Canceled())))
+
+
+def test_a_column_of_pivot_is_called_as_a_query_can_name_it() -> None:
+    query = """select "Wing" from t pivot (sum(a) for b in ('Wing'))"""
+    sql = rewrite_knowing(query, _Columns()).sql
+    assert sql.startswith('select "wing" from (') and ' as "wing" from t' in sql
+
+
+def test_the_variable_of_a_loop_wins_over_an_alias() -> None:
+    loop = "for i in 1..3 loop insert into u select a as i, i + 1 from t; end loop"
+    (statement,) = rewrite_script(f"create procedure p() language plpgsql as $$ begin {loop}; end $$")
+    assert statement.action is Action.UPSTREAM and loop in statement.sql
+
+
+def test_a_variable_may_be_called_like_an_alias() -> None:
+    body = "select a as k, k + 1 from (select b from u where u.c = r) r join v as r2 on r2.a = (r)"
+    with pytest.raises(ColumnsNeeded) as asked:
+        rewrite_knowing(f"create procedure p(r int) language plpgsql as $$ begin {body}; end $$", {})
+    assert "from (select b from u where u.c = null) r join v as r2 on r2.a = (null)" in asked.value.query
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("select a from u union all select * exclude b from t order by 1 limit 3",
+         'select a from u union all select rs_x0 as "a" from (select * from t ) as rs_x (rs_x0, rs_x1)'
+         " order by 1 limit 3"),
+        ("select * exclude b from t order by b limit 3",
+         'select rs_x0 as "a" from (select * from t order by b limit 3 ) as rs_x (rs_x0, rs_x1) '),
+        ("select distinct * exclude b from t order by a limit 3",
+         'select distinct rs_x0 as "a" from (select * from t ) as rs_x (rs_x0, rs_x1) order by a limit 3'),
+        ("select * exclude b from t qualify row_number() over (order by b) = 1",
+         'select rs_x0 as "a" from (select (rs_q.rs_i).* from (select rs_i, ( row_number() over (order by b) = 1 ) as'
+         " rs_qualify from (select * from t ) as rs_i) as rs_q where rs_qualify ) as rs_x (rs_x0, rs_x1)"),
+        ("select * exclude (b) into #u from t",
+         'select rs_x0 as "a" into temp "#u" from (select * from t ) as rs_x (rs_x0, rs_x1) '),
+    ],
+)  # fmt: skip
+def test_what_stands_behind_or_beside_exclude_keeps_its_place(query: str, expected: str) -> None:
+    found = re.sub(r"\s+", " ", rewrite_knowing(query, _Columns()).sql)
+    assert found.strip() == expected.strip()
+
+
+class _Columns(dict[str, tuple[str, ...]]):
+    """Every query has the columns a and b."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __missing__(self, _: str) -> tuple[str, ...]:
+        return "a", "b"

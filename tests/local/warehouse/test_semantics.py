@@ -53,6 +53,8 @@ Run = Callable[..., Any]
         ("len(12345) + length(1::smallint)", 6),
         ("concat(1, 'x') || trim(2)", "1x2"),
         ("date '2026-01-31' like '2026-%' and 17 not like '2%' and timestamp '2026-01-31' ilike '%31 00%'", True),
+        ("len(0.1::real) || right(1.3::float4, 2) || replace(2.7::real, '.', ',')", "3.32,7"),
+        ("0.1::real like '0.1' and 0.1::real not ilike '%9%'", True),
         ("upper(null) is null and left('abc', 1) = 'a' and 'a'::char(3) like 'a%'", True),
         ("len('Grüße')", 5),
         ("octet_length('Grüße')", 7),
