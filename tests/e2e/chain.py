@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from tests.oracle.replay import bulk_reads
 ROOT = Path(__file__).resolve().parent.parent.parent
 STACK = "chain"
 SCALE = "0.02"
+_ROUND_SECONDS = 5  # longer than a round of the scheduler, on a busy machine too
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,14 @@ class Chain:
             yield pool.submit(self.verb, *words, timeout_seconds=7200)
 
     def wait_until_idle(self) -> None:
-        """Returns once no run of any DAG is on its way."""
+        """Returns once no run of any DAG is on its way, nor comes of the last one's event: the scheduler makes it soon."""
+        patiently(
+            lambda: self._is_idle() and not time.sleep(_ROUND_SECONDS) and self._is_idle(), 300, "runs on their way"
+        )
+
+    def _is_idle(self) -> bool:
         api = self.stand().api
-        patiently(lambda: not [*api.runs(state="queued"), *api.runs(state="running")], 300, "runs on their way")
+        return not [*api.runs(state="queued"), *api.runs(state="running")]
 
     def stand(self) -> Stand:
         """The running stack, to ask it."""
@@ -144,8 +151,6 @@ def patiently(question: Callable[[], bool], seconds: float, what: str) -> None:
     Raises:
         AssertionError: it did not in time.
     """
-    import time
-
     deadline = time.monotonic() + seconds
     while not question():
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
