@@ -79,7 +79,7 @@ class Chain:
             yield pool.submit(self.verb, *words, timeout_seconds=7200)
 
     def wait_until_idle(self) -> None:
-        """Returns once no run of any DAG is on its way, nor comes of the last one's event: the scheduler makes it soon."""
+        """Returns once no run of any DAG is on its way, nor comes of the last one's event a moment later."""
         patiently(
             lambda: self._is_idle() and not time.sleep(_ROUND_SECONDS) and self._is_idle(), 300, "runs on their way"
         )
