@@ -18,7 +18,7 @@ from .copy.command import CopyContext, run_copy
 from .errors import INTERNAL_ERROR, SqlError, UpstreamError
 from .tokens import is_word, literal, significant_iter, tokenize
 from .unload.command import run_unload
-from .upstream import Result
+from .upstream import Connection, Result
 
 _FIELD = re.compile(r'"((?:[^"\\]|""|\\\\)*)"|([^,)]*)')
 _COPY_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -42,7 +42,7 @@ class _Notices:
         """Nothing is waited for."""
 
 
-class Errand:
+class Errand(Connection):
     """One COPY or UNLOAD, as a connection to PostgreSQL whose statements the procedure runs."""
 
     status = "P"  # in a procedure: its transaction is begun and ended elsewhere, and no step spoils it
@@ -99,13 +99,6 @@ class Errand:
         return notices.messages
 
     # -- what a connection can do
-
-    async def run(self, sql: str, result: Result | None = None) -> Result:
-        """Run a statement. Raises UpstreamError if it fails."""
-        result = await self.attempt(sql, result)
-        if result.error is not None:
-            raise result.error
-        return result
 
     async def attempt(self, sql: str, result: Result | None = None) -> Result:
         """Run a statement; a failure is in the result, and undone."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -87,28 +88,31 @@ class Pending:
     copy_ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Connection(Protocol):
+class Connection(ABC):
     """What COPY, UNLOAD and the rewriting ask of PostgreSQL: a session's Upstream, or a procedure's errand."""
 
     status: str  # I outside, T in and E in a failed transaction block; P in a procedure
     closed: bool
     streams: bool  # it can run COPY … FROM STDIN and savepoints
-
-    @property
-    def process(self) -> int:
-        """PostgreSQL's process behind the session."""
+    process: int  # PostgreSQL's behind the session
 
     async def run(self, sql: str, result: Result | None = None) -> Result:
         """Run a statement. Raises UpstreamError if it fails."""
+        result = await self.attempt(sql, result)
+        if result.error is not None:
+            raise result.error
+        return result
 
+    @abstractmethod
     async def attempt(self, sql: str, result: Result | None = None) -> Result:
         """Run a statement; a failure is in the result."""
 
+    @abstractmethod
     async def copy_in(self, sql: str, chunks: AsyncIterator[bytes]) -> Result:
         """Run a COPY … FROM STDIN over `chunks`."""
 
 
-class Upstream:
+class Upstream(Connection):
     """The connection to PostgreSQL and the pump that passes its answers on to `client`."""
 
     streams = True
@@ -152,13 +156,6 @@ class Upstream:
         await self._drained.wait()
         if self.closed:
             raise ConnectionError("PostgreSQL closed the connection")
-
-    async def run(self, sql: str, result: Result | None = None) -> Result:
-        """Run a statement of the front's own. Raises UpstreamError if it fails."""
-        result = await self.attempt(sql, result)
-        if result.error is not None:
-            raise result.error
-        return result
 
     async def attempt(self, sql: str, result: Result | None = None) -> Result:
         """Run a statement of the front's own; a failure is in the result."""

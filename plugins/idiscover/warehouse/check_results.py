@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from idiscover.metadata.table_columns import caption_of
-from idiscover.warehouse.types import quoted
-from idiscover.warehouse.views import plain_view
+from idiscover.warehouse.views import plain_table, plain_view
 
 TABLE = "dm.check_result"
 VIEW = "dm.v_check_result"
@@ -21,21 +20,20 @@ COLUMNS: Mapping[str, str] = {
     "order_date": "date",
     "checked_at_utc": "timestamp",
 }
-CREATE_TABLE = "\n".join(
+_HEAD = "what the last checks of each table said. grain: table_name, check_name, country_code."
+CREATE_TABLE = plain_table(
+    TABLE,
     [
-        f"-- {TABLE}: what the last checks of each table said. grain: table_name, check_name, country_code.",
+        f"-- {TABLE}: {_HEAD}",
         "-- Written by each refresh, also by one whose slices were refused. On every node: a few thousand rows.",
-        f"create table if not exists {TABLE} (",
-        ",\n".join(f"    {quoted(name)} {kind} not null" for name, kind in COLUMNS.items()),
-        ")",
-        "diststyle all",
-        "sortkey (table_name, country_code);",
-    ]
+    ],
+    {name: f"{kind} not null" for name, kind in COLUMNS.items()},
+    ["table_name", "country_code"],
 )
 CREATE_VIEW = plain_view(
     VIEW,
     TABLE,
-    [f"-- {VIEW}: what the last checks of each table said. grain: table_name, check_name, country_code."],
+    [f"-- {VIEW}: {_HEAD}"],
     [(name, kind, caption_of(name)) for name, kind in COLUMNS.items()],
 )
 DELETE = f"delete from {TABLE} where table_name = %s and country_code in %s"

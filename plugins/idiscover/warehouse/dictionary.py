@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from idiscover.metadata.models import Catalog
 from idiscover.metadata.table_columns import ViewColumn, caption_of
 from idiscover.warehouse.types import literal, quoted
-from idiscover.warehouse.views import MartView, plain_view
+from idiscover.warehouse.views import MartView, plain_table, plain_view
 
 TABLE = "dm.data_dictionary"
 VIEW = "dm.v_data_dictionary"
@@ -30,21 +30,17 @@ COLUMNS: Mapping[str, str] = {
     "owner_name": "varchar(1024)",
     "owner_email": "varchar(320)",
 }
-CREATE_TABLE = "\n".join(
-    [
-        f"-- {TABLE}: what the columns of dm's views mean. grain: view_name, column_name. Filled by each release.",
-        "-- On every node: a few hundred rows that people read.",
-        f"create table if not exists {TABLE} (",
-        ",\n".join(f"    {quoted(name)} {kind}" for name, kind in COLUMNS.items()),
-        ")",
-        "diststyle all",
-        "sortkey (view_name, column_position);",
-    ]
+_HEAD = "what the columns of dm's views mean. grain: view_name, column_name."
+CREATE_TABLE = plain_table(
+    TABLE,
+    [f"-- {TABLE}: {_HEAD} Filled by each release.", "-- On every node: a few hundred rows that people read."],
+    COLUMNS,
+    ["view_name", "column_position"],
 )
 CREATE_VIEW = plain_view(
     VIEW,
     TABLE,
-    [f"-- {VIEW}: what the columns of dm's views mean. grain: view_name, column_name."],
+    [f"-- {VIEW}: {_HEAD}"],
     [(name, kind, caption_of(name)) for name, kind in COLUMNS.items()],
 )
 

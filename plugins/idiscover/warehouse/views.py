@@ -7,7 +7,7 @@ breaks one fails itself instead of somebody's dashboard. A release makes a view 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from idiscover.metadata.models import Catalog, Family, TableSpec
@@ -83,6 +83,20 @@ def plain_view(name: str, table: str, head: Sequence[str], columns: Sequence[tup
         for place, (column, kind, text) in enumerate(columns)
     ]
     return "\n".join([*head, f"create or replace view {name} as", "select", *lines, f"from {table};"])
+
+
+def plain_table(name: str, head: Sequence[str], columns: Mapping[str, str], sort_key: Sequence[str]) -> str:
+    """A small table that analysts join or read, whole on every node.
+
+    Args:
+        name: with its schema.
+        head: comments.
+        columns: name → type, and `not null` where it is so.
+        sort_key: columns.
+    """
+    lines = ",\n".join(f"    {quoted(column)} {kind}" for column, kind in columns.items())
+    tail = [")", "diststyle all", f"sortkey ({', '.join(sort_key)});"]
+    return "\n".join([*head, f"create table if not exists {name} (", lines, *tail])
 
 
 def columns_of(sql: str) -> list[tuple[str, str]] | None:

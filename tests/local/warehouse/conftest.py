@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,9 @@ class Lake:
         return self.put(key, json.dumps({"entries": entries}).encode(), pack=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lake(stack: Stack) -> Lake:
+    """A bucket, made for each file of tests: whoever begins with an empty moto in this process empties this one too."""
     client = boto3.client(
         "s3",
         endpoint_url=stack.endpoint,
@@ -152,5 +154,6 @@ def lake(stack: Stack) -> Lake:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     return Lake(client)
